@@ -1,0 +1,1 @@
+//! A running Claude Code agent: start, prompt, interrupt, stop; events out.

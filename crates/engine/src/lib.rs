@@ -1,0 +1,1 @@
+//! Admission, queue, dispatcher, sessions and subscriptions.

@@ -1,0 +1,1 @@
+//! Life and death of a child process. Knows nothing of Claude.

@@ -1,0 +1,1 @@
+//! Traits for the event log, the queue and the sessions, the memory backend and the conformance suite.
