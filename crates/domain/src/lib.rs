@@ -1,1 +1,17 @@
 //! Ids, states and their legal transitions, limits and the clock: pure, no IO.
+//!
+//! The words here have one meaning each; `ARCHITECTURE.md` holds the table.
+
+mod clock;
+mod ids;
+mod outcome;
+mod progress;
+mod status;
+mod task;
+
+pub use clock::{Clock, SystemClock, Timestamp};
+pub use ids::{ConversationId, IdError, LeaseToken, MAX_ID_LENGTH, SessionId, TaskId};
+pub use outcome::{Ending, Outcome};
+pub use progress::{Progress, TokenUsage};
+pub use status::{PermissionMode, SessionStatus, TaskStatus};
+pub use task::{Fingerprint, SessionChoice, TaskOptions, TaskSpec};

@@ -1,0 +1,67 @@
+//! Bodies of the session and health endpoints.
+
+use domain::{SessionId, SessionStatus, TaskId, Timestamp};
+use serde::Serialize;
+
+/// One conversation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SessionInfo {
+    /// Its id.
+    pub session_id: SessionId,
+    /// Its tasks, oldest first.
+    pub tasks: Vec<TaskId>,
+    /// Where it is.
+    pub status: SessionStatus,
+    /// When it began.
+    pub created_at: Timestamp,
+    /// When something last happened in it.
+    pub last_activity: Timestamp,
+}
+
+/// Answer to `GET /api/v1/sessions`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SessionList {
+    /// The sessions, oldest first.
+    pub sessions: Vec<SessionInfo>,
+}
+
+/// Answer to a deletion.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Deleted {
+    /// What was done, for people.
+    pub message: String,
+}
+
+/// How well the server is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HealthStatus {
+    /// All is well.
+    Healthy,
+    /// It works, but something needs attention.
+    Degraded,
+    /// It does not work.
+    Unhealthy,
+}
+
+/// Answer to `GET /health`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Health {
+    /// How well.
+    pub status: HealthStatus,
+    /// The server's version.
+    pub version: &'static str,
+    /// Sessions with a task at work.
+    pub active_sessions: u64,
+    /// Tasks at work.
+    pub active_tasks: u64,
+    /// Time since the start, in seconds.
+    pub uptime_seconds: u64,
+}
+
+/// Answer to `GET /ready`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Ready {
+    /// `ready`.
+    pub status: &'static str,
+}

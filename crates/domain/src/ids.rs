@@ -1,0 +1,133 @@
+//! Names of things. A newtype each, so that one id is never taken for another.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Serialize, Serializer};
+use uuid::Uuid;
+
+/// Longest task or session id, in bytes.
+pub const MAX_ID_LENGTH: usize = 128;
+
+/// Why a text is no id.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum IdError {
+    /// Nothing was given.
+    #[error("an id must not be empty")]
+    Empty,
+    /// Longer than [`MAX_ID_LENGTH`].
+    #[error("an id has at most {MAX_ID_LENGTH} characters, this one has {0}")]
+    TooLong(usize),
+    /// Something else than letters, digits and `. _ : -`, or a first character that is not a letter or digit.
+    #[error("an id is made of letters, digits and . _ : - and starts with a letter or digit")]
+    Character,
+}
+
+fn check(text: &str) -> Result<(), IdError> {
+    if text.len() > MAX_ID_LENGTH {
+        return Err(IdError::TooLong(text.chars().count()));
+    }
+    let first = text.bytes().next().ok_or(IdError::Empty)?;
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b':' | b'-');
+    if first.is_ascii_alphanumeric() && text.bytes().all(allowed) { Ok(()) } else { Err(IdError::Character) }
+}
+
+macro_rules! text_id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(Arc<str>);
+
+        impl $name {
+            /// Takes a caller's text.
+            ///
+            /// # Errors
+            /// When it is empty, too long, or has a character that does not belong in a URL path segment.
+            pub fn parse(text: &str) -> Result<Self, IdError> {
+                check(text).map(|()| Self(text.into()))
+            }
+
+            /// The id as text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&self.0)
+            }
+        }
+    };
+}
+
+text_id! {
+    /// Names one admitted request for work. Chosen by the client, or made by the server.
+    TaskId
+}
+text_id! {
+    /// Names one conversation with one workspace.
+    SessionId
+}
+
+impl TaskId {
+    /// A new id, ordered by time (UUID version 7).
+    pub fn generate() -> Self {
+        Self(format!("task-{}", Uuid::now_v7()).into())
+    }
+}
+
+impl SessionId {
+    /// The name of the session that a task without one gets: `session-<task id>`.
+    pub fn for_task(task: &TaskId) -> Self {
+        Self(format!("session-{task}").into())
+    }
+}
+
+/// The CLI's own name of a conversation: what `--session-id` sets and `--resume` takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+pub struct ConversationId(pub Uuid);
+
+impl ConversationId {
+    /// A fresh random id.
+    pub fn generate() -> Self {
+        Self(Uuid::new_v4())
+    }
+}
+
+impl fmt::Display for ConversationId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// The number that fences a stale holder of a lease: every claim gets a higher one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LeaseToken(pub u64);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_what_fits_in_a_url_path_segment() {
+        assert_eq!(TaskId::parse("task-1737291000").map(|id| id.to_string()), Ok("task-1737291000".into()));
+        assert_eq!(TaskId::parse(""), Err(IdError::Empty));
+        assert_eq!(TaskId::parse(&"x".repeat(129)), Err(IdError::TooLong(129)));
+        for text in ["../etc", "a/b", "a b", "-rf", ".hidden", "ä", "a\n", "a\0"] {
+            assert_eq!(TaskId::parse(text), Err(IdError::Character), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_new_session_is_named_after_its_task() {
+        let task = TaskId::parse("t1").expect("valid");
+        assert_eq!(SessionId::for_task(&task).as_str(), "session-t1");
+    }
+}
