@@ -1,1 +1,30 @@
 //! Life and death of a child process. Knows nothing of Claude.
+//!
+//! [`spawn`] starts a child in a session of its own with exactly the environment it is given; [`Life`] watches
+//! it, keeps the end of its stderr and ends it with its whole tree, climbing a [`Ladder`] and answering with a
+//! [`Receipt`]. Whatever an earlier server left behind is removed by [`sweep`].
+//!
+//! Linux 5.9 or newer with `/proc` mounted: processes are named by pidfd and start time, never by pid alone.
+
+mod exit_event;
+mod fork;
+mod keeper;
+mod life;
+mod owner;
+mod proc_table;
+mod receipt;
+mod root;
+mod spawn;
+mod spawner;
+mod spec;
+mod stderr_tail;
+mod sweep;
+mod tree;
+
+pub use life::{Child, DRAIN_LIMIT, Life};
+pub use owner::{InvalidOwner, MARKER_VARIABLE, Owner};
+pub use receipt::{Exit, Ladder, Receipt, Rung, RungReport};
+pub use spawn::{SpawnError, spawn};
+pub use spec::{Limits, Spec};
+pub use stderr_tail::STDERR_TAIL_BYTES;
+pub use sweep::{SweepReport, sweep};

@@ -1,0 +1,146 @@
+//! Who owns a child, written into the child's environment so that its descendants can be found.
+
+use std::fmt;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::proc_table::{self, Identity};
+
+/// The environment variable that marks a child and, by inheritance, its descendants:
+/// `<owner>/<pid namespace>-<server pid>-<server start>-<number>`.
+pub const MARKER_VARIABLE: &str = "AGENT_PROCESS_OWNER";
+
+const NAME_LIMIT: usize = 64;
+
+/// Names the server instance that owns children. Give the same name at every start of the same server (derive
+/// it from its data directory), or [`sweep`](crate::sweep) cannot find what an earlier run left behind.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Owner(String);
+
+/// The name of an [`Owner`] that cannot be written into a marker.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("owner name {name:?} must be 1 to {NAME_LIMIT} ASCII letters, digits, '.', '_' or '-'")]
+pub struct InvalidOwner {
+    /// The refused name.
+    pub name: String,
+}
+
+impl Owner {
+    /// An owner called `name`.
+    ///
+    /// # Errors
+    /// When the name is empty, longer than 64 bytes, or holds anything but ASCII letters, digits, `.`, `_`, `-`.
+    pub fn new(name: &str) -> Result<Self, InvalidOwner> {
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+        if name.is_empty() || name.len() > NAME_LIMIT || !name.bytes().all(allowed) {
+            return Err(InvalidOwner { name: name.to_owned() });
+        }
+        Ok(Self(name.to_owned()))
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// One server process. The start time tells it from a later process with the same pid, the namespace from one
+/// of another container whose pids mean something else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Server {
+    pub(crate) namespace: u64,
+    pub(crate) process: Identity,
+}
+
+impl Server {
+    /// This process, or `None` without a readable `/proc`.
+    pub(crate) fn this() -> Option<Self> {
+        static THIS: OnceLock<Option<Server>> = OnceLock::new();
+        *THIS.get_or_init(|| {
+            let process = proc_table::row(std::process::id()).ok()??.identity;
+            Some(Server { namespace: proc_table::pid_namespace()?, process })
+        })
+    }
+
+    /// Whether that very process still runs; when that cannot be told, it does.
+    pub(crate) fn lives(self) -> bool {
+        proc_table::row(self.process.pid)
+            .map_or(true, |row| row.is_some_and(|row| row.identity == self.process && row.is_alive()))
+    }
+}
+
+/// The value of [`MARKER_VARIABLE`], unique to one child.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Marker {
+    pub(crate) owner: Owner,
+    pub(crate) server: Server,
+    pub(crate) number: u64,
+}
+
+impl Marker {
+    /// A marker that no other child has.
+    pub(crate) fn next(owner: Owner, server: Server) -> Self {
+        static NUMBER: AtomicU64 = AtomicU64::new(1);
+        Self { owner, server, number: NUMBER.fetch_add(1, Ordering::Relaxed) }
+    }
+
+    /// Reads what [`Display`](fmt::Display) wrote; `None` for anything else.
+    pub(crate) fn parse(value: &str) -> Option<Self> {
+        let (owner, id) = value.split_once('/')?;
+        let mut parts = id.split('-');
+        let mut number = || parts.next()?.parse::<u64>().ok();
+        let (namespace, pid, start, child) = (number()?, number()?, number()?, number()?);
+        if parts.next().is_some() {
+            return None;
+        }
+        let process = Identity { pid: u32::try_from(pid).ok()?, start };
+        Some(Self { owner: Owner::new(owner).ok()?, server: Server { namespace, process }, number: child })
+    }
+}
+
+impl fmt::Display for Marker {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Server { namespace, process } = self.server;
+        write!(formatter, "{}/{namespace}-{}-{}-{}", self.owner, process.pid, process.start, self.number)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_marker_survives_the_environment() {
+        let process = Identity { pid: 41, start: 977 };
+        let marker = Marker {
+            owner: Owner::new("data-1.a_b").unwrap(),
+            server: Server { namespace: 4_026_531_836, process },
+            number: 7,
+        };
+        assert_eq!(marker.to_string(), "data-1.a_b/4026531836-41-977-7");
+        assert_eq!(Marker::parse(&marker.to_string()), Some(marker));
+    }
+
+    #[test]
+    fn what_is_no_marker_is_refused() {
+        for value in ["", "a", "a/", "a/1-2-3", "a/1-2-3-4-5", "/1-2-3-4", "a b/1-2-3-4", "a/1-2-x-4"] {
+            assert_eq!(Marker::parse(value), None, "{value}");
+        }
+    }
+
+    #[test]
+    fn owner_names_are_short_ascii() {
+        let long = "x".repeat(65);
+        for name in ["", "a/b", "a b", "ü", "a\n", long.as_str()] {
+            assert_eq!(Owner::new(name), Err(InvalidOwner { name: name.to_owned() }));
+        }
+        assert_eq!(Owner::new("server-1").unwrap().name(), "server-1");
+    }
+}

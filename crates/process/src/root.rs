@@ -1,0 +1,100 @@
+//! The child process itself: the one at the root of its tree.
+
+use std::collections::HashSet;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
+
+use crate::Exit;
+use crate::owner::Marker;
+use crate::proc_table::{self, Identity};
+use crate::tree::{Claim, Toll, Tree};
+
+/// How long killing a tree may take. Only a process stuck in the kernel takes longer than milliseconds.
+const KILL_LIMIT: Duration = Duration::from_secs(5);
+
+/// A child that has not been reaped: until then its pid, its group and its session are certainly its own.
+/// Dropping it kills the tree.
+#[derive(Debug)]
+pub(crate) struct Root {
+    identity: Identity,
+    pid: Pid,
+    pidfd: OwnedFd,
+    tree: Mutex<Tree>,
+    reaped: AtomicBool,
+}
+
+impl Root {
+    /// The child of this process with this `pid`, just forked.
+    pub(crate) fn new(pid: u32, marker: Marker) -> io::Result<Self> {
+        let gone = || io::Error::from_raw_os_error(libc::ESRCH);
+        let row = proc_table::row(pid)?.ok_or_else(gone)?;
+        let pidfd = row.identity.open()?.ok_or_else(gone)?;
+        let raw = i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or_else(gone)?;
+        let claim = Claim::Child { root: row.identity, marker };
+        let tree = Mutex::new(Tree::new(claim, HashSet::from([std::process::id()])));
+        Ok(Self { identity: row.identity, pid: raw, pidfd, tree, reaped: AtomicBool::new(false) })
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.identity.pid
+    }
+
+    /// Readable once the child has ended. The same descriptor as long as this lives.
+    pub(crate) fn pidfd(&self) -> BorrowedFd<'_> {
+        self.pidfd.as_fd()
+    }
+
+    /// How the child ended, if it has. It stays a zombie, so that its pid is not given to another process.
+    pub(crate) fn peek(&self) -> Option<Exit> {
+        self.wait(WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT)
+    }
+
+    /// Asks the child's group to end, also if it is stopped.
+    pub(crate) fn terminate(&self) {
+        for signal in [Signal::TERM, Signal::CONT] {
+            if let Err(error) = kill_process_group(self.pid, signal) {
+                tracing::debug!(pid = self.pid(), ?signal, %error, "cannot signal the group of a child");
+            }
+        }
+    }
+
+    /// Kills what lives of the tree, and the child with it. Blocks for milliseconds, 5 s at worst.
+    pub(crate) fn kill_tree(&self) -> Toll {
+        self.tree.lock().unwrap_or_else(PoisonError::into_inner).kill(KILL_LIMIT)
+    }
+
+    /// Takes the zombie away. Afterwards the pid is not ours any more.
+    pub(crate) fn reap(&self) -> Option<Exit> {
+        let exit = self.wait(WaitIdOptions::EXITED | WaitIdOptions::NOHANG);
+        self.reaped.fetch_or(exit.is_some(), Ordering::Relaxed);
+        exit
+    }
+
+    fn wait(&self, options: WaitIdOptions) -> Option<Exit> {
+        match waitid(WaitId::PidFd(self.pidfd()), options) {
+            Ok(status) => {
+                status.map(|status| Exit { code: status.exit_status(), signal: status.terminating_signal() })
+            }
+            // Somebody else reaped it: it has ended, but nobody can say how.
+            Err(rustix::io::Errno::CHILD) => Some(Exit { code: None, signal: None }),
+            Err(error) => {
+                tracing::warn!(pid = self.pid(), %error, "cannot wait for a child");
+                None
+            }
+        }
+    }
+}
+
+impl Drop for Root {
+    fn drop(&mut self) {
+        if !self.reaped.load(Ordering::Relaxed) {
+            self.kill_tree();
+            self.reap();
+        }
+    }
+}

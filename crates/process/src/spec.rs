@@ -1,0 +1,38 @@
+//! What a child is started with.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use crate::Owner;
+
+/// Everything a child is started with. Its environment is exactly `env` plus the marker variable of its
+/// [`Owner`]: nothing is inherited.
+#[derive(Debug, Clone)]
+pub struct Spec {
+    /// The program. Without a `/` it is looked up in the `PATH` of `env`.
+    pub program: PathBuf,
+    /// Its arguments, without the program's own name.
+    pub args: Vec<OsString>,
+    /// Its whole environment.
+    pub env: Vec<(OsString, OsString)>,
+    /// The directory it starts in; must exist.
+    pub cwd: PathBuf,
+    /// The server instance that owns it.
+    pub owner: Owner,
+    /// What it may use; nothing is limited by default.
+    pub limits: Limits,
+}
+
+/// Resource limits (`setrlimit(2)`, soft and hard alike) that the child and all it starts inherit.
+/// `None` leaves the server's own limit in force.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// Address space of each process, in bytes (`RLIMIT_AS`). JavaScript engines reserve far more than they use.
+    pub address_space_bytes: Option<u64>,
+    /// Open file descriptors of each process (`RLIMIT_NOFILE`).
+    pub open_files: Option<u64>,
+    /// Processes and threads of the child's *user*, not of the child alone (`RLIMIT_NPROC`); root is exempt.
+    pub processes: Option<u64>,
+    /// Size of a core dump in bytes (`RLIMIT_CORE`); 0 keeps memory of the child off the disk.
+    pub core_bytes: Option<u64>,
+}

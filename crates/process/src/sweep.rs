@@ -1,0 +1,74 @@
+//! Removing what an earlier server left behind.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use crate::Owner;
+use crate::owner::{Marker, Server};
+use crate::proc_table::{self, Mark, Row};
+use crate::tree::{Claim, Tree};
+
+/// How long a sweep may take.
+const SWEEP_LIMIT: Duration = Duration::from_secs(10);
+
+/// What a sweep came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SweepReport {
+    /// Children of dead servers of which something still ran.
+    pub children: usize,
+    /// Processes that were killed.
+    pub processes_killed: usize,
+    /// Processes that could not be killed. Must be 0.
+    pub processes_left: usize,
+}
+
+/// Kills what an earlier server of the same owner left behind when it was killed, and returns how many processes
+/// that ended. Children of a server that still lives are not touched, whatever their owner's name; nor is the
+/// calling process, or what it descends from, even if it was started by such a child. Call it at start.
+pub async fn sweep(owner: &Owner) -> SweepReport {
+    let owner = owner.clone();
+    match tokio::task::spawn_blocking(move || sweep_now(&owner)).await {
+        Ok(report) => report,
+        Err(error) => {
+            tracing::warn!(%error, "the sweep was cut short");
+            SweepReport::default()
+        }
+    }
+}
+
+fn sweep_now(owner: &Owner) -> SweepReport {
+    let (Some(this), Ok(rows)) = (Server::this(), proc_table::rows()) else {
+        tracing::warn!("cannot read the process table, so nothing is swept");
+        return SweepReport::default();
+    };
+    let marked =
+        rows.iter().filter(|row| row.is_alive()).filter_map(|row| match proc_table::mark(row.identity.pid) {
+            Mark::Of(marker) => Some(marker),
+            Mark::None | Mark::Unknown => None,
+        });
+    let orphaned: HashSet<Marker> = marked
+        .filter(|marker| marker.owner == *owner && marker.server.namespace == this.namespace)
+        .filter(|marker| !marker.server.lives())
+        .collect();
+    let children = orphaned.len();
+    let toll = Tree::new(Claim::Marked(orphaned), kin(&rows, this.process.pid)).kill(SWEEP_LIMIT);
+    SweepReport { children, processes_killed: toll.killed, processes_left: toll.left }
+}
+
+/// A process with its ancestors and descendants.
+fn kin(rows: &[Row], pid: u32) -> HashSet<u32> {
+    let mut kin = HashSet::from([pid]);
+    while let Some(child) =
+        rows.iter().find(|row| kin.contains(&row.parent) && !kin.contains(&row.identity.pid))
+    {
+        kin.insert(child.identity.pid);
+    }
+    let mut eldest = pid;
+    while let Some(row) = rows.iter().find(|row| row.identity.pid == eldest) {
+        eldest = row.parent;
+        if !kin.insert(eldest) {
+            break;
+        }
+    }
+    kin
+}
