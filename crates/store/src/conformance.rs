@@ -118,6 +118,7 @@ async fn a_full_queue_refuses_and_loses_nothing(store: &dyn Store) {
         store.submit(submit(spec(task))).await.expect("admitted");
     }
     assert_eq!(store.submit(submit(spec("c"))).await, Err(SubmitError::QueueFull { waiting: 2 }));
+    assert_eq!(store.waiting().await, Ok(2));
     assert!(store.submit(submit(spec("a"))).await.is_ok(), "a retry of an admitted task is no new task");
     let claimed = store.claim(NOW).await.expect("available").expect("a task");
     assert_eq!(claimed.task.spec.task_id, id("a"));

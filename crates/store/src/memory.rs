@@ -102,6 +102,10 @@ impl Store for MemoryStore {
         Ok(self.state().open_tasks())
     }
 
+    async fn waiting(&self) -> Result<usize, StoreError> {
+        Ok(self.state().waiting())
+    }
+
     async fn sessions(&self) -> Result<Vec<SessionRecord>, StoreError> {
         Ok(self.state().sessions())
     }

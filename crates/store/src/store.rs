@@ -184,6 +184,9 @@ pub trait Store: Send + Sync + 'static {
     /// The ids of all tasks that have not ended, oldest first.
     async fn open_tasks(&self) -> Result<Vec<TaskId>, StoreError>;
 
+    /// How many tasks wait.
+    async fn waiting(&self) -> Result<usize, StoreError>;
+
     /// All sessions, oldest first.
     async fn sessions(&self) -> Result<Vec<SessionRecord>, StoreError>;
 

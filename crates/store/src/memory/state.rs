@@ -280,6 +280,10 @@ impl State {
         open.into_iter().map(|record| record.spec.task_id.clone()).collect()
     }
 
+    pub(super) fn waiting(&self) -> usize {
+        self.pending.len()
+    }
+
     pub(super) fn sessions(&self) -> Vec<SessionRecord> {
         let record = |(id, session): (&SessionId, &Session)| SessionRecord {
             id: id.clone(),

@@ -1,0 +1,73 @@
+//! Starts the CLI.
+
+use std::path::PathBuf;
+
+use async_trait::async_trait;
+use claude_protocol::{Conversation, LaunchOptions};
+use process::{Limits, Owner, Spec};
+
+use super::driver::ClaudeAgent;
+use super::environment::Environment;
+use super::permissions::Permissions;
+use crate::{AgentSpec, LaunchError, Launched, Launcher, Opening};
+
+/// What all agents of one tenant are started with.
+#[derive(Clone)]
+pub struct ClaudeConfig {
+    /// The CLI's binary.
+    pub program: PathBuf,
+    /// What its environment is made of.
+    pub environment: Environment,
+    /// Settings files that it may read: `user`, `project`, `local`.
+    pub setting_sources: Vec<String>,
+    /// The server that its processes belong to.
+    pub owner: Owner,
+}
+
+/// Starts one CLI process an agent.
+pub struct ClaudeLauncher {
+    config: ClaudeConfig,
+}
+
+impl ClaudeLauncher {
+    /// A launcher of that CLI.
+    pub fn new(config: ClaudeConfig) -> Self {
+        Self { config }
+    }
+
+    fn process(&self, spec: &AgentSpec, permissions: &Permissions) -> Spec {
+        let options = LaunchOptions {
+            conversation: match spec.opening {
+                Opening::New(id) => Conversation::New(id.0),
+                Opening::Resume(id) => Conversation::Resume(id.0),
+            },
+            allowed_tools: spec.allowed_tools.clone(),
+            disallowed_tools: Permissions::removed_tools(),
+            ask_tools: permissions.ask_tools(),
+            permission_mode: spec.permission_mode.as_str(),
+            max_turns: spec.max_turns,
+            model: spec.model.clone(),
+            setting_sources: self.config.setting_sources.clone(),
+        };
+        Spec {
+            program: self.config.program.clone(),
+            args: options.arguments().into_iter().map(Into::into).collect(),
+            env: self.config.environment.variables(&spec.working_directory),
+            cwd: spec.working_directory.clone(),
+            owner: self.config.owner.clone(),
+            limits: Limits::default(),
+        }
+    }
+}
+
+#[async_trait]
+impl Launcher for ClaudeLauncher {
+    async fn launch(&self, spec: AgentSpec) -> Result<Launched, LaunchError> {
+        let permissions = Permissions::new(spec.allowed_tools.clone(), spec.permission_mode);
+        let child = process::spawn(self.process(&spec, &permissions))
+            .await
+            .map_err(|error| LaunchError(error.to_string()))?;
+        let (agent, events) = ClaudeAgent::start(child, permissions);
+        Ok(Launched { agent: Box::new(agent), events })
+    }
+}

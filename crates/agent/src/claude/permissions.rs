@@ -1,0 +1,129 @@
+//! Which tools an agent may use, and what it is told when it may not. Nobody waits for an answer: what the task's
+//! options do not allow is refused at once, with the reason.
+
+use claude_protocol::{CanUseTool, PermissionAnswer};
+use domain::PermissionMode;
+
+/// Tools that reach other sessions of this machine or start work that no task owns (protocol section 15).
+const OUT_OF_BOUNDS: [&str; 7] =
+    ["ListAgents", "SendMessage", "CronCreate", "CronDelete", "CronList", "ScheduleWakeup", "RemoteTrigger"];
+
+/// Built-in tools that change something or reach out: they run only when the task's options name them.
+const CONSEQUENTIAL: [&str; 6] = ["Bash", "Write", "Edit", "NotebookEdit", "WebFetch", "WebSearch"];
+
+/// What a task's options permit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Permissions {
+    allowed_tools: Vec<String>,
+    mode: PermissionMode,
+}
+
+impl Permissions {
+    pub(crate) fn new(allowed_tools: Vec<String>, mode: PermissionMode) -> Self {
+        Self { allowed_tools, mode }
+    }
+
+    pub(crate) fn removed_tools() -> Vec<String> {
+        OUT_OF_BOUNDS.map(str::to_owned).into()
+    }
+
+    /// Tools that must ask even where the mode would let them run, because the options do not name them.
+    pub(crate) fn ask_tools(&self) -> Vec<String> {
+        if self.mode == PermissionMode::BypassPermissions {
+            return Vec::new();
+        }
+        CONSEQUENTIAL.into_iter().filter(|tool| !self.names(tool)).map(str::to_owned).collect()
+    }
+
+    fn names(&self, tool: &str) -> bool {
+        let named = |wanted: &str| {
+            self.allowed_tools
+                .iter()
+                .any(|rule| rule.split('(').next().is_some_and(|name| name.trim() == wanted))
+        };
+        named(tool) || (tool == "NotebookEdit" && named("Edit"))
+    }
+
+    /// The answer to "may this tool run?": whatever still has to be asked is not allowed.
+    pub(crate) fn answer(&self, ask: &CanUseTool) -> PermissionAnswer {
+        PermissionAnswer::Deny { message: self.refusal(ask) }
+    }
+
+    fn refusal(&self, ask: &CanUseTool) -> String {
+        match ask.tool_name.as_str() {
+            "AskUserQuestion" => {
+                "nobody is there to answer questions in this task: decide yourself and say in the \
+                                  final answer what you assumed"
+                    .to_owned()
+            }
+            "ExitPlanMode" => {
+                "nobody is there to approve the plan in this task: give the plan as the final answer"
+                    .to_owned()
+            }
+            tool => {
+                let mut reason = format!(
+                    "{tool} was refused: this task allows {} and runs in permission mode {}",
+                    self.allowed_list(),
+                    self.mode.as_str()
+                );
+                if let Some(why) = &ask.decision_reason {
+                    reason.push_str(&format!(" ({why})"));
+                }
+                if let Some(path) = &ask.blocked_path {
+                    reason.push_str(&format!("; it would touch {path}"));
+                }
+                reason.push_str(". Nobody is there to ask: go on without it");
+                reason
+            }
+        }
+    }
+
+    fn allowed_list(&self) -> String {
+        if self.allowed_tools.is_empty() {
+            "no tools by name".to_owned()
+        } else {
+            self.allowed_tools.join(", ")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn permissions(allowed: &[&str], mode: PermissionMode) -> Permissions {
+        Permissions::new(allowed.iter().map(|&tool| tool.to_owned()).collect(), mode)
+    }
+
+    fn ask(tool: &str) -> CanUseTool {
+        CanUseTool {
+            tool_name: tool.into(),
+            tool_use_id: "t".into(),
+            input: Box::default(),
+            decision_reason: Some("matched rule".into()),
+            blocked_path: None,
+        }
+    }
+
+    #[test]
+    fn consequential_tools_that_are_not_named_must_ask() {
+        assert_eq!(
+            permissions(&["Read", "Bash(git *)", "Edit"], PermissionMode::AcceptEdits).ask_tools(),
+            ["Write", "WebFetch", "WebSearch"]
+        );
+        assert_eq!(permissions(&[], PermissionMode::BypassPermissions).ask_tools(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_refusal_says_what_is_allowed() {
+        assert_eq!(
+            permissions(&["Read", "Grep"], PermissionMode::AcceptEdits).answer(&ask("Write")),
+            PermissionAnswer::Deny {
+                message:
+                    "Write was refused: this task allows Read, Grep and runs in permission mode acceptEdits \
+                          (matched rule). Nobody is there to ask: go on without it"
+                        .into()
+            }
+        );
+    }
+}

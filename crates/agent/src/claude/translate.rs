@@ -1,0 +1,291 @@
+//! Turns the CLI's frames into agent events. Pure: the same lines give the same events.
+
+use std::collections::{HashMap, HashSet};
+
+use bytes::Bytes;
+use claude_protocol::{
+    AssistantMessage, Block, BlockKind, CanUseTool, ControlReply, ControlRequest, Frame, Line, SessionState,
+    StreamEvent, SystemFrame, TurnResult, UserMessage, WireUsage, decode,
+};
+use domain::TokenUsage;
+use serde_json::json;
+use serde_json::value::{RawValue, to_raw_value};
+
+use super::changes::changed_file;
+use crate::{AgentEvent, Said, Statement, TurnEnd, TurnEnding};
+
+/// What a line asks of the driver.
+#[derive(Debug)]
+pub(super) enum Output {
+    /// Tell the agent's owner.
+    Event(AgentEvent),
+    /// Answer the CLI: may this tool run?
+    Ask { request_id: String, ask: CanUseTool },
+    /// Answer the CLI that it asks for something unknown.
+    Unsupported { request_id: String, subtype: String },
+    /// The CLI answered a request of ours.
+    Reply(ControlReply),
+}
+
+/// Names of calls whose result is still to come. More than this many at once is no real agent.
+const MOST_OPEN_CALLS: usize = 10_000;
+
+/// Remembers what later lines refer to.
+#[derive(Debug, Default)]
+pub(super) struct Translator {
+    tools: HashMap<String, String>,
+    answers: HashSet<String>,
+    tokens_before: TokenUsage,
+    tokens_of_answer: TokenUsage,
+    answer: String,
+}
+
+fn usage(wire: WireUsage) -> TokenUsage {
+    TokenUsage {
+        input: wire.input_tokens,
+        output: wire.output_tokens,
+        cache_read: wire.cache_read_input_tokens,
+        cache_creation: wire.cache_creation_input_tokens,
+    }
+}
+
+fn raw_json(line: &Bytes) -> Box<RawValue> {
+    let text = String::from_utf8_lossy(line).into_owned();
+    RawValue::from_string(text.clone()).or_else(|_| to_raw_value(&text)).unwrap_or_default()
+}
+
+fn said(statement: Statement, parent_tool_use_id: Option<&String>) -> Output {
+    Output::Event(AgentEvent::Said(Said { statement, parent_tool_use_id: parent_tool_use_id.cloned() }))
+}
+
+fn report(subtype: &str, data: Box<RawValue>) -> Output {
+    said(Statement::System { subtype: subtype.to_owned(), data }, None)
+}
+
+impl Translator {
+    /// What a line of output means. Nothing vanishes: a line that is not understood is reported with its bytes.
+    pub(super) fn line(&mut self, line: Line) -> Vec<Output> {
+        match line {
+            Line::Whole(bytes) => self.frame(decode(&bytes), &bytes),
+            Line::Torn(bytes) => vec![report("torn_output", raw_json(&bytes))],
+            Line::Overlong(length) => {
+                let data = to_raw_value(&json!({"length_bytes": length})).unwrap_or_default();
+                vec![report("overlong_output", data)]
+            }
+        }
+    }
+
+    fn frame(&mut self, frame: Frame, line: &Bytes) -> Vec<Output> {
+        match frame {
+            Frame::Assistant(message) => self.assistant(message),
+            Frame::User(message) => self.user(message),
+            Frame::StreamEvent(event) => self.stream_event(event),
+            Frame::System(frame) => Self::system(&frame, line),
+            Frame::Result(result) => vec![Output::Event(AgentEvent::TurnEnded(self.turn_end(result, line)))],
+            Frame::ControlRequest { request_id, request: ControlRequest::CanUseTool(ask) } => {
+                vec![Output::Ask { request_id, ask }]
+            }
+            Frame::ControlRequest { request_id, request: ControlRequest::Other { subtype } } => {
+                vec![Output::Unsupported { request_id, subtype }]
+            }
+            Frame::ControlResponse(reply) => vec![Output::Reply(reply)],
+            // Answers are given at once, so there is nothing to call off; and what became of a prompt is told by
+            // the result that names it.
+            Frame::ControlCancel { .. } | Frame::CommandLifecycle { .. } | Frame::KeepAlive => Vec::new(),
+            Frame::Unknown { kind } if kind.is_empty() => vec![report("unknown", raw_json(line))],
+            Frame::Unknown { kind } => vec![report(&kind, raw_json(line))],
+            Frame::NotJson => vec![report("unparsed_output", raw_json(line))],
+        }
+    }
+
+    fn assistant(&mut self, message: AssistantMessage) -> Vec<Output> {
+        let parent = message.parent_tool_use_id.as_ref();
+        let mut outputs = Vec::new();
+        if parent.is_none() && message.error.is_none() {
+            outputs.extend(self.count_answer(&message.message_id, message.usage));
+        }
+        for block in message.blocks {
+            let model = message.model.clone();
+            let statement = match block.kind {
+                BlockKind::Text(content) => Statement::Text { content, model },
+                BlockKind::Thinking(content) => Statement::Thinking { content, model },
+                BlockKind::ToolUse { id, name, input } => {
+                    self.remember_call(&id, &name);
+                    Statement::ToolUse { id, name, input }
+                }
+                BlockKind::ToolResult { .. } | BlockKind::Other => other_block(block),
+            };
+            outputs.push(said(statement, parent));
+        }
+        outputs
+    }
+
+    fn remember_call(&mut self, id: &str, name: &str) {
+        if self.tools.len() < MOST_OPEN_CALLS {
+            self.tools.insert(id.to_owned(), name.to_owned());
+        }
+    }
+
+    fn user(&mut self, message: UserMessage) -> Vec<Output> {
+        if message.is_replay {
+            return Vec::new();
+        }
+        let parent = message.parent_tool_use_id.as_ref();
+        let structured = message.tool_use_result.as_deref();
+        let statements = message.blocks.into_iter().map(|block| match block.kind {
+            BlockKind::Text(content) => Statement::User { content },
+            BlockKind::ToolResult { tool_use_id, content, is_error } => {
+                self.tool_result(tool_use_id, content, is_error, structured)
+            }
+            _ => other_block(block),
+        });
+        statements.map(|statement| said(statement, parent)).collect()
+    }
+
+    fn tool_result(
+        &mut self,
+        id: String,
+        content: Option<Box<RawValue>>,
+        is_error: bool,
+        structured: Option<&RawValue>,
+    ) -> Statement {
+        let name = self.tools.remove(&id).unwrap_or_default();
+        let changed_file = structured.filter(|_| !is_error).and_then(|output| changed_file(&name, output));
+        let (content, blocks) = text_of(content);
+        Statement::ToolResult { id, name, content, blocks, is_error, changed_file }
+    }
+
+    /// Counts an answer of the model that was not streamed to us, or the start of a streamed one.
+    fn count_answer(&mut self, message_id: &str, wire: Option<WireUsage>) -> Option<Output> {
+        if !self.answers.insert(message_id.to_owned()) {
+            return None;
+        }
+        self.tokens_before += self.tokens_of_answer;
+        self.tokens_of_answer = wire.map(usage).unwrap_or_default();
+        message_id.clone_into(&mut self.answer);
+        Some(self.counted())
+    }
+
+    fn stream_event(&mut self, event: StreamEvent) -> Vec<Output> {
+        match event {
+            StreamEvent::MessageStart { message_id, usage } => {
+                self.count_answer(&message_id, Some(usage)).into_iter().collect()
+            }
+            StreamEvent::MessageDelta { usage: wire } => {
+                let before = self.tokens_of_answer;
+                let now = usage(wire);
+                // The final counts of an answer leave out what did not change since its start.
+                self.tokens_of_answer = TokenUsage {
+                    input: before.input.max(now.input),
+                    output: before.output.max(now.output),
+                    cache_read: before.cache_read.max(now.cache_read),
+                    cache_creation: before.cache_creation.max(now.cache_creation),
+                };
+                vec![self.counted()]
+            }
+            StreamEvent::Delta => Vec::new(),
+        }
+    }
+
+    fn counted(&self) -> Output {
+        Output::Event(AgentEvent::Counted {
+            turns: self.answers.len() as u64,
+            tokens: self.tokens_before + self.tokens_of_answer,
+        })
+    }
+
+    fn system(frame: &SystemFrame, line: &Bytes) -> Vec<Output> {
+        let visible = report(frame.subtype(), raw_json(line));
+        match frame {
+            SystemFrame::SessionState(SessionState::Idle) => vec![Output::Event(AgentEvent::Idle)],
+            SystemFrame::SessionState(SessionState::Unknown) => vec![visible],
+            SystemFrame::SessionState(_) => vec![Output::Event(AgentEvent::Busy)],
+            SystemFrame::ApiRetry(retry) => {
+                vec![visible, Output::Event(AgentEvent::Retrying { status: retry.error_status })]
+            }
+            SystemFrame::BackgroundTasks { open } => {
+                vec![visible, Output::Event(AgentEvent::Background { open: *open })]
+            }
+            // The state of a request to the model, many times a turn: said by the answer itself.
+            SystemFrame::Other { subtype } if subtype == "status" || subtype == "thinking_tokens" => {
+                Vec::new()
+            }
+            SystemFrame::Init | SystemFrame::Other { .. } => vec![visible],
+        }
+    }
+
+    fn turn_end(&mut self, result: TurnResult, line: &Bytes) -> TurnEnd {
+        let models = &result.model_usage_since_last_result;
+        let tokens = models.values().map(|model| TokenUsage {
+            input: model.input_tokens,
+            output: model.output_tokens,
+            cache_read: model.cache_read_input_tokens,
+            cache_creation: model.cache_creation_input_tokens,
+        });
+        *self = Self { tools: std::mem::take(&mut self.tools), ..Self::default() };
+        let mut prompts = result.user_message_uuids.clone();
+        prompts.extend(result.user_message_uuid.filter(|prompt| !prompts.contains(prompt)));
+        TurnEnd {
+            ending: ending(&result),
+            prompts,
+            turns: result.num_turns,
+            tokens: (!models.is_empty()).then(|| tokens.fold(TokenUsage::default(), |sum, one| sum + one)),
+            cost_usd: models.values().map(|model| model.cost_usd).sum(),
+            text: result.result.unwrap_or_default(),
+            subtype: result.subtype,
+            data: raw_json(line),
+        }
+    }
+}
+
+fn other_block(block: Block) -> Statement {
+    Statement::System { subtype: "content_block".to_owned(), data: block.raw }
+}
+
+/// A tool result's content as text, and the blocks when they say more than that text.
+fn text_of(content: Option<Box<RawValue>>) -> (String, Option<Box<RawValue>>) {
+    #[derive(serde::Deserialize)]
+    struct Piece {
+        #[serde(rename = "type")]
+        kind: String,
+        text: Option<String>,
+    }
+    let Some(raw) = content else { return (String::new(), None) };
+    if let Ok(text) = serde_json::from_str::<String>(raw.get()) {
+        return (text, None);
+    }
+    let pieces: Vec<Piece> = serde_json::from_str(raw.get()).unwrap_or_default();
+    let texts = pieces.into_iter().map(|piece| piece.text.unwrap_or_else(|| format!("[{}]", piece.kind)));
+    (texts.collect::<Vec<_>>().join("\n"), Some(raw))
+}
+
+/// Protocol section 7.3: the subtype alone does not tell.
+fn ending(result: &TurnResult) -> TurnEnding {
+    if result.was_aborted() {
+        return TurnEnding::Aborted;
+    }
+    if result.subtype == "success" && !result.is_error {
+        return TurnEnding::Completed;
+    }
+    let reason = match result.subtype.as_str() {
+        "success" => result.result.clone().unwrap_or_else(|| "the model API refused the request".to_owned()),
+        "error_max_turns" => {
+            format!("the limit of turns was reached (max_turns; the agent took {})", result.num_turns)
+        }
+        "error_max_budget_usd" => "the budget is spent (max_budget_usd)".to_owned(),
+        "error_max_structured_output_retries" => {
+            "the model gave no answer that fits the output schema".to_owned()
+        }
+        subtype => {
+            if result.errors.is_empty() {
+                format!("the agent reported {subtype}")
+            } else {
+                result.errors.join("; ")
+            }
+        }
+    };
+    TurnEnding::Failed(reason)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,80 @@
+//! Hands waiting tasks to agents, never more at once than there are permits.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use store::Claimed;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::run::{Deps, run};
+
+/// After the storage failed to answer, how long to wait before asking again.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+pub(crate) struct Dispatcher {
+    pub(crate) deps: Arc<Deps>,
+    pub(crate) permits: Arc<Semaphore>,
+    pub(crate) runs: TaskTracker,
+    pub(crate) running: Arc<AtomicU64>,
+    /// Cancelled when no further task is to start.
+    pub(crate) stop_claiming: CancellationToken,
+}
+
+/// Counts a run while it lives.
+struct Running(Arc<AtomicU64>);
+
+impl Running {
+    fn start(count: &Arc<AtomicU64>) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(count))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Dispatcher {
+    /// Runs until told to stop claiming.
+    pub(crate) async fn run(self) {
+        let stop = self.stop_claiming.clone();
+        stop.run_until_cancelled(async {
+            while let Ok(permit) = Arc::clone(&self.permits).acquire_owned().await {
+                let claimed = self.claim().await;
+                self.start(claimed, permit);
+            }
+        })
+        .await;
+    }
+
+    async fn claim(&self) -> Claimed {
+        let mut queue = self.deps.store.watch_queue();
+        loop {
+            queue.borrow_and_update();
+            match self.deps.store.claim(self.deps.clock.now()).await {
+                Ok(Some(claimed)) => return claimed,
+                // The sender lives in the store, which we hold: an error cannot be, and waiting for ever is right.
+                Ok(None) => drop(queue.changed().await),
+                Err(error) => {
+                    tracing::error!(%error, "no task could be claimed");
+                    tokio::time::sleep(RETRY_AFTER).await;
+                }
+            }
+        }
+    }
+
+    fn start(&self, claimed: Claimed, permit: OwnedSemaphorePermit) {
+        let deps = Arc::clone(&self.deps);
+        let running = Running::start(&self.running);
+        tracing::info!(task_id = %claimed.task.spec.task_id, session_id = %claimed.task.session_id, "task started");
+        self.runs.spawn(async move {
+            Box::pin(run(deps, claimed)).await;
+            drop((permit, running));
+        });
+    }
+}

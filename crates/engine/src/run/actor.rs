@@ -1,0 +1,334 @@
+//! Runs one task: feeds the machine, and does what it decides. The only writer of the task and its session.
+
+use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use agent::{Agent, AgentEvent, AgentSpec, Launched, Launcher, Opening, StopReceipt, Urgency};
+use domain::{Clock, ConversationId, Ending, Outcome, Progress};
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use store::{Claimed, CommitError, Release, Signal, Store};
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::log::EventLog;
+use super::machine::{Effect, Input, Machine, Timer};
+
+/// What every run needs.
+pub(crate) struct Deps {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) launcher: Arc<dyn Launcher>,
+    pub(crate) clock: Arc<dyn Clock>,
+    /// Cancelled when running tasks have to end.
+    pub(crate) stop_tasks: CancellationToken,
+}
+
+/// Most events that one commit takes.
+const BATCH: usize = 256;
+/// The CLI answers an interrupt within 25 ms. A caller is promised a second.
+const INTERRUPT_GRACE: Duration = Duration::from_millis(600);
+/// The CLI begins a follow-up turn within 0.1 s.
+const FOLLOW_UP_GRACE: Duration = Duration::from_secs(3);
+/// As long as the CLI itself waits for background tasks when its input ends.
+const BACKGROUND_GRACE: Duration = Duration::from_secs(600);
+/// The output of an agent that is gone is read for at most 0.5 s.
+const LAST_WORDS_GRACE: Duration = Duration::from_secs(1);
+
+/// Runs a claimed task to its end, ends its agent and gives its session back. Never panics.
+pub(crate) async fn run(deps: Arc<Deps>, claimed: Claimed) {
+    let work = AssertUnwindSafe(Run::work(Arc::clone(&deps), &claimed)).catch_unwind();
+    let conversation = match work.await {
+        Ok(Ok(conversation)) => conversation,
+        Ok(Err(error)) => {
+            tracing::error!(task_id = %claimed.task.spec.task_id, %error, "the task could not be written");
+            abandon(&deps, &claimed).await;
+            None
+        }
+        Err(_) => {
+            tracing::error!(task_id = %claimed.task.spec.task_id, "the task's worker panicked");
+            abandon(&deps, &claimed).await;
+            None
+        }
+    };
+    let release = Release {
+        session_id: claimed.task.session_id.clone(),
+        token: claimed.token,
+        conversation,
+        now: deps.clock.now(),
+    };
+    if let Err(error) = deps.store.release(release).await {
+        tracing::error!(session_id = %claimed.task.session_id, %error, "the session could not be given back");
+    }
+}
+
+/// Ends a task whose worker failed, so that nobody waits for it for ever.
+async fn abandon(deps: &Deps, claimed: &Claimed) {
+    let task_id = claimed.task.spec.task_id.clone();
+    let Ok(Some(task)) = deps.store.task(&task_id).await else { return };
+    if task.status.is_terminal() {
+        return;
+    }
+    let mut log = EventLog {
+        store: Arc::clone(&deps.store),
+        clock: Arc::clone(&deps.clock),
+        task_id,
+        session_id: task.session_id,
+        token: Some(claimed.token),
+        last_seq: task.tail,
+        gathered: Vec::new(),
+    };
+    let outcome = Outcome {
+        ending: Ending::Failed,
+        summary: String::new(),
+        errors: vec!["the server failed to run the task; its log says why".to_owned()],
+        total_cost_usd: 0.0,
+    };
+    if let Err(error) = log.finish(outcome, task.progress).await {
+        tracing::error!(task_id = %log.task_id, %error, "the task could not be ended");
+    }
+}
+
+/// How far the end of the agent is.
+enum Stop<'a> {
+    NotAsked,
+    UnderWay(BoxFuture<'a, StopReceipt>),
+    Done(StopReceipt),
+}
+
+struct Run {
+    deps: Arc<Deps>,
+    machine: Machine,
+    log: EventLog,
+    prompt: Uuid,
+    text: String,
+    started: Instant,
+    timers: HashMap<Timer, Instant>,
+    signal: watch::Receiver<Signal>,
+    interrupt_seen: bool,
+    shutdown_seen: bool,
+}
+
+impl Run {
+    /// Gives the conversation that the session's next task can resume.
+    async fn work(deps: Arc<Deps>, claimed: &Claimed) -> Result<Option<ConversationId>, CommitError> {
+        let spec = Arc::clone(&claimed.task.spec);
+        let conversation = claimed.conversation.unwrap_or_else(ConversationId::generate);
+        let Some(signal) = deps.store.watch(&spec.task_id).await? else { return Err(CommitError::Unknown) };
+        let launcher = Arc::clone(&deps.launcher);
+        let mut run = Self::new(deps, claimed, signal);
+        let opening = match claimed.conversation {
+            Some(id) => Opening::Resume(id),
+            None => Opening::New(conversation),
+        };
+        let launch = launcher.launch(AgentSpec {
+            opening,
+            working_directory: spec.working_directory.clone(),
+            allowed_tools: spec.options.allowed_tools.clone(),
+            permission_mode: spec.options.permission_mode,
+            max_turns: spec.options.max_turns,
+            model: spec.options.model.clone(),
+        });
+        match launch.await {
+            Ok(Launched { agent, events }) => run.drive(&*agent, events).await?,
+            Err(error) => {
+                let effects = run.step(Input::LaunchFailed(error.to_string()));
+                run.settle(effects, None).await?;
+            }
+        }
+        Ok(run.machine.has_conversation().then_some(conversation))
+    }
+
+    fn new(deps: Arc<Deps>, claimed: &Claimed, signal: watch::Receiver<Signal>) -> Self {
+        let options = &claimed.task.spec.options;
+        let prompt = Uuid::new_v4();
+        let started = Instant::now();
+        let log = EventLog {
+            store: Arc::clone(&deps.store),
+            clock: Arc::clone(&deps.clock),
+            task_id: claimed.task.spec.task_id.clone(),
+            session_id: claimed.task.session_id.clone(),
+            token: Some(claimed.token),
+            last_seq: claimed.task.tail,
+            gathered: Vec::new(),
+        };
+        Self {
+            machine: Machine::new(prompt, options.timeout.as_secs()),
+            log,
+            prompt,
+            text: claimed.task.spec.prompt.clone(),
+            started,
+            timers: HashMap::from([(Timer::Task, started + options.timeout)]),
+            signal,
+            interrupt_seen: false,
+            shutdown_seen: false,
+            deps,
+        }
+    }
+
+    fn elapsed_ms(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn step(&mut self, input: Input) -> Vec<Effect> {
+        let elapsed = self.elapsed_ms();
+        self.machine.step(input, elapsed)
+    }
+
+    fn progress(&self) -> Progress {
+        self.machine.progress(self.elapsed_ms())
+    }
+
+    /// Drives the agent until the task has ended, then ends the agent.
+    async fn drive(
+        &mut self,
+        agent: &dyn Agent,
+        mut events: mpsc::Receiver<AgentEvent>,
+    ) -> Result<(), CommitError> {
+        let mut stop = Stop::NotAsked;
+        let result = loop {
+            if self.machine.is_finished() {
+                break Ok(());
+            }
+            let inputs = self.next_inputs(&mut events, &mut stop).await;
+            let mut effects = Vec::new();
+            for input in inputs {
+                effects.extend(self.step(input));
+            }
+            match self.settle(effects, Some(agent)).await {
+                Ok(None) => {}
+                Ok(Some(urgency)) => stop = Stop::UnderWay(agent.stop(urgency)),
+                Err(error) => break Err(error),
+            }
+        };
+        let urgency = if result.is_ok() { Urgency::Orderly } else { Urgency::Now };
+        let stop = async {
+            match stop {
+                Stop::NotAsked => agent.stop(urgency).await,
+                Stop::UnderWay(stop) => stop.await,
+                Stop::Done(receipt) => receipt,
+            }
+        };
+        // Its output is read to the end: an agent whose output nobody takes may not end by itself.
+        let (receipt, ()) = futures_util::join!(stop, async { while events.recv().await.is_some() {} });
+        self.report(receipt);
+        result
+    }
+
+    fn report(&self, receipt: StopReceipt) {
+        let StopReceipt { took, processes_killed, processes_left } = receipt;
+        let (task_id, duration_ms) = (&self.log.task_id, took.as_millis());
+        if processes_left > 0 {
+            tracing::error!(%task_id, duration_ms, processes_left, "processes of the agent could not be ended");
+        } else {
+            tracing::debug!(%task_id, duration_ms, processes_killed, "agent ended");
+        }
+    }
+
+    /// Waits for what comes first, and takes all output that has gathered with it.
+    async fn next_inputs(
+        &mut self,
+        events: &mut mpsc::Receiver<AgentEvent>,
+        stop: &mut Stop<'_>,
+    ) -> Vec<Input> {
+        let due = self.timers.iter().min_by_key(|(_, at)| **at).map(|(timer, at)| (*timer, *at));
+        let deps = Arc::clone(&self.deps);
+        tokio::select! {
+            biased;
+            changed = self.signal.changed(), if !self.interrupt_seen => {
+                // A store that no longer tells of the task has dropped it: the next commit says so.
+                self.interrupt_seen = changed.is_err() || self.signal.borrow_and_update().interrupt_requested;
+                if self.interrupt_seen { vec![Input::InterruptRequested] } else { Vec::new() }
+            }
+            () = deps.stop_tasks.cancelled(), if !self.shutdown_seen => {
+                self.shutdown_seen = true;
+                vec![Input::ShutdownRequested]
+            }
+            () = wait(due.map(|(_, at)| at)) => {
+                let timer = due.map(|(timer, _)| timer);
+                timer.iter().for_each(|timer| { self.timers.remove(timer); });
+                timer.map(Input::Elapsed).into_iter().collect()
+            }
+            () = finish(stop) => vec![Input::Stopped],
+            event = events.recv(), if !events.is_closed() || !events.is_empty() => {
+                let mut inputs: Vec<_> = event.map(Input::Agent).into_iter().collect();
+                while inputs.len() < BATCH && let Ok(event) = events.try_recv() {
+                    inputs.push(Input::Agent(event));
+                }
+                inputs
+            }
+        }
+    }
+
+    /// Commits the events first, then does the rest. Gives the urgency if the agent has to be stopped.
+    async fn settle(
+        &mut self,
+        effects: Vec<Effect>,
+        agent: Option<&dyn Agent>,
+    ) -> Result<Option<Urgency>, CommitError> {
+        let mut stop = None;
+        let mut commands = Vec::new();
+        for effect in effects {
+            match effect {
+                Effect::Emit(body) => self.log.gather(&body),
+                Effect::Finish(outcome) => {
+                    let progress = self.progress();
+                    self.log.finish(outcome, progress).await?;
+                }
+                Effect::Stop(urgency) => stop = Some(urgency),
+                Effect::Arm(timer) => {
+                    self.timers.insert(timer, Instant::now() + grace(timer));
+                }
+                command @ (Effect::Prompt | Effect::Interrupt) => commands.push(command),
+            }
+        }
+        let progress = self.progress();
+        self.log.commit(progress).await?;
+        for command in commands {
+            let Some(agent) = agent else { continue };
+            let sent = match command {
+                Effect::Prompt => agent.prompt(self.prompt, &self.text).await,
+                _ => agent.interrupt().await,
+            };
+            if sent.is_err() {
+                for effect in self.step(Input::AgentLost) {
+                    if let Effect::Stop(urgency) = effect {
+                        stop = Some(urgency);
+                    }
+                }
+            }
+        }
+        Ok(stop)
+    }
+}
+
+fn grace(timer: Timer) -> Duration {
+    match timer {
+        Timer::Task => Duration::ZERO,
+        Timer::Interrupt => INTERRUPT_GRACE,
+        Timer::FollowUp => FOLLOW_UP_GRACE,
+        Timer::Background => BACKGROUND_GRACE,
+        Timer::LastWords => LAST_WORDS_GRACE,
+    }
+}
+
+async fn wait(until: Option<Instant>) {
+    match until {
+        Some(at) => sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Waits for the end of a stop that is under way, once.
+async fn finish(stop: &mut Stop<'_>) {
+    match stop {
+        Stop::UnderWay(future) => {
+            let receipt = future.await;
+            *stop = Stop::Done(receipt);
+        }
+        Stop::NotAsked | Stop::Done(_) => std::future::pending().await,
+    }
+}

@@ -1,0 +1,71 @@
+//! The counters of a task.
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+
+use agent::{Said, Statement, TurnEnd};
+use domain::{Progress, TokenUsage};
+
+/// Counts what the agent reports. Live figures of the running turn give way to the turn's own account at its end.
+#[derive(Debug, Default)]
+pub(super) struct Bookkeeping {
+    finished_turns: u64,
+    finished_tokens: TokenUsage,
+    live_turns: u64,
+    live_tokens: TokenUsage,
+    files: HashSet<PathBuf>,
+    /// The model's last text in the main conversation.
+    pub(super) last_text: String,
+    pub(super) cost_usd: f64,
+    /// Whether the model has answered at all, so that there is a conversation to resume.
+    pub(super) has_answered: bool,
+    told: (u64, TokenUsage, u64),
+}
+
+impl Bookkeeping {
+    pub(super) fn said(&mut self, said: &Said) {
+        match &said.statement {
+            Statement::Text { content, .. } if said.parent_tool_use_id.is_none() => {
+                self.has_answered = true;
+                self.last_text.clone_from(content);
+            }
+            Statement::ToolUse { .. } | Statement::Thinking { .. } => self.has_answered = true,
+            Statement::ToolResult { changed_file: Some(file), .. } => {
+                self.files.insert(file.clone());
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn counted(&mut self, turns: u64, tokens: TokenUsage) {
+        self.live_turns = turns;
+        self.live_tokens = tokens;
+    }
+
+    pub(super) fn turn_ended(&mut self, end: &TurnEnd) {
+        self.finished_turns += end.turns;
+        self.finished_tokens += end.tokens.unwrap_or(self.live_tokens);
+        self.live_turns = 0;
+        self.live_tokens = TokenUsage::default();
+        self.cost_usd += end.cost_usd;
+        if !end.text.is_empty() {
+            self.last_text.clone_from(&end.text);
+        }
+    }
+
+    pub(super) fn progress(&self, elapsed_ms: u64) -> Progress {
+        Progress {
+            turns: self.finished_turns + self.live_turns,
+            tokens: self.finished_tokens + self.live_tokens,
+            files_modified: self.files.len() as u64,
+            elapsed_ms,
+        }
+    }
+
+    /// The progress, if it differs from what was told last.
+    pub(super) fn news(&mut self, elapsed_ms: u64) -> Option<Progress> {
+        let progress = self.progress(elapsed_ms);
+        let now = (progress.turns, progress.tokens, progress.files_modified);
+        (now != std::mem::replace(&mut self.told, now)).then_some(progress)
+    }
+}

@@ -1,0 +1,226 @@
+use agent::{Statement, TurnEnd};
+use domain::TokenUsage;
+use proptest::prelude::*;
+use serde_json::value::RawValue;
+
+use super::*;
+
+const PROMPT: Uuid = Uuid::from_u128(7);
+
+fn machine() -> Machine {
+    Machine::new(PROMPT, 60)
+}
+
+fn turn(ending: TurnEnding, prompts: Vec<Uuid>) -> Input {
+    Input::Agent(AgentEvent::TurnEnded(TurnEnd {
+        prompts,
+        ending,
+        text: "done".into(),
+        turns: 2,
+        tokens: Some(TokenUsage { input: 10, output: 5, ..TokenUsage::default() }),
+        cost_usd: 0.25,
+        subtype: "success".into(),
+        data: RawValue::from_string("{}".into()).expect("JSON"),
+    }))
+}
+
+fn text(content: &str) -> Input {
+    let statement = Statement::Text { content: content.into(), model: "m".into() };
+    Input::Agent(AgentEvent::Said(Said { statement, parent_tool_use_id: None }))
+}
+
+fn exited() -> Input {
+    Input::Agent(AgentEvent::Exited(Exit { code: Some(3), signal: None, stderr_tail: "boom\n".into() }))
+}
+
+fn ready() -> Input {
+    Input::Agent(AgentEvent::Ready)
+}
+
+fn show(effect: Effect) -> String {
+    match effect {
+        Effect::Emit(EventBody::Message(data)) => format!("{:?} {}", data.message_type, data.content),
+        Effect::Emit(EventBody::Progress(progress)) => format!("progress {}", progress.tokens_used),
+        Effect::Emit(EventBody::Error(error)) => format!("error {} {}", error.code, error.error),
+        Effect::Emit(body) => format!("{body:?}"),
+        Effect::Finish(outcome) => {
+            format!(
+                "{:?} {:?} {:?} ${}",
+                outcome.ending, outcome.summary, outcome.errors, outcome.total_cost_usd
+            )
+        }
+        effect => format!("{effect:?}"),
+    }
+}
+
+fn play(machine: &mut Machine, inputs: impl IntoIterator<Item = Input>) -> Vec<String> {
+    inputs.into_iter().flat_map(|input| machine.step(input, 0)).map(show).collect()
+}
+
+#[test]
+fn a_turn_that_answers_the_prompt_ends_the_task() {
+    let mut machine = machine();
+    let inputs = [ready(), text("hi"), turn(TurnEnding::Completed, vec![PROMPT])];
+    assert_eq!(
+        play(&mut machine, inputs),
+        ["Prompt", "Assistant hi", "Result done", "progress 15", "Completed \"done\" [] $0.25"]
+    );
+    assert_eq!(play(&mut machine, [text("late"), exited()]), Vec::<String>::new(), "nothing after the end");
+}
+
+#[test]
+fn a_turn_that_nobody_sent_does_not_end_the_task() {
+    let mut machine = machine();
+    let inputs = [ready(), turn(TurnEnding::Completed, vec![])];
+    assert_eq!(play(&mut machine, inputs), ["Prompt", "Result done", "progress 15"]);
+    assert!(!machine.is_finished());
+}
+
+#[test]
+fn background_tasks_hold_the_task_open_until_their_follow_up_turn_has_ended() {
+    let mut machine = machine();
+    let background = |open| Input::Agent(AgentEvent::Background { open });
+    play(&mut machine, [ready(), background(1)]);
+    assert_eq!(
+        play(&mut machine, [turn(TurnEnding::Completed, vec![PROMPT])]),
+        ["Result done", "progress 15", "Arm(Background)"]
+    );
+    assert_eq!(play(&mut machine, [Input::Agent(AgentEvent::Idle)]), Vec::<String>::new());
+    assert_eq!(play(&mut machine, [background(0)]), ["Arm(FollowUp)"]);
+    assert_eq!(
+        play(&mut machine, [Input::Agent(AgentEvent::Busy), turn(TurnEnding::Completed, vec![])]),
+        ["Result done", "progress 30", "Completed \"done\" [] $0.5"]
+    );
+}
+
+#[test]
+fn a_background_task_without_follow_up_ends_the_task_after_a_grace() {
+    let mut machine = machine();
+    let background = |open| Input::Agent(AgentEvent::Background { open });
+    play(&mut machine, [ready(), background(1), turn(TurnEnding::Completed, vec![PROMPT]), background(0)]);
+    assert_eq!(play(&mut machine, [Input::Elapsed(Timer::FollowUp)]), ["Completed \"done\" [] $0.25"]);
+}
+
+#[test]
+fn an_interrupt_waits_for_the_turn_to_end_and_is_the_outcome_even_if_the_turn_completes() {
+    for ending in [TurnEnding::Aborted, TurnEnding::Completed] {
+        let mut machine = machine();
+        play(&mut machine, [ready()]);
+        assert_eq!(play(&mut machine, [Input::InterruptRequested]), ["Interrupt", "Arm(Interrupt)"]);
+        assert_eq!(
+            play(&mut machine, [turn(ending, vec![PROMPT])]),
+            ["Result done", "progress 15", "Interrupted \"done\" [\"interrupted by request\"] $0.25"]
+        );
+    }
+}
+
+#[test]
+fn an_agent_that_ignores_the_interrupt_is_ended() {
+    let mut machine = machine();
+    play(&mut machine, [ready(), Input::InterruptRequested]);
+    assert_eq!(play(&mut machine, [Input::Elapsed(Timer::Interrupt)]), ["Stop(Now)"]);
+    assert_eq!(
+        play(&mut machine, [text("last words"), Input::Stopped]),
+        ["Assistant last words", "Arm(LastWords)"]
+    );
+    assert_eq!(
+        play(&mut machine, [Input::Elapsed(Timer::LastWords)]),
+        ["Interrupted \"last words\" [\"interrupted by request\"] $0"]
+    );
+}
+
+#[test]
+fn an_agent_that_is_not_ready_yet_is_ended_at_once() {
+    let mut machine = machine();
+    assert_eq!(play(&mut machine, [Input::InterruptRequested]), ["Stop(Now)"]);
+    assert_eq!(
+        play(&mut machine, [ready(), exited()]),
+        ["Interrupted \"\" [\"interrupted by request\"] $0"],
+        "and gets no prompt any more"
+    );
+}
+
+#[test]
+fn a_timeout_fails_the_task_and_stops_the_agent() {
+    let mut machine = machine();
+    play(&mut machine, [ready()]);
+    assert_eq!(play(&mut machine, [Input::Elapsed(Timer::Task)]), ["Interrupt", "Arm(Interrupt)"]);
+    assert_eq!(
+        play(&mut machine, [turn(TurnEnding::Aborted, vec![PROMPT])]).split_off(2),
+        [
+            "error task_timeout timed out after 60 seconds",
+            "TimedOut \"done\" [\"timed out after 60 seconds\"] $0.25"
+        ]
+    );
+}
+
+#[test]
+fn a_refused_key_is_noticed_at_the_first_retry() {
+    let mut machine = machine();
+    play(&mut machine, [ready()]);
+    let retry = |status| Input::Agent(AgentEvent::Retrying { status });
+    assert_eq!(play(&mut machine, [retry(Some(529)), retry(None)]), Vec::<String>::new());
+    assert_eq!(play(&mut machine, [retry(Some(401))]), ["Interrupt", "Arm(Interrupt)"]);
+    let shown = play(&mut machine, [turn(TurnEnding::Aborted, vec![PROMPT])]);
+    assert_eq!(
+        shown[2],
+        "error model_api_key_refused the model API refused the key (HTTP status 401): check CLAUDE_API_KEY"
+    );
+}
+
+#[test]
+fn an_agent_that_dies_fails_the_task_with_its_last_words() {
+    let mut machine = machine();
+    let reason = "the agent ended before it was ready (exit code 3): boom";
+    assert_eq!(
+        play(&mut machine, [exited()]),
+        [format!("error agent_exited {reason}"), format!("Failed \"\" [{reason:?}] $0")]
+    );
+}
+
+fn any_input() -> impl Strategy<Value = fn() -> Input> {
+    prop_oneof![
+        Just((|| Input::Agent(AgentEvent::Ready)) as fn() -> Input),
+        Just((|| Input::Agent(AgentEvent::Unusable("no".into()))) as fn() -> Input),
+        Just((|| text("x")) as fn() -> Input),
+        Just((|| Input::Agent(AgentEvent::Busy)) as fn() -> Input),
+        Just((|| Input::Agent(AgentEvent::Idle)) as fn() -> Input),
+        Just((|| Input::Agent(AgentEvent::Background { open: 1 })) as fn() -> Input),
+        Just((|| Input::Agent(AgentEvent::Background { open: 0 })) as fn() -> Input),
+        Just((|| Input::Agent(AgentEvent::Retrying { status: Some(401) })) as fn() -> Input),
+        Just((|| turn(TurnEnding::Completed, vec![PROMPT])) as fn() -> Input),
+        Just((|| turn(TurnEnding::Failed("f".into()), vec![])) as fn() -> Input),
+        Just((|| turn(TurnEnding::Aborted, vec![PROMPT])) as fn() -> Input),
+        Just(exited as fn() -> Input),
+        Just((|| Input::AgentLost) as fn() -> Input),
+        Just((|| Input::InterruptRequested) as fn() -> Input),
+        Just((|| Input::ShutdownRequested) as fn() -> Input),
+        Just((|| Input::Stopped) as fn() -> Input),
+        Just((|| Input::Elapsed(Timer::Task)) as fn() -> Input),
+        Just((|| Input::Elapsed(Timer::Interrupt)) as fn() -> Input),
+        Just((|| Input::Elapsed(Timer::LastWords)) as fn() -> Input),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn any_order_of_inputs_ends_exactly_once(inputs in proptest::collection::vec(any_input(), 0..40)) {
+        let mut machine = machine();
+        let mut effects = Vec::new();
+        for input in inputs {
+            effects.extend(machine.step(input(), 0));
+        }
+        // Whatever happened: once the agent is gone, the task has ended.
+        effects.extend(machine.step(exited(), 0));
+        prop_assert!(machine.is_finished());
+        let ends: Vec<_> = effects
+            .iter()
+            .enumerate()
+            .filter(|(_, effect)| matches!(effect, Effect::Finish(_)))
+            .map(|(place, _)| place)
+            .collect();
+        prop_assert_eq!(ends, [effects.len() - 1], "one end, and nothing after it");
+        let prompts = effects.iter().filter(|effect| matches!(effect, Effect::Prompt)).count();
+        prop_assert!(prompts <= 1);
+    }
+}

@@ -1,0 +1,65 @@
+//! Reads one task's events by cursor: from the first on, then live, with no gap and no duplicate.
+
+use std::sync::Arc;
+
+use domain::TaskId;
+use store::{EncodedEvent, Signal, Store, StoreError};
+use tokio::sync::watch;
+
+/// Why there is nothing more to read, although the task has not ended.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SubscriptionError {
+    /// The task was dropped by the retention.
+    #[error("the task is no longer stored")]
+    Gone,
+    /// The storage failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Some events, in order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Batch {
+    /// The events after those of the previous batch; empty only in the last one.
+    pub events: Vec<EncodedEvent>,
+    /// Whether this was the last batch.
+    pub complete: bool,
+}
+
+/// A reader's position in one task's log. Costs nothing while nothing happens, and never slows a writer.
+pub struct Subscription {
+    store: Arc<dyn Store>,
+    task_id: TaskId,
+    cursor: u64,
+    signal: watch::Receiver<Signal>,
+}
+
+impl Subscription {
+    pub(crate) fn new(
+        store: Arc<dyn Store>,
+        task_id: TaskId,
+        cursor: u64,
+        signal: watch::Receiver<Signal>,
+    ) -> Self {
+        Self { store, task_id, cursor, signal }
+    }
+
+    /// Waits for the next events. Cancel-safe: nothing is taken before it is returned.
+    ///
+    /// # Errors
+    /// When the task is gone or the storage fails.
+    pub async fn next(&mut self) -> Result<Batch, SubscriptionError> {
+        loop {
+            // Seen before the read: what is committed after it changes the signal again.
+            self.signal.borrow_and_update();
+            let page = self.store.read(&self.task_id, self.cursor).await?.ok_or(SubscriptionError::Gone)?;
+            if let Some(last) = page.events.last() {
+                self.cursor = last.seq;
+            }
+            if page.complete || !page.events.is_empty() {
+                return Ok(Batch { events: page.events, complete: page.complete });
+            }
+            self.signal.changed().await.map_err(|_| SubscriptionError::Gone)?;
+        }
+    }
+}
