@@ -13,7 +13,7 @@ use crate::life::{DRAIN_LIMIT, Life, News, Stops};
 use crate::root::Root;
 use crate::stderr_tail::StderrTail;
 use crate::tree::Toll;
-use crate::{Receipt, Rung, RungReport};
+use crate::{Exit, Receipt, Rung, RungReport};
 
 /// Starts the task that keeps this child.
 pub(crate) fn keep(root: Root, stderr: ChildStderr) -> io::Result<Life> {
@@ -22,7 +22,13 @@ pub(crate) fn keep(root: Root, stderr: ChildStderr) -> io::Result<Life> {
     let (stops, requests) = watch::channel(Stops::default());
     let (publish, news) = watch::channel(News::default());
     let tail = StderrTail::default();
-    let life = Life { pid: root.pid(), stops: Arc::new(stops), news, stderr: tail.clone() };
+    let life = Life {
+        pid: root.pid(),
+        containment: root.containment(),
+        stops: Arc::new(stops),
+        news,
+        stderr: tail.clone(),
+    };
     let keeper = Keeper { root, ended, requests, publish, draining: tail.drain(stderr) };
     tokio::spawn(keeper.run());
     Ok(life)
@@ -36,6 +42,9 @@ struct Keeper {
     draining: JoinHandle<()>,
 }
 
+/// What killing the tree came to, and how the child exited.
+type End = (Toll, Option<Exit>);
+
 /// How waiting on a rung ended.
 enum Waited {
     Exited,
@@ -46,16 +55,18 @@ enum Waited {
 impl Keeper {
     async fn run(mut self) {
         let (begun, rungs, killed) = self.climb().await;
-        let exit = self.root.peek();
-        self.publish.send_modify(|news| news.exit = exit);
-        // Also after a normal exit: what the child left behind goes with it.
-        let toll = match killed {
-            Some(toll) => toll,
-            None => self.kill_tree().await,
+        let (toll, exit) = match killed {
+            Some(end) => end,
+            // Also after a normal exit: what the child left behind goes with it.
+            None => {
+                self.publish.send_modify(|news| news.exit = self.root.peek());
+                self.finish().await
+            }
         };
-        self.root.reap();
-        let pipes_leaked = timeout(DRAIN_LIMIT, &mut self.draining).await.is_err();
+        self.publish.send_modify(|news| news.exit = exit);
+        let unread = timeout(DRAIN_LIMIT, &mut self.draining).await.is_err();
         self.draining.abort();
+        let pipes_leaked = unread || self.root.pipes_leaked();
         if toll.left > 0 {
             tracing::error!(
                 pid = self.root.pid(),
@@ -63,20 +74,20 @@ impl Keeper {
                 "processes of a child could not be killed"
             );
         }
-        let receipt = Receipt {
-            exit,
-            rungs,
-            took: begun.elapsed(),
-            processes_killed: toll.killed,
-            processes_left: toll.left,
-            pipes_leaked,
-        };
+        let took = begun.elapsed();
+        let Toll { killed: processes_killed, left: processes_left } = toll;
+        let receipt = Receipt { exit, rungs, took, processes_killed, processes_left, pipes_leaked };
         self.publish.send_modify(|news| news.end = Some((receipt, Instant::now())));
+        if exit.is_none() {
+            // Stuck in the kernel, it cannot be reaped yet.
+            self.ended.wait().await;
+            self.root.reap();
+        }
     }
 
     /// Waits for the end of the child, and climbs the ladder when asked. Returns since when, by which rungs, and
     /// what the kill came to, if it came to that.
-    async fn climb(&mut self) -> (Instant, Vec<RungReport>, Option<Toll>) {
+    async fn climb(&mut self) -> (Instant, Vec<RungReport>, Option<End>) {
         let mut rungs = Vec::new();
         if let Waited::Exited = self.wait(0, None).await {
             rungs.push(RungReport { rung: Rung::ExitedAlone, took: Duration::ZERO });
@@ -100,9 +111,9 @@ impl Keeper {
             }
         }
         let start = Instant::now();
-        let toll = self.kill_tree().await;
+        let end = self.finish().await;
         rungs.push(RungReport { rung: Rung::Killed, took: start.elapsed() });
-        (begun, rungs, Some(toll))
+        (begun, rungs, Some(end))
     }
 
     /// Waits for the exit, for more than `calls` requests to stop, for the last [`Life`] to go, and for `limit`.
@@ -122,12 +133,10 @@ impl Keeper {
         }
     }
 
-    async fn kill_tree(&self) -> Toll {
+    async fn finish(&self) -> End {
         let root = Arc::clone(&self.root);
-        match tokio::task::spawn_blocking(move || root.kill_tree()).await {
-            Ok(toll) => toll,
-            // The runtime is shutting down: the root's drop does it.
-            Err(_) => Toll { killed: 0, left: 0 },
-        }
+        let finished = tokio::task::spawn_blocking(move || root.finish()).await;
+        // An error says that the runtime is shutting down: then the root's drop does it.
+        finished.unwrap_or((Toll { killed: 0, left: 0 }, None))
     }
 }

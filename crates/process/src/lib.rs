@@ -6,11 +6,15 @@
 //!
 //! Linux 5.9 or newer with `/proc` mounted: processes are named by pidfd and start time, never by pid alone.
 
+mod cgroup;
 mod exit_event;
 mod fork;
 mod keeper;
 mod life;
+mod orphans;
+mod own_children;
 mod owner;
+mod pipe_probe;
 mod proc_table;
 mod receipt;
 mod root;
@@ -21,10 +25,12 @@ mod stderr_tail;
 mod sweep;
 mod tree;
 
+pub use cgroup::{CgroupLimits, Cgroups, CgroupsUnavailable, Controllers};
 pub use life::{Child, DRAIN_LIMIT, Life};
+pub use orphans::{Orphans, adopt_orphans};
 pub use owner::{InvalidOwner, MARKER_VARIABLE, Owner};
-pub use receipt::{Exit, Ladder, Receipt, Rung, RungReport};
+pub use receipt::{Containment, Exit, Ladder, Receipt, Rung, RungReport};
 pub use spawn::{SpawnError, spawn};
-pub use spec::{Limits, Spec};
+pub use spec::{CgroupSpec, Limits, Spec};
 pub use stderr_tail::STDERR_TAIL_BYTES;
 pub use sweep::{SweepReport, sweep};

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::stderr_tail::StderrTail;
-use crate::{Exit, Ladder, Receipt};
+use crate::{Containment, Exit, Ladder, Receipt};
 
 /// How long after the end of a child and its tree a reader should still wait for the end of its stdout.
 pub const DRAIN_LIMIT: Duration = Duration::from_millis(500);
@@ -28,6 +28,7 @@ pub struct Child {
 #[derive(Debug, Clone)]
 pub struct Life {
     pub(crate) pid: u32,
+    pub(crate) containment: Containment,
     pub(crate) stops: Arc<watch::Sender<Stops>>,
     pub(crate) news: watch::Receiver<News>,
     pub(crate) stderr: StderrTail,
@@ -54,6 +55,12 @@ impl Life {
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.pid
+    }
+
+    /// What holds its processes together: whether it got the control group it was to have.
+    #[must_use]
+    pub fn containment(&self) -> Containment {
+        self.containment
     }
 
     /// Waits until the child itself has exited. Cancel-safe; any number may wait. What it left behind is killed

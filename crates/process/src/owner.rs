@@ -69,6 +69,16 @@ impl Server {
         })
     }
 
+    /// The server in the id of a child, `<pid namespace>-<server pid>-<server start>-<number>`.
+    pub(crate) fn of_child(id: &str) -> Option<Self> {
+        parse_child(id).map(|(server, _)| server)
+    }
+
+    /// Whether its pid means the same here: a process of another container cannot be judged.
+    pub(crate) fn is_neighbour(self) -> bool {
+        Self::this().is_some_and(|this| this.namespace == self.namespace)
+    }
+
     /// Whether that very process still runs; when that cannot be told, it does.
     pub(crate) fn lives(self) -> bool {
         proc_table::row(self.process.pid)
@@ -94,21 +104,28 @@ impl Marker {
     /// Reads what [`Display`](fmt::Display) wrote; `None` for anything else.
     pub(crate) fn parse(value: &str) -> Option<Self> {
         let (owner, id) = value.split_once('/')?;
-        let mut parts = id.split('-');
-        let mut number = || parts.next()?.parse::<u64>().ok();
-        let (namespace, pid, start, child) = (number()?, number()?, number()?, number()?);
-        if parts.next().is_some() {
-            return None;
-        }
-        let process = Identity { pid: u32::try_from(pid).ok()?, start };
-        Some(Self { owner: Owner::new(owner).ok()?, server: Server { namespace, process }, number: child })
+        let (server, number) = parse_child(id)?;
+        Some(Self { owner: Owner::new(owner).ok()?, server, number })
     }
+
+    /// The part that names the child.
+    pub(crate) fn child(&self) -> String {
+        let Server { namespace, process } = self.server;
+        format!("{namespace}-{}-{}-{}", process.pid, process.start, self.number)
+    }
+}
+
+fn parse_child(id: &str) -> Option<(Server, u64)> {
+    let mut parts = id.split('-').map(|part| part.parse::<u64>().ok());
+    let mut number = || parts.next()?;
+    let (namespace, pid, start, child) = (number()?, number()?, number()?, number()?);
+    let process = Identity { pid: u32::try_from(pid).ok()?, start };
+    parts.next().is_none().then_some((Server { namespace, process }, child))
 }
 
 impl fmt::Display for Marker {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Server { namespace, process } = self.server;
-        write!(formatter, "{}/{namespace}-{}-{}-{}", self.owner, process.pid, process.start, self.number)
+        write!(formatter, "{}/{}", self.owner, self.child())
     }
 }
 

@@ -12,6 +12,16 @@ pub struct Exit {
     pub signal: Option<i32>,
 }
 
+/// What holds the processes of a child together until they are killed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Containment {
+    /// A control group: nothing leaves it, and the kernel kills it whole.
+    Cgroup,
+    /// The process table: descendants are found by parentage, session, marker and the pipes they hold. A process
+    /// escapes if its parents are dead, and it left their session, its environment and its streams behind.
+    ProcessTable,
+}
+
 /// Rungs after whatever the caller tried by its own protocol: wait up to `exit_grace` for the child to exit
 /// (the caller has closed its stdin), send `SIGTERM` to its group and wait up to `term_grace`, then kill the
 /// whole tree.

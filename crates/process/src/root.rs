@@ -9,10 +9,12 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
-use crate::Exit;
+use crate::cgroup::Group;
 use crate::owner::Marker;
+use crate::pipe_probe::PipeProbe;
 use crate::proc_table::{self, Identity};
 use crate::tree::{Claim, Toll, Tree};
+use crate::{Containment, Exit, own_children};
 
 /// How long killing a tree may take. Only a process stuck in the kernel takes longer than milliseconds.
 const KILL_LIMIT: Duration = Duration::from_secs(5);
@@ -25,19 +27,33 @@ pub(crate) struct Root {
     pid: Pid,
     pidfd: OwnedFd,
     tree: Mutex<Tree>,
+    /// Its stdout and stderr.
+    pipes: [PipeProbe; 2],
+    containment: Containment,
     reaped: AtomicBool,
 }
 
 impl Root {
     /// The child of this process with this `pid`, just forked.
-    pub(crate) fn new(pid: u32, marker: Marker) -> io::Result<Self> {
+    pub(crate) fn new(
+        pid: u32,
+        marker: Marker,
+        group: Option<Group>,
+        pipes: [PipeProbe; 2],
+    ) -> io::Result<Self> {
         let gone = || io::Error::from_raw_os_error(libc::ESRCH);
-        let row = proc_table::row(pid)?.ok_or_else(gone)?;
-        let pidfd = row.identity.open()?.ok_or_else(gone)?;
+        let identity = proc_table::row(pid)?.ok_or_else(gone)?.identity;
+        let pidfd = identity.open()?.ok_or_else(gone)?;
         let raw = i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or_else(gone)?;
-        let claim = Claim::Child { root: row.identity, marker };
-        let tree = Mutex::new(Tree::new(claim, HashSet::from([std::process::id()])));
-        Ok(Self { identity: row.identity, pid: raw, pidfd, tree, reaped: AtomicBool::new(false) })
+        let containment = if group.is_some() { Containment::Cgroup } else { Containment::ProcessTable };
+        let claim = Claim::Child { root: identity, marker };
+        let spared = HashSet::from([std::process::id()]);
+        let tree = Mutex::new(Tree::new(claim, group.into_iter().collect(), spared));
+        Ok(Self { identity, pid: raw, pidfd, tree, pipes, containment, reaped: AtomicBool::new(false) })
+    }
+
+    pub(crate) fn containment(&self) -> Containment {
+        self.containment
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -63,15 +79,43 @@ impl Root {
         }
     }
 
-    /// Kills what lives of the tree, and the child with it. Blocks for milliseconds, 5 s at worst.
-    pub(crate) fn kill_tree(&self) -> Toll {
-        self.tree.lock().unwrap_or_else(PoisonError::into_inner).kill(KILL_LIMIT)
+    /// Kills what lives of the tree, and the child with it, and reaps the child: afterwards the pid is not ours any
+    /// more. Blocks for milliseconds, 10 s at worst. There is no exit if the child is stuck in the kernel.
+    pub(crate) fn finish(&self) -> (Toll, Option<Exit>) {
+        (self.kill_tree(), self.reap())
     }
 
-    /// Takes the zombie away. Afterwards the pid is not ours any more.
+    fn kill_tree(&self) -> Toll {
+        let mut tree = self.tree.lock().unwrap_or_else(PoisonError::into_inner);
+        let toll = tree.kill(KILL_LIMIT);
+        if toll.left > 0 || !self.pipes_leaked() {
+            return toll;
+        }
+        // Somebody got out of sight with the child's streams in hand.
+        if let Err(error) = tree.take_in_writers(&self.pipes) {
+            tracing::warn!(pid = self.pid(), %error, "cannot find who holds the streams of a child");
+        }
+        tree.kill(KILL_LIMIT)
+    }
+
+    /// Whether anybody still writes to the child's stdout or stderr.
+    pub(crate) fn pipes_leaked(&self) -> bool {
+        self.pipes.iter().any(|pipe| {
+            pipe.has_writer().unwrap_or_else(|error| {
+                tracing::warn!(pid = self.pid(), %error, "cannot tell whether a stream of a child is still held");
+                false
+            })
+        })
+    }
+
+    /// Takes the zombie away, if the child is one.
     pub(crate) fn reap(&self) -> Option<Exit> {
+        let mut own = own_children::lock();
         let exit = self.wait(WaitIdOptions::EXITED | WaitIdOptions::NOHANG);
-        self.reaped.fetch_or(exit.is_some(), Ordering::Relaxed);
+        if exit.is_some() {
+            own.remove(&self.pid());
+            self.reaped.store(true, Ordering::Relaxed);
+        }
         exit
     }
 
@@ -93,8 +137,7 @@ impl Root {
 impl Drop for Root {
     fn drop(&mut self) {
         if !self.reaped.load(Ordering::Relaxed) {
-            self.kill_tree();
-            self.reap();
+            self.finish();
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use crate::Owner;
+use crate::{CgroupLimits, Cgroups, Owner};
 
 /// Everything a child is started with. Its environment is exactly `env` plus the marker variable of its
 /// [`Owner`]: nothing is inherited.
@@ -21,6 +21,17 @@ pub struct Spec {
     pub owner: Owner,
     /// What it may use; nothing is limited by default.
     pub limits: Limits,
+    /// The control group it gets, if there are any to use; see [`Cgroups::detect`].
+    pub cgroup: Option<CgroupSpec>,
+}
+
+/// A control group of the child's own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CgroupSpec {
+    /// Where the group is created.
+    pub groups: Cgroups,
+    /// What the child and all it starts may use together.
+    pub limits: CgroupLimits,
 }
 
 /// Resource limits (`setrlimit(2)`, soft and hard alike) that the child and all it starts inherit.

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use crate::Owner;
+use crate::cgroup::Cgroups;
 use crate::owner::{Marker, Server};
 use crate::proc_table::{self, Mark, Row};
 use crate::tree::{Claim, Tree};
@@ -41,17 +42,20 @@ fn sweep_now(owner: &Owner) -> SweepReport {
         tracing::warn!("cannot read the process table, so nothing is swept");
         return SweepReport::default();
     };
-    let marked =
+    let marks =
         rows.iter().filter(|row| row.is_alive()).filter_map(|row| match proc_table::mark(row.identity.pid) {
             Mark::Of(marker) => Some(marker),
             Mark::None | Mark::Unknown => None,
         });
-    let orphaned: HashSet<Marker> = marked
+    let orphaned: HashSet<Marker> = marks
         .filter(|marker| marker.owner == *owner && marker.server.namespace == this.namespace)
         .filter(|marker| !marker.server.lives())
         .collect();
     let children = orphaned.len();
-    let toll = Tree::new(Claim::Marked(orphaned), kin(&rows, this.process.pid)).kill(SWEEP_LIMIT);
+    let kin = kin(&rows, this.process.pid);
+    let mut groups = Cgroups::orphaned(owner);
+    groups.retain(|group| group.members().is_ok_and(|members| members.is_disjoint(&kin)));
+    let toll = Tree::new(Claim::Marked(orphaned), groups, kin).kill(SWEEP_LIMIT);
     SweepReport { children, processes_killed: toll.killed, processes_left: toll.left }
 }
 

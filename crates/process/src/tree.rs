@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::Signal;
 
+use crate::cgroup::Group;
 use crate::owner::Marker;
+use crate::pipe_probe::PipeProbe;
 use crate::proc_table::{self, Identity, Mark, Row};
 
 /// Rounds of stopping before killing. Each round stops all that is found, so only what forked meanwhile is new.
@@ -32,6 +34,8 @@ pub(crate) enum Claim {
     },
     /// All that carry one of these markers.
     Marked(HashSet<Marker>),
+    /// These processes.
+    These(HashSet<Identity>),
 }
 
 impl Claim {
@@ -39,6 +43,7 @@ impl Claim {
         match self {
             Self::Child { root, .. } => row.identity == *root || row.session == root.pid,
             Self::Marked(_) => false,
+            Self::These(identities) => identities.contains(&row.identity),
         }
     }
 
@@ -46,6 +51,7 @@ impl Claim {
         match self {
             Self::Child { marker: own, .. } => own == marker,
             Self::Marked(markers) => markers.contains(marker),
+            Self::These(_) => false,
         }
     }
 
@@ -53,7 +59,7 @@ impl Claim {
     fn earliest(&self) -> u64 {
         match self {
             Self::Child { root, .. } => root.start,
-            Self::Marked(_) => 0,
+            Self::Marked(_) | Self::These(_) => 0,
         }
     }
 }
@@ -69,6 +75,8 @@ pub(crate) struct Toll {
 #[derive(Debug)]
 pub(crate) struct Tree {
     claim: Claim,
+    /// Control groups that belong to the claim, each removed once it is empty.
+    groups: Vec<Group>,
     /// Never touched: the server itself, and in a sweep its ancestors and descendants.
     spared: HashSet<u32>,
     /// Members seen so far. A member stays one when its parent dies or its environment is replaced.
@@ -79,8 +87,15 @@ pub(crate) struct Tree {
 }
 
 impl Tree {
-    pub(crate) fn new(claim: Claim, spared: HashSet<u32>) -> Self {
-        Self { claim, spared, known: HashSet::new(), strangers: HashSet::new(), killed: HashSet::new() }
+    pub(crate) fn new(claim: Claim, groups: Vec<Group>, spared: HashSet<u32>) -> Self {
+        Self {
+            claim,
+            groups,
+            spared,
+            known: HashSet::new(),
+            strangers: HashSet::new(),
+            killed: HashSet::new(),
+        }
     }
 
     /// Kills every member until a scan finds none, or until `limit` is over. Blocks; call it off the runtime.
@@ -93,6 +108,9 @@ impl Tree {
                 Ok(members) => members.len(),
                 Err(_) => 1,
             };
+            if left == 0 {
+                self.remove_groups();
+            }
             if left == 0 || Instant::now() >= deadline {
                 return Toll { killed: self.killed.len(), left };
             }
@@ -126,6 +144,11 @@ impl Tree {
 
     /// Sends `SIGKILL` to `members` and waits until they are gone or the deadline has come.
     fn kill_all(&mut self, members: &[Row], deadline: Instant) {
+        for group in &self.groups {
+            if let Err(error) = group.kill() {
+                tracing::warn!(?group, %error, "cannot kill a cgroup");
+            }
+        }
         let mut dying = Vec::new();
         for identity in members.iter().map(|row| row.identity) {
             let pidfd = signal(identity, Signal::KILL);
@@ -146,9 +169,14 @@ impl Tree {
     /// shares a session with them (nobody joins a session, it is only inherited).
     pub(crate) fn find(&mut self) -> io::Result<Vec<Row>> {
         let earliest = self.claim.earliest();
+        let mut grouped = HashSet::new();
+        for group in &self.groups {
+            grouped.extend(group.members()?);
+        }
         let mut others = proc_table::rows()?;
         others.retain(|row| row.identity.start >= earliest && !self.spared.contains(&row.identity.pid));
-        let mut members: Vec<Row> = others.extract_if(.., |row| self.claims(row)).collect();
+        let ours = |row: &mut Row| grouped.contains(&row.identity.pid) || self.claims(row);
+        let mut members: Vec<Row> = others.extract_if(.., ours).collect();
         let (mut parents, mut sessions) = (HashSet::new(), HashSet::new());
         let mut next = 0;
         while let Some(member) = members.get(next) {
@@ -165,6 +193,30 @@ impl Tree {
         self.known.extend(members.iter().map(|row| row.identity));
         members.retain(Row::is_alive);
         Ok(members)
+    }
+
+    /// Takes in who still writes to one of these pipes, which only the child's descendants were given. Left out is
+    /// who started before the child or belongs to another one: a descriptor can be passed on.
+    pub(crate) fn take_in_writers(&mut self, pipes: &[PipeProbe]) -> io::Result<()> {
+        for row in proc_table::rows()? {
+            let Row { identity, .. } = row;
+            if identity.start >= self.claim.earliest()
+                && !self.spared.contains(&identity.pid)
+                && pipes.iter().any(|pipe| pipe.is_written_by(identity.pid))
+                && !matches!(proc_table::mark(identity.pid), Mark::Of(_))
+            {
+                self.known.insert(identity);
+            }
+        }
+        Ok(())
+    }
+
+    fn remove_groups(&self) {
+        for group in &self.groups {
+            if let Err(error) = group.remove() {
+                tracing::warn!(?group, %error, "cannot remove an empty cgroup");
+            }
+        }
     }
 
     fn claims(&mut self, row: &Row) -> bool {

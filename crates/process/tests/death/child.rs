@@ -1,7 +1,5 @@
 //! Starting small programs, and asking the kernel what became of them.
 
-#![expect(clippy::unwrap_used, reason = "what fails here fails the test that calls it")]
-
 use std::ffi::OsString;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -29,6 +27,7 @@ pub(crate) fn spec(program: &str, args: &[&str]) -> Spec {
         cwd: "/".into(),
         owner: Owner::new("death-suite").unwrap(),
         limits: Limits::default(),
+        cgroup: None,
     }
 }
 
