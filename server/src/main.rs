@@ -1,2 +1,21 @@
-//! The server's binary.
-fn main() {}
+//! The server's binary: configuration, wiring, start, drain, stop; and a client of its own API.
+
+mod cli;
+mod config;
+mod logging;
+mod run;
+mod serve;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    match cli::Cli::parse().command {
+        cli::Command::Serve(arguments) => serve::main(&arguments),
+        cli::Command::Run(arguments) => run::main(arguments),
+    }
+}

@@ -56,6 +56,7 @@ impl ClaudeLauncher {
             cwd: spec.working_directory.clone(),
             owner: self.config.owner.clone(),
             limits: Limits::default(),
+            cgroup: None,
         }
     }
 }

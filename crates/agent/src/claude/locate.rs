@@ -104,6 +104,7 @@ pub async fn probe(program: PathBuf, home: &Path, owner: &Owner) -> Result<Cli, 
         cwd: home.to_owned(),
         owner: owner.clone(),
         limits: Limits::default(),
+        cgroup: None,
     };
     let unknown = |reason: String| LocateError::NoVersion { program: program.clone(), reason };
     let child = process::spawn(spec).await.map_err(|error| unknown(error.to_string()))?;

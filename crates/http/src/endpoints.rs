@@ -1,0 +1,10 @@
+//! One endpoint, one file.
+
+pub(crate) mod delete_session;
+pub(crate) mod get_task;
+pub(crate) mod health;
+pub(crate) mod interrupt_task;
+pub(crate) mod list_sessions;
+pub(crate) mod ready;
+pub(crate) mod submit_task;
+pub(crate) mod task_events;

@@ -1,0 +1,46 @@
+//! `DELETE /api/v1/sessions/{session_id}`: ends a session; with `?force=true` also a busy one.
+
+use std::sync::Arc;
+
+use api::{Code, Deleted};
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use engine::{DeleteSessionError, InterruptFirst};
+use serde::Deserialize;
+
+use crate::path;
+use crate::refusal::Refusal;
+use crate::state::AppState;
+
+#[derive(Deserialize)]
+pub(crate) struct Parameters {
+    force: Option<String>,
+}
+
+pub(crate) async fn handle(
+    State(state): State<Arc<AppState>>,
+    Path(id): Path<String>,
+    Query(parameters): Query<Parameters>,
+) -> Result<Json<Deleted>, Refusal> {
+    let session = path::session(&id)?;
+    let interrupt_first = match parameters.force.as_deref() {
+        None | Some("false" | "0") => InterruptFirst::No,
+        Some("true" | "1") => InterruptFirst::Yes,
+        Some(_) => return Err(crate::submission::invalid("?force", "must be true or false")),
+    };
+    let conflict = |detail: String| Refusal::new(StatusCode::CONFLICT, Code::SessionBusy, detail);
+    match state.engine.delete_session(&session, interrupt_first).await {
+        Ok(()) => Ok(Json(Deleted { message: format!("Session {session} deleted") })),
+        Err(DeleteSessionError::Unknown) => Err(Refusal::session_not_found(&id)),
+        Err(DeleteSessionError::Busy(tasks)) => {
+            let tasks: Vec<_> = tasks.iter().map(ToString::to_string).collect();
+            let tasks = tasks.join(", ");
+            Err(conflict(format!("the session is busy with {tasks}: wait, or delete it with ?force=true")))
+        }
+        Err(DeleteSessionError::StillHeld) => {
+            Err(conflict("the session's agent has not ended yet: try again".to_owned()))
+        }
+        Err(DeleteSessionError::Store(error)) => Err(error.into()),
+    }
+}

@@ -1,0 +1,24 @@
+//! `GET /ready`: can the server take a task now.
+
+use std::sync::Arc;
+
+use api::{Code, Ready};
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use engine::NotReady;
+
+use crate::refusal::Refusal;
+use crate::state::AppState;
+
+pub(crate) async fn handle(State(state): State<Arc<AppState>>) -> Result<Json<Ready>, Refusal> {
+    match state.engine.ready().await {
+        Ok(()) => Ok(Json(Ready { status: "ready" })),
+        Err(NotReady::ShuttingDown) => Err(Refusal::shutting_down()),
+        Err(NotReady::AtCapacity(waiting)) => {
+            let detail = format!("at capacity: {waiting} tasks wait");
+            Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, Code::AtCapacity, detail).retry_after(5))
+        }
+        Err(NotReady::Store(error)) => Err(error.into()),
+    }
+}

@@ -1,0 +1,36 @@
+//! Names each request, and puts the name into errors and the `x-request-id` header.
+
+use api::Code;
+use axum::extract::Request;
+use axum::http::{HeaderName, HeaderValue};
+use axum::middleware::Next;
+use axum::response::Response;
+use uuid::Uuid;
+
+use crate::refusal::Refusal;
+
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+pub(crate) async fn tag(request: Request, next: Next) -> Response {
+    let id = Uuid::now_v7().to_string();
+    let mut response = next.run(request).await;
+    let refusal = response.extensions_mut().remove::<Refusal>().or_else(|| framework_refusal(&response));
+    if let Some(refusal) = refusal {
+        response = refusal.response(&id);
+    }
+    if let Ok(value) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert(X_REQUEST_ID, value);
+    }
+    response
+}
+
+/// What the framework itself refuses (an undecodable path, say) comes as plain text.
+fn framework_refusal(response: &Response) -> Option<Refusal> {
+    let status = response.status();
+    if !status.is_client_error() && !status.is_server_error() {
+        return None;
+    }
+    let detail = status.canonical_reason().unwrap_or("the request was refused").to_lowercase();
+    let code = if status.is_server_error() { Code::Internal } else { Code::InvalidRequest };
+    Some(Refusal::new(status, code, detail))
+}

@@ -1,0 +1,53 @@
+//! What the endpoints work with.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use domain::{Clock, PermissionMode};
+use engine::Handle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::guard::{ApiKey, HostPolicy};
+use crate::submission::WorkspaceRoots;
+
+/// What holds for a task whose request leaves it out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TaskDefaults {
+    /// Tools that run without asking.
+    pub allowed_tools: Vec<String>,
+    /// What happens with the rest.
+    pub permission_mode: PermissionMode,
+    /// Most model answers.
+    pub max_turns: u32,
+    /// Longest time.
+    pub timeout: Duration,
+    /// The model.
+    pub model: Option<String>,
+}
+
+/// What the endpoints share.
+pub struct AppState {
+    /// The engine.
+    pub engine: Handle,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// What requests may leave out.
+    pub defaults: TaskDefaults,
+    /// Where workspaces may lie.
+    pub roots: WorkspaceRoots,
+    /// The key that callers must show; `None` lets everybody in.
+    pub api_key: Option<ApiKey>,
+    /// Which names the server answers to.
+    pub hosts: HostPolicy,
+    /// Base of `websocket_url`, instead of what the client called: `ws://host` or `wss://host`.
+    pub public_websocket_base: Option<String>,
+    /// The server's version.
+    pub version: &'static str,
+    /// When the server started.
+    pub started: Instant,
+    /// Cancelled when streams have to end, after the engine's last event.
+    pub closing: CancellationToken,
+    /// Open streams.
+    pub streams: TaskTracker,
+}

@@ -1,0 +1,110 @@
+//! Which folders a task may name.
+
+use std::path::{Path, PathBuf};
+
+use api::Code;
+use axum::http::StatusCode;
+
+use crate::refusal::Refusal;
+
+/// The folders under which workspaces may lie: absolute, symlinks resolved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkspaceRoots(Vec<PathBuf>);
+
+impl WorkspaceRoots {
+    /// Those folders; each must exist.
+    ///
+    /// # Errors
+    /// When one cannot be resolved.
+    pub fn resolve_all(roots: &[PathBuf]) -> std::io::Result<Self> {
+        roots.iter().map(|root| root.canonicalize()).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// The folder that `given` names, symlinks resolved. `field` names it in errors; a relative path counts from
+    /// `base`, and is refused without one.
+    pub(crate) async fn resolve(
+        &self,
+        field: &str,
+        given: &Path,
+        base: Option<&Path>,
+    ) -> Result<PathBuf, Refusal> {
+        let bad = |code, detail: String| Refusal::new(StatusCode::BAD_REQUEST, code, detail);
+        let missing = |why: &str| {
+            bad(Code::WorkspaceNotFound, format!("{field} {:?} {why}", given.display().to_string()))
+        };
+        let path = match base {
+            Some(base) => base.join(given),
+            None if given.is_absolute() => given.to_owned(),
+            None => return Err(missing("is not an absolute path")),
+        };
+        let resolved = tokio::fs::canonicalize(&path).await;
+        let resolved = match resolved {
+            Ok(resolved) => resolved,
+            // Whether something outside the roots exists is nobody's business.
+            Err(_) if !self.may_hold(&path) => return Err(self.outside(field, given)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Err(missing("does not exist"));
+            }
+            Err(error) => return Err(missing(&format!("cannot be used: {error}"))),
+        };
+        if !self.0.iter().any(|root| resolved.starts_with(root)) {
+            return Err(self.outside(field, given));
+        }
+        match tokio::fs::metadata(&resolved).await {
+            Ok(found) if found.is_dir() => Ok(resolved),
+            Ok(_) => Err(missing("is not a folder")),
+            Err(error) => Err(missing(&format!("cannot be used: {error}"))),
+        }
+    }
+
+    /// Whether a path that cannot be resolved lies under a root, going by its deepest folder that can.
+    fn may_hold(&self, path: &Path) -> bool {
+        let deepest = path.ancestors().find_map(|folder| folder.canonicalize().ok());
+        deepest.is_some_and(|folder| self.0.iter().any(|root| folder.starts_with(root)))
+    }
+
+    fn outside(&self, field: &str, given: &Path) -> Refusal {
+        let roots: Vec<_> = self.0.iter().map(|root| root.display().to_string()).collect();
+        let detail = format!(
+            "{field} {:?} is not under a permitted folder ({}): choose another, or have the server started with \
+             WORKSPACE_ROOTS naming its parent",
+            given.display().to_string(),
+            roots.join(", ")
+        );
+        Refusal::new(StatusCode::BAD_REQUEST, Code::WorkspaceNotAllowed, detail)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn only_folders_under_a_root_are_workspaces_whatever_symlinks_say() {
+        let place = tempfile::tempdir().expect("a folder");
+        let root = place.path().join("root");
+        let inside = root.join("w");
+        std::fs::create_dir_all(&inside).expect("made");
+        std::fs::create_dir_all(place.path().join("root2")).expect("made");
+        std::fs::write(root.join("file"), "").expect("written");
+        std::os::unix::fs::symlink("/etc", root.join("out")).expect("linked");
+        std::os::unix::fs::symlink(&inside, root.join("in")).expect("linked");
+        let roots = WorkspaceRoots::resolve_all(std::slice::from_ref(&root)).expect("there");
+        let code = async |path: PathBuf| {
+            roots.resolve("workspace", &path, None).await.map_err(|refusal| refusal.code)
+        };
+        let inside = inside.canonicalize().expect("there");
+        assert_eq!(code(root.join("w")).await, Ok(inside.clone()));
+        assert_eq!(code(root.join("in")).await, Ok(inside.clone()));
+        assert_eq!(code(root.join("w/../w")).await, Ok(inside.clone()));
+        assert_eq!(code(root.join("file")).await, Err(Code::WorkspaceNotFound));
+        assert_eq!(code(root.join("nowhere")).await, Err(Code::WorkspaceNotFound));
+        assert_eq!(code("w".into()).await, Err(Code::WorkspaceNotFound));
+        assert_eq!(code(root.join("out")).await, Err(Code::WorkspaceNotAllowed));
+        assert_eq!(code(root.join("../root2")).await, Err(Code::WorkspaceNotAllowed));
+        assert_eq!(code("/etc/nowhere".into()).await, Err(Code::WorkspaceNotAllowed));
+        assert_eq!(code("/w\0".into()).await, Err(Code::WorkspaceNotAllowed));
+        let cwd = roots.resolve("options.cwd", Path::new("../w"), Some(&inside)).await;
+        assert_eq!(cwd.map_err(|refusal| refusal.code), Ok(inside));
+    }
+}

@@ -1,0 +1,54 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Submit coding tasks to the Claude Code CLI over HTTP, watch them live, stop them.
+///
+/// An independent project, not Anthropic's. It drives the CLI that you install, with your own API key.
+#[derive(Debug, Parser)]
+#[command(version, about)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Start the server. It is configured by environment variables and a .env file; see the README.
+    Serve(ServeArguments),
+    /// Submit a task to a running server, show its events and end with its exit code.
+    Run(RunArguments),
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ServeArguments {
+    /// Answer from a script instead of the model API: no key and no network needed.
+    #[arg(long)]
+    pub(crate) demo: bool,
+    /// Address to listen on [env: SERVER_HOST].
+    #[arg(long)]
+    pub(crate) host: Option<String>,
+    /// Port to listen on, 0 for any free one [env: SERVER_PORT].
+    #[arg(long)]
+    pub(crate) port: Option<u16>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct RunArguments {
+    /// What the agent is to do.
+    pub(crate) prompt: String,
+    /// The folder to work in.
+    #[arg(long, default_value = ".")]
+    pub(crate) workspace: PathBuf,
+    /// The server.
+    #[arg(long, env = "CLAUDE_SERVER_URL", default_value = "http://127.0.0.1:8000")]
+    pub(crate) server: String,
+    /// The server's API key.
+    #[arg(long, env = "CLAUDE_SERVER_API_KEY", hide_env_values = true)]
+    pub(crate) api_key: Option<String>,
+    /// Longest time that the agent may work, in seconds.
+    #[arg(long)]
+    pub(crate) timeout: Option<u64>,
+}

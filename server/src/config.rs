@@ -1,0 +1,264 @@
+//! Configuration: variables are read first, then resolved and cross-checked. All faults are reported at once.
+
+mod variables;
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use agent::claude::Credential;
+use domain::PermissionMode;
+use http_api::TaskDefaults;
+use secrecy::SecretString;
+
+use self::variables::{Faults, Reader};
+use crate::cli::ServeArguments;
+
+/// How logs are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LogFormat {
+    /// One JSON object a line.
+    Json,
+    /// For people.
+    Text,
+}
+
+/// Everything that can be set, resolved.
+#[derive(Debug)]
+pub(crate) struct Config {
+    pub(crate) host: IpAddr,
+    pub(crate) port: u16,
+    pub(crate) workers: usize,
+    pub(crate) log_level: String,
+    pub(crate) log_format: Option<LogFormat>,
+    pub(crate) api_key: Option<SecretString>,
+    /// Base of the URLs that clients are given: `http://…` or `https://…`, without a path.
+    pub(crate) public_url: Option<String>,
+    /// `None` in demo mode.
+    pub(crate) credential: Option<Credential>,
+    pub(crate) base_url: Option<String>,
+    pub(crate) cli_path: Option<PathBuf>,
+    pub(crate) setting_sources: Vec<String>,
+    pub(crate) defaults: TaskDefaults,
+    pub(crate) max_agents: usize,
+    pub(crate) max_pending: usize,
+    pub(crate) drain: Duration,
+    pub(crate) data_dir: PathBuf,
+    pub(crate) workspace_roots: Vec<PathBuf>,
+    /// Variables that are set and have no effect in this version.
+    pub(crate) without_effect: Vec<&'static str>,
+}
+
+/// Variables of the contract that this version does not act on yet.
+const WITHOUT_EFFECT: [&str; 10] = [
+    "API_RATE_LIMIT_ENABLED",
+    "API_RATE_LIMIT_PER_MINUTE",
+    "SESSION_IDLE_TIMEOUT_SECONDS",
+    "SESSION_CLEANUP_INTERVAL_SECONDS",
+    "SESSION_PREWARM",
+    "STORAGE_SYNC",
+    "STORAGE_REDIS_HOST",
+    "STORAGE_REDIS_URL",
+    "MONITORING_PROMETHEUS_ENABLED",
+    "MONITORING_PROMETHEUS_PORT",
+];
+
+impl Config {
+    /// Reads the process's environment, over the `.env` file of the current folder.
+    ///
+    /// # Errors
+    /// Every fault, a line each.
+    pub(crate) fn load(arguments: &ServeArguments) -> Result<Self, Vec<String>> {
+        Self::resolve(arguments, variables::load()?)
+    }
+
+    fn resolve(
+        arguments: &ServeArguments,
+        mut variables: HashMap<String, String>,
+    ) -> Result<Self, Vec<String>> {
+        if let Some(host) = &arguments.host {
+            variables.insert("SERVER_HOST".into(), host.clone());
+        }
+        if let Some(port) = arguments.port {
+            variables.insert("SERVER_PORT".into(), port.to_string());
+        }
+        let mut faults = Faults::default();
+        let mut read = Reader { variables: &variables, faults: &mut faults };
+        let config = Self {
+            host: read.value(
+                "SERVER_HOST",
+                IpAddr::V4(Ipv4Addr::LOCALHOST),
+                "an IP address or localhost",
+                address,
+            ),
+            port: read.value("SERVER_PORT", 8000, "a port from 0 to 65535", |text| text.parse().ok()),
+            workers: read.value("SERVER_WORKERS", cores(), "a whole number from 1 to 512", |text| {
+                text.parse().ok().filter(|workers| (1..=512).contains(workers))
+            }),
+            log_level: read.value(
+                "SERVER_LOG_LEVEL",
+                "INFO".to_owned(),
+                "one of TRACE, DEBUG, INFO, WARN, WARNING, ERROR, CRITICAL",
+                log_level,
+            ),
+            log_format: read.optional("MONITORING_LOGGING_FORMAT", "json or text", log_format),
+            api_key: read_api_key(&mut read),
+            public_url: read.optional(
+                "SERVER_PUBLIC_URL",
+                "a URL such as https://agents.example.com",
+                web_origin,
+            ),
+            credential: if arguments.demo { None } else { read_credential(&mut read) },
+            base_url: read.optional("CLAUDE_BASE_URL", "a URL such as https://gateway.example.com", web_url),
+            cli_path: read.optional("CLAUDE_CLI_PATH", "a path", |text| Some(text.into())),
+            setting_sources: read.value(
+                "AGENT_SETTING_SOURCES",
+                vec![],
+                "a list of user, project, local",
+                setting_sources,
+            ),
+            defaults: read_defaults(&mut read),
+            max_agents: read.count("SESSION_MAX_CONCURRENT", 10, 1, 10_000),
+            max_pending: read.count("TASK_MAX_QUEUE_SIZE", 100, 1, 1_000_000),
+            drain: Duration::from_secs(read.count("SERVER_DRAIN_SECONDS", 0, 0, 86_400)),
+            data_dir: read.value("STORAGE_DATA_DIR", "data".into(), "a folder", |text| Some(text.into())),
+            workspace_roots: read.value(
+                "WORKSPACE_ROOTS",
+                vec![".".into()],
+                "folders that exist, separated by colons",
+                roots,
+            ),
+            without_effect: WITHOUT_EFFECT.into_iter().filter(|name| variables.contains_key(*name)).collect(),
+        };
+        check_storage(&mut Reader { variables: &variables, faults: &mut faults });
+        config.check_exposure(&mut Reader { variables: &variables, faults: &mut faults });
+        faults.into_result(config)
+    }
+
+    /// Opening the server to the network without authentication has to be meant.
+    fn check_exposure(&self, read: &mut Reader<'_>) {
+        let insecure = read.flag("SERVER_ALLOW_INSECURE", false);
+        if !self.host.is_loopback() && self.api_key.is_none() && !insecure {
+            read.faults.add(format!(
+                "SERVER_HOST={} opens the server to the network without authentication: set API_AUTH_ENABLED=true and \
+                 API_API_KEY, or SERVER_ALLOW_INSECURE=true if that is meant",
+                self.host
+            ));
+        }
+    }
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+fn read_api_key(read: &mut Reader<'_>) -> Option<SecretString> {
+    let kind = read.text("API_AUTH_TYPE").unwrap_or("bearer");
+    if kind != "bearer" {
+        read.faults.add(format!("API_AUTH_TYPE={kind:?}: this version knows only bearer"));
+    }
+    let enabled = read.flag("API_AUTH_ENABLED", false);
+    let key = read.text("API_API_KEY").map(SecretString::from);
+    if enabled && key.is_none() {
+        read.faults.add("API_AUTH_ENABLED=true needs API_API_KEY: set it to a long random text".into());
+    }
+    key.filter(|_| enabled)
+}
+
+fn read_credential(read: &mut Reader<'_>) -> Option<Credential> {
+    let secret = |name: &str| read.text(name).map(SecretString::from);
+    let credential = secret("CLAUDE_API_KEY")
+        .or_else(|| secret("ANTHROPIC_API_KEY"))
+        .map(Credential::ApiKey)
+        .or_else(|| secret("ANTHROPIC_AUTH_TOKEN").map(Credential::AuthToken))
+        .or_else(|| secret("CLAUDE_CODE_OAUTH_TOKEN").map(Credential::OauthToken));
+    if credential.is_none() {
+        read.faults.add(
+            "CLAUDE_API_KEY is not set: set it to your key, or start with --demo to try without one".into(),
+        );
+    }
+    credential
+}
+
+fn read_defaults(read: &mut Reader<'_>) -> TaskDefaults {
+    let tools = ["Read", "Write", "Edit", "Bash"].map(str::to_owned).to_vec();
+    TaskDefaults {
+        allowed_tools: read.value(
+            "CLAUDE_DEFAULT_ALLOWED_TOOLS",
+            tools,
+            "a JSON list or a comma-separated list of tools",
+            variables::list,
+        ),
+        permission_mode: read.value(
+            "CLAUDE_DEFAULT_PERMISSION_MODE",
+            PermissionMode::AcceptEdits,
+            "one of default, acceptEdits, plan, dontAsk, auto, bypassPermissions",
+            |text| text.parse().ok(),
+        ),
+        max_turns: read.count("CLAUDE_MAX_TURNS", 50, 1, 100_000),
+        timeout: Duration::from_secs(read.count("TASK_DEFAULT_TIMEOUT_SECONDS", 3600, 1, 30 * 24 * 3600)),
+        model: read.text("CLAUDE_DEFAULT_MODEL").map(str::to_owned),
+    }
+}
+
+fn check_storage(read: &mut Reader<'_>) {
+    match read.text("STORAGE_TYPE") {
+        None | Some("memory") => {}
+        Some(kind @ ("sqlite" | "redis")) => read.faults.add(format!(
+            "STORAGE_TYPE={kind}: this version keeps tasks in memory only: set STORAGE_TYPE=memory or leave it out"
+        )),
+        Some(kind) => read.faults.add(format!("STORAGE_TYPE={kind:?}: must be memory")),
+    }
+}
+
+fn address(text: &str) -> Option<IpAddr> {
+    match text {
+        "localhost" => Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+        "*" => Some(IpAddr::V6(Ipv6Addr::UNSPECIFIED)),
+        _ => text.trim_matches(['[', ']']).parse().ok(),
+    }
+}
+
+fn log_level(text: &str) -> Option<String> {
+    let level = text.to_ascii_uppercase();
+    match level.as_str() {
+        "TRACE" | "DEBUG" | "INFO" | "WARN" | "ERROR" => Some(level),
+        // Python's words, which existing configurations have.
+        "WARNING" => Some("WARN".into()),
+        "CRITICAL" => Some("ERROR".into()),
+        _ => None,
+    }
+}
+
+fn log_format(text: &str) -> Option<LogFormat> {
+    match text {
+        "json" => Some(LogFormat::Json),
+        "text" => Some(LogFormat::Text),
+        _ => None,
+    }
+}
+
+fn web_url(text: &str) -> Option<String> {
+    let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"))?;
+    let fits = !rest.is_empty() && !text.chars().any(|c| c.is_whitespace() || c.is_control());
+    fits.then(|| text.trim_end_matches('/').to_owned())
+}
+
+fn web_origin(text: &str) -> Option<String> {
+    web_url(text).filter(|url| url.matches('/').count() == 2 && !url.contains(['?', '#', '@']))
+}
+
+fn setting_sources(text: &str) -> Option<Vec<String>> {
+    variables::list(text).filter(|sources| {
+        sources.iter().all(|source| matches!(source.as_str(), "user" | "project" | "local"))
+    })
+}
+
+fn roots(text: &str) -> Option<Vec<PathBuf>> {
+    let roots: Vec<PathBuf> = text.split(':').filter(|root| !root.is_empty()).map(PathBuf::from).collect();
+    (!roots.is_empty() && roots.iter().all(|root| root.is_dir())).then_some(roots)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,104 @@
+use super::*;
+
+fn arguments(demo: bool) -> ServeArguments {
+    ServeArguments { demo, host: None, port: None }
+}
+
+fn resolve(demo: bool, variables: &[(&str, &str)]) -> Result<Config, Vec<String>> {
+    let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    Config::resolve(&arguments(demo), variables)
+}
+
+#[test]
+fn defaults_are_those_of_the_contract() {
+    let config = resolve(true, &[]).expect("valid");
+    assert_eq!((config.host, config.port), (IpAddr::V4(Ipv4Addr::LOCALHOST), 8000));
+    assert_eq!((config.max_agents, config.max_pending), (10, 100));
+    assert_eq!(
+        config.defaults,
+        TaskDefaults {
+            allowed_tools: ["Read", "Write", "Edit", "Bash"].map(str::to_owned).to_vec(),
+            permission_mode: PermissionMode::AcceptEdits,
+            max_turns: 50,
+            timeout: Duration::from_secs(3600),
+            model: None,
+        }
+    );
+    assert!(config.api_key.is_none() && config.credential.is_none());
+}
+
+#[test]
+fn all_faults_are_reported_at_once_with_name_value_and_remedy() {
+    let faults = resolve(
+        false,
+        &[
+            ("SERVER_HOST", "somewhere"),
+            ("SERVER_PORT", "70000"),
+            ("SERVER_WORKERS", "0"),
+            ("SERVER_LOG_LEVEL", "loud"),
+            ("MONITORING_LOGGING_FORMAT", "xml"),
+            ("API_AUTH_ENABLED", "maybe"),
+            ("CLAUDE_DEFAULT_PERMISSION_MODE", "yolo"),
+            ("CLAUDE_DEFAULT_ALLOWED_TOOLS", "[1]"),
+            ("CLAUDE_MAX_TURNS", "-1"),
+            ("SESSION_MAX_CONCURRENT", "0"),
+            ("STORAGE_TYPE", "redis"),
+            ("WORKSPACE_ROOTS", "/nowhere/at/all"),
+            ("AGENT_SETTING_SOURCES", "project,everything"),
+            ("SERVER_PUBLIC_URL", "agents.example.com"),
+        ],
+    )
+    .expect_err("faults");
+    let names: Vec<_> =
+        faults.iter().map(|fault| fault.split(['=', ' ']).next().unwrap_or_default()).collect();
+    assert_eq!(
+        names,
+        [
+            "SERVER_HOST",
+            "SERVER_PORT",
+            "SERVER_WORKERS",
+            "SERVER_LOG_LEVEL",
+            "MONITORING_LOGGING_FORMAT",
+            "API_AUTH_ENABLED",
+            "SERVER_PUBLIC_URL",
+            "CLAUDE_API_KEY",
+            "AGENT_SETTING_SOURCES",
+            "CLAUDE_DEFAULT_ALLOWED_TOOLS",
+            "CLAUDE_DEFAULT_PERMISSION_MODE",
+            "CLAUDE_MAX_TURNS",
+            "SESSION_MAX_CONCURRENT",
+            "WORKSPACE_ROOTS",
+            "STORAGE_TYPE",
+        ]
+    );
+    assert_eq!(faults[1], "SERVER_PORT=\"70000\": must be a port from 0 to 65535");
+}
+
+#[test]
+fn the_network_is_let_in_only_with_a_key_or_when_that_is_meant() {
+    let open = resolve(true, &[("SERVER_HOST", "0.0.0.0")]).expect_err("a fault");
+    assert!(open[0].starts_with("SERVER_HOST=0.0.0.0 opens the server"), "{open:?}");
+    assert!(resolve(true, &[("SERVER_HOST", "0.0.0.0"), ("SERVER_ALLOW_INSECURE", "true")]).is_ok());
+    let key = [("SERVER_HOST", "::"), ("API_AUTH_ENABLED", "true"), ("API_API_KEY", "k")];
+    assert!(resolve(true, &key).is_ok());
+    let no_key = resolve(true, &[("API_AUTH_ENABLED", "true")]).expect_err("a fault");
+    assert_eq!(no_key, ["API_AUTH_ENABLED=true needs API_API_KEY: set it to a long random text"]);
+}
+
+#[test]
+fn secrets_cannot_be_printed() {
+    let config =
+        resolve(false, &[("CLAUDE_API_KEY", "sk-1"), ("API_AUTH_ENABLED", "1"), ("API_API_KEY", "k-2")]);
+    let printed = format!("{config:?}");
+    assert!(!printed.contains("sk-1") && !printed.contains("k-2"), "{printed}");
+}
+
+#[test]
+fn lists_are_json_or_separated_by_commas() {
+    assert_eq!(
+        variables::list("[\"Read\", \"Bash(git *)\"]"),
+        Some(vec!["Read".into(), "Bash(git *)".into()])
+    );
+    assert_eq!(variables::list("Read, Bash"), Some(vec!["Read".into(), "Bash".into()]));
+    assert_eq!(variables::list("[1]"), None);
+}

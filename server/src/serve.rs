@@ -1,0 +1,141 @@
+//! `serve`: start, serve, drain, stop.
+
+mod parts;
+mod signals;
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use axum::serve::ListenerExt;
+use tokio::net::TcpListener;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use self::parts::Parts;
+use self::signals::Signals;
+use crate::cli::ServeArguments;
+use crate::config::Config;
+use crate::logging;
+
+/// The start failed: nothing was served.
+const EXIT_START: u8 = 2;
+/// After the last event, streams get this long to be closed in order.
+const STREAMS_WITHIN: Duration = Duration::from_secs(4);
+/// Then requests under way get this long.
+const REQUESTS_WITHIN: Duration = Duration::from_secs(2);
+
+/// Serves until a signal; gives the exit code.
+pub(crate) fn main(arguments: &ServeArguments) -> ExitCode {
+    let config = match Config::load(arguments) {
+        Ok(config) => config,
+        Err(faults) => return refuse_start(&faults),
+    };
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(config.workers).enable_all().build();
+    let result = runtime.context("the runtime could not be started").and_then(|runtime| {
+        let result = runtime.block_on(serve(&config));
+        // Everything was told to end and has; what has not must not keep the process.
+        runtime.shutdown_timeout(Duration::from_secs(1));
+        result
+    });
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => refuse_start(&[format!("{error:#}")]),
+    }
+}
+
+/// Says on stderr why there is no server, a line each.
+fn refuse_start(faults: &[String]) -> ExitCode {
+    let mut stderr = std::io::stderr().lock();
+    for fault in faults {
+        // A stderr that is gone has nobody to tell.
+        drop(writeln!(stderr, "claude-code-server: {fault}"));
+    }
+    ExitCode::from(EXIT_START)
+}
+
+async fn serve(config: &Config) -> anyhow::Result<()> {
+    let address = SocketAddr::new(config.host, config.port);
+    let listener = TcpListener::bind(address).await.with_context(|| {
+        format!(
+            "SERVER_PORT={}: {address} cannot be listened on: choose another port or stop what uses it",
+            config.port
+        )
+    })?;
+    let address = listener.local_addr().context("the listening address is unknown")?;
+    let mut signals = Signals::new().context("signals cannot be received")?;
+    let parts = Parts::assemble(config, address).await?;
+    logging::start(&config.log_level, config.log_format);
+    announce(config, &parts, address);
+
+    let closed = CancellationToken::new();
+    let app = http_api::router(Arc::clone(&parts.state));
+    // Small events must not wait for each other.
+    let listener = listener.tap_io(|stream| {
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "a connection goes without TCP_NODELAY");
+        }
+    });
+    let server = axum::serve(listener, app).with_graceful_shutdown(closed.clone().cancelled_owned());
+    let server = tokio::spawn(async move { server.await });
+
+    let signal = signals.next().await;
+    tracing::info!(signal, "shutting down");
+    let hurry = CancellationToken::new();
+    let hurrying = hurry.clone();
+    let second = tokio::spawn(async move {
+        signals.next().await;
+        hurrying.cancel();
+    });
+    stop(parts, hurry, closed, server).await;
+    second.abort();
+    tracing::info!("stopped");
+    Ok(())
+}
+
+fn announce(config: &Config, parts: &Parts, address: SocketAddr) {
+    tracing::info!(
+        url = %format!("http://{address}"),
+        version = env!("CARGO_PKG_VERSION"),
+        cli.version = %parts.cli.version,
+        cli.path = %parts.cli.program.display(),
+        "listening"
+    );
+    if parts.model.is_some() {
+        tracing::warn!("demo mode: answers come from a script, not from a model");
+    }
+    tracing::warn!("tasks are kept in memory: they are gone when the server stops");
+    for name in &config.without_effect {
+        tracing::warn!(variable = name, "this version does not act on the variable");
+    }
+}
+
+/// Ends the agents first, so that streams can carry their last events, then the streams, then the rest.
+async fn stop(
+    parts: Parts,
+    hurry: CancellationToken,
+    closed: CancellationToken,
+    server: tokio::task::JoinHandle<std::io::Result<()>>,
+) {
+    let Parts { engine, state, model, .. } = parts;
+    engine.shut_down(hurry).await;
+    state.closing.cancel();
+    state.streams.close();
+    if timeout(STREAMS_WITHIN, state.streams.wait()).await.is_err() {
+        tracing::warn!(streams = state.streams.len(), "streams were cut: their clients did not read on");
+    }
+    closed.cancel();
+    match timeout(REQUESTS_WITHIN, server).await {
+        Ok(Ok(Ok(()))) => {}
+        Ok(Ok(Err(error))) => tracing::error!(%error, "the listener failed"),
+        Ok(Err(error)) => tracing::error!(%error, "the listener's task failed"),
+        Err(_) => tracing::warn!("requests were cut: they took too long"),
+    }
+    if let Some(model) = model {
+        model.shutdown().await;
+    }
+}
