@@ -1,4 +1,4 @@
-//! A Messages API that answers by script: the offline demo, and what tests put behind the real CLI.
+#![doc = include_str!("../README.md")]
 
 mod answer;
 mod bounded;

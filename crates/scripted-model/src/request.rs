@@ -55,12 +55,12 @@ impl MessagesRequest {
         })
     }
 
-    /// Whether the CLI asks this on the side (a title, a summary of a page) and not as a turn of the conversation. Measured
-    /// with CLI 2.1.330: such requests offer no tools, and name an answer schema or leave `thinking` out.
+    /// Whether the CLI asks this on the side (a title, say) and not as a turn of the conversation. Measured with CLI 2.1.330:
+    /// such requests offer no tools, and name an answer schema or at least have neither `thinking` nor an environment.
     pub(crate) fn is_side_request(&self) -> bool {
         let from_the_cli = self.system.contains("x-anthropic-billing-header");
-        let thinks = self.body.get("thinking").is_some();
-        self.tools.is_empty() && (self.answer_schema.is_some() || (from_the_cli && !thinks))
+        let in_a_turn = self.body.get("thinking").is_some() || self.conversation.working_directory.is_some();
+        self.tools.is_empty() && (self.answer_schema.is_some() || (from_the_cli && !in_a_turn))
     }
 }
 

@@ -64,6 +64,9 @@ impl Script {
         let mut steps = Vec::new();
         let mut open = Step::default();
         for directive in directives {
+            if open.stop_reason.is_some() && matches!(directive, Directive::Stop(_)) {
+                steps.push(std::mem::take(&mut open).with_words());
+            }
             if let Some(tools) = open.take_in(directive) {
                 steps.push(Step { tools, ..std::mem::take(&mut open) });
             }
@@ -71,7 +74,7 @@ impl Script {
         if !speaks_last {
             open.content.push(Content::Text(ALL_DONE.to_owned()));
         }
-        steps.push(open);
+        steps.push(open.with_words());
         Self { steps }
     }
 
@@ -82,6 +85,14 @@ impl Script {
 }
 
 impl Step {
+    /// A response that is stopped and has no content of its own still says something: receivers drop empty ones.
+    fn with_words(mut self) -> Self {
+        if let (Some(reason), true) = (&self.stop_reason, self.content.is_empty()) {
+            self.content.push(Content::Text(format!("Stopped by script: {reason}.")));
+        }
+        self
+    }
+
     /// Adds a directive to the step; tool calls, which complete it, are given back.
     fn take_in(&mut self, directive: Directive) -> Option<Vec<ToolCall>> {
         match directive {
@@ -128,8 +139,15 @@ mod tests {
     #[test]
     fn a_last_word_replaces_all_done() {
         assert_eq!(steps("[[say bye]]"), [Step::text("bye")]);
-        let stopped = Step { stop_reason: Some("refusal".into()), ..Step::default() };
-        assert_eq!(steps("[[stop refusal]]"), [stopped]);
+    }
+
+    #[test]
+    fn every_stop_is_a_response() {
+        let stopped = |text: &str| Step { stop_reason: Some("refusal".into()), ..Step::text(text) };
+        assert_eq!(
+            steps("[[stop refusal]] [[say no]] [[stop refusal]]"),
+            [stopped("no"), stopped("Stopped by script: refusal.")]
+        );
     }
 
     #[test]

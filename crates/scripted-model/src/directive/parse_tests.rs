@@ -121,3 +121,11 @@ fn names_what_is_wrong() {
         assert!(message.contains(expected), "{text}: {message}");
     }
 }
+
+#[test]
+fn every_directive_is_documented() {
+    let table = include_str!("../../README.md");
+    for name in ALLOWED.split(", ") {
+        assert!(table.contains(&format!("[[{name} ")) || table.contains(&format!("[[{name}]]")), "{name}");
+    }
+}

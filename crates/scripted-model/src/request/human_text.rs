@@ -1,9 +1,10 @@
 //! Tells what the human wrote from what the CLI put into user messages. Measured with CLI 2.1.330.
 
 /// How user texts of the CLI's own begin.
-const WRITTEN_BY_THE_CLI: [&str; 9] = [
+const WRITTEN_BY_THE_CLI: [&str; 10] = [
     "[Request interrupted by user",
     "Output token limit hit.",
+    "Your response above was stopped by a safety classifier",
     COMPACTION,
     "This session is being continued from a previous conversation",
     "<local-command-",
