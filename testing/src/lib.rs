@@ -1,1 +1,17 @@
-//! Harness and end-to-end tests.
+//! Harness: the real server binary as a child, with folders of its own and nothing of this machine's environment.
+//!
+//! Everything here panics when it fails, as tests do.
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::missing_panics_doc,
+    reason = "a harness fails the test that uses it"
+)]
+
+mod events;
+mod processes;
+mod server;
+
+pub use events::{EventStream, Finished};
+pub use processes::{wait_until_none_mention, which_mention};
+pub use server::{Server, ServerBuilder, Stopped, pinned_cli};

@@ -1,0 +1,36 @@
+//! The real server binary with the real CLI behind the scripted model.
+
+#![expect(clippy::expect_used, reason = "tests fail by panicking")]
+
+mod admission;
+mod agent_failures;
+mod conversation;
+mod guard;
+mod limits;
+mod one_task;
+mod refusals;
+mod run_command;
+mod shutdown;
+mod start;
+
+use serde_json::{Value, json};
+use testing::{Server, ServerBuilder};
+
+/// The binary under test.
+const BINARY: &str = env!("CARGO_BIN_EXE_claude-code-server");
+
+async fn demo() -> Server {
+    ServerBuilder::demo(BINARY).start().await
+}
+
+/// A submission in a workspace of the task's own.
+fn task(server: &Server, id: &str, prompt: &str) -> Value {
+    json!({"task_id": id, "prompt": prompt, "workspace": server.workspace(id)})
+}
+
+/// A command that runs for ten minutes; the CLI's Bash tool refuses a plain `sleep`.
+const LONG_COMMAND: &str = "[[bash python3 -c 'import time; time.sleep(600)']]";
+
+fn is_tool_use(event: &Value) -> bool {
+    event["type"] == "tool_use"
+}

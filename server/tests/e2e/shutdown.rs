@@ -1,0 +1,82 @@
+//! SIGTERM: nothing new, an orderly end, no process left behind.
+
+use std::time::Duration;
+
+use serde_json::json;
+use testing::{ServerBuilder, wait_until_none_mention};
+
+use crate::{BINARY, LONG_COMMAND, demo, is_tool_use, task};
+
+#[tokio::test]
+async fn running_and_waiting_tasks_end_interrupted_and_their_readers_hear_of_it() {
+    let server = ServerBuilder::demo(BINARY).variable("SESSION_MAX_CONCURRENT", "1").start().await;
+    server.submit(&task(&server, "runs", LONG_COMMAND)).await;
+    let mut runs = server.stream("runs", "").await;
+    runs.wait_for("the tool", is_tool_use).await;
+    server.submit(&task(&server, "waits", "[[say hi]]")).await;
+    let waits = server.stream("waits", "").await;
+    server.terminate();
+    let (runs, waits) = tokio::join!(runs.finish(), waits.finish());
+    assert_eq!(runs.assert_whole()["errors"], json!(["interrupted: the server was stopped"]));
+    assert_eq!(waits.assert_whole()["errors"], json!(["interrupted: the server was stopped"]));
+    let stopped = server.ended().await;
+    assert_eq!((stopped.code, stopped.stderr.as_str()), (Some(0), ""));
+    wait_until_none_mention(stopped.folder.path(), Duration::ZERO).await;
+}
+
+#[tokio::test]
+async fn with_a_drain_time_running_tasks_are_waited_for_and_new_ones_refused() {
+    let server = ServerBuilder::demo(BINARY).variable("SERVER_DRAIN_SECONDS", "60").start().await;
+    server.submit(&task(&server, "runs", "[[bash echo started]] [[sleep 2000]] [[write a.txt x]]")).await;
+    let mut stream = server.stream("runs", "").await;
+    stream.wait_for("the tool", is_tool_use).await;
+    server.terminate();
+    let refused = async {
+        loop {
+            let (status, _) = server.get("/ready").await;
+            if status == 503 {
+                return server.post("/api/v1/tasks", &task(&server, "new", "p")).await;
+            }
+        }
+    };
+    let (status, body) = refused.await;
+    assert_eq!((status, &body["code"]), (503, &json!("shutting_down")));
+    assert_eq!(stream.finish().await.assert_whole()["status"], json!("completed"));
+    assert_eq!(server.ended().await.code, Some(0));
+}
+
+#[tokio::test]
+async fn a_second_signal_cuts_the_drain_short() {
+    let server = ServerBuilder::demo(BINARY).variable("SERVER_DRAIN_SECONDS", "600").start().await;
+    server.submit(&task(&server, "runs", LONG_COMMAND)).await;
+    let mut stream = server.stream("runs", "").await;
+    stream.wait_for("the tool", is_tool_use).await;
+    server.terminate();
+    while server.get("/ready").await.0 != 503 {}
+    server.terminate();
+    assert_eq!(stream.finish().await.assert_whole()["status"], json!("interrupted"));
+    assert_eq!(server.ended().await.code, Some(0));
+}
+
+#[tokio::test]
+async fn a_reader_that_does_not_read_does_not_hold_the_server() {
+    let server = demo().await;
+    server.submit(&task(&server, "runs", LONG_COMMAND)).await;
+    let mut stream = server.stream("runs", "").await;
+    stream.wait_for("the tool", is_tool_use).await;
+    let idle = server.stream("runs", "").await;
+    server.terminate();
+    assert_eq!(server.ended().await.code, Some(0));
+    drop(idle);
+}
+
+#[tokio::test]
+async fn agents_die_with_a_server_that_is_killed() {
+    let server = demo().await;
+    server.submit(&task(&server, "runs", LONG_COMMAND)).await;
+    server.stream("runs", "").await.wait_for("the tool", is_tool_use).await;
+    let agents = server.agents_folder();
+    assert!(!testing::which_mention(&agents).is_empty(), "the agent runs");
+    server.kill().await;
+    wait_until_none_mention(&agents, Duration::from_secs(10)).await;
+}
