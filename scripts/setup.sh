@@ -1,0 +1,28 @@
+# Checks what has to be present and installs the pinned Claude Code CLI. Sourced by quickstart.sh and test.sh.
+
+# Says how to get what is missing, all at once, and ends.
+require_tools() {
+  local missing=0
+  need() {
+    command -v "$1" >/dev/null 2>&1 && return
+    echo "missing: $1 — $2" >&2
+    missing=1
+  }
+  need cargo "install Rust with rustup (https://rustup.rs), version 1.95 or newer"
+  need cc "sudo apt-get install build-essential"
+  need npm "sudo apt-get install nodejs npm"
+  need python3 "sudo apt-get install python3"
+  need git "sudo apt-get install git"
+  [ "$missing" -eq 0 ] || exit 1
+}
+
+# Installs the CLI from agent-cli/package-lock.json, unless exactly that is installed already. Its install script is
+# not run: the server starts the platform package's binary.
+install_cli() {
+  local folder="$1/agent-cli" stamp
+  stamp="$folder/node_modules/.installed"
+  if [ -f "$stamp" ] && cmp -s "$stamp" "$folder/package-lock.json"; then return; fi
+  echo "installing the Claude Code CLI (agent-cli/package-lock.json)…"
+  (cd "$folder" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error)
+  cp "$folder/package-lock.json" "$stamp"
+}

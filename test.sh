@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# Sets up what the tests need and runs all of them: format, lints, unit tests, the death suite of child processes,
+# and the real server binary with the real Claude Code CLI behind the scripted model.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+started=$SECONDS
+. scripts/setup.sh
+
+require_tools
+install_cli "$PWD"
+
+echo "== format"
+cargo fmt --all --check
+echo "== lints"
+cargo clippy --quiet --locked --workspace --all-targets -- -D warnings
+echo "== scripts"
+for script in quickstart.sh test.sh scripts/setup.sh .ci/run; do bash -n "$script"; done
+echo "== tests"
+env -u CLAUDE_CLI_PATH cargo test --locked --workspace
+echo "== quickstart"
+# As a newcomer would: without a key, so in demo mode.
+env -u CLAUDE_API_KEY -u ANTHROPIC_API_KEY ./quickstart.sh --once
+
+echo "all tests passed in $((SECONDS - started)) s"
