@@ -9,6 +9,7 @@
 mod cgroup;
 mod exit_event;
 mod fork;
+mod image;
 mod keeper;
 mod life;
 mod orphans;

@@ -19,37 +19,45 @@ use crate::{Containment, Exit, own_children};
 /// How long killing a tree may take. Only a process stuck in the kernel takes longer than milliseconds.
 const KILL_LIMIT: Duration = Duration::from_secs(5);
 
+/// What a child is watched by.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    identity: Identity,
+    pid: Pid,
+    pidfd: OwnedFd,
+    /// Its stdout and stderr.
+    pipes: [PipeProbe; 2],
+}
+
+impl Watch {
+    /// For the child of this process with this `pid`, not yet reaped, and its pipes.
+    pub(crate) fn of(pid: u32, stdout: impl AsFd, stderr: impl AsFd) -> io::Result<Self> {
+        let gone = || io::Error::from_raw_os_error(libc::ESRCH);
+        let identity = proc_table::row(pid)?.ok_or_else(gone)?.identity;
+        let pidfd = identity.open()?.ok_or_else(gone)?;
+        let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or_else(gone)?;
+        Ok(Self { identity, pid, pidfd, pipes: [PipeProbe::of(stdout)?, PipeProbe::of(stderr)?] })
+    }
+}
+
 /// A child that has not been reaped: until then its pid, its group and its session are certainly its own.
 /// Dropping it kills the tree.
 #[derive(Debug)]
 pub(crate) struct Root {
-    identity: Identity,
-    pid: Pid,
-    pidfd: OwnedFd,
+    watch: Watch,
     tree: Mutex<Tree>,
-    /// Its stdout and stderr.
-    pipes: [PipeProbe; 2],
     containment: Containment,
     reaped: AtomicBool,
 }
 
 impl Root {
-    /// The child of this process with this `pid`, just forked.
-    pub(crate) fn new(
-        pid: u32,
-        marker: Marker,
-        group: Option<Group>,
-        pipes: [PipeProbe; 2],
-    ) -> io::Result<Self> {
-        let gone = || io::Error::from_raw_os_error(libc::ESRCH);
-        let identity = proc_table::row(pid)?.ok_or_else(gone)?.identity;
-        let pidfd = identity.open()?.ok_or_else(gone)?;
-        let raw = i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or_else(gone)?;
+    /// A child just forked, which from here on only this waits for.
+    pub(crate) fn new(watch: Watch, marker: Marker, group: Option<Group>) -> Self {
         let containment = if group.is_some() { Containment::Cgroup } else { Containment::ProcessTable };
-        let claim = Claim::Child { root: identity, marker };
+        let claim = Claim::Child { root: watch.identity, marker };
         let spared = HashSet::from([std::process::id()]);
         let tree = Mutex::new(Tree::new(claim, group.into_iter().collect(), spared));
-        Ok(Self { identity, pid: raw, pidfd, tree, pipes, containment, reaped: AtomicBool::new(false) })
+        Self { watch, tree, containment, reaped: AtomicBool::new(false) }
     }
 
     pub(crate) fn containment(&self) -> Containment {
@@ -57,12 +65,12 @@ impl Root {
     }
 
     pub(crate) fn pid(&self) -> u32 {
-        self.identity.pid
+        self.watch.identity.pid
     }
 
     /// Readable once the child has ended. The same descriptor as long as this lives.
     pub(crate) fn pidfd(&self) -> BorrowedFd<'_> {
-        self.pidfd.as_fd()
+        self.watch.pidfd.as_fd()
     }
 
     /// How the child ended, if it has. It stays a zombie, so that its pid is not given to another process.
@@ -73,7 +81,7 @@ impl Root {
     /// Asks the child's group to end, also if it is stopped.
     pub(crate) fn terminate(&self) {
         for signal in [Signal::TERM, Signal::CONT] {
-            if let Err(error) = kill_process_group(self.pid, signal) {
+            if let Err(error) = kill_process_group(self.watch.pid, signal) {
                 tracing::debug!(pid = self.pid(), ?signal, %error, "cannot signal the group of a child");
             }
         }
@@ -88,19 +96,30 @@ impl Root {
     fn kill_tree(&self) -> Toll {
         let mut tree = self.tree.lock().unwrap_or_else(PoisonError::into_inner);
         let toll = tree.kill(KILL_LIMIT);
-        if toll.left > 0 || !self.pipes_leaked() {
+        if toll.left > 0 {
+            self.kill_group();
+            return toll;
+        }
+        if !self.pipes_leaked() {
             return toll;
         }
         // Somebody got out of sight with the child's streams in hand.
-        if let Err(error) = tree.take_in_writers(&self.pipes) {
+        if let Err(error) = tree.take_in_writers(&self.watch.pipes) {
             tracing::warn!(pid = self.pid(), %error, "cannot find who holds the streams of a child");
         }
         tree.kill(KILL_LIMIT)
     }
 
+    /// What can be done without the process table, which a server that is out of descriptors cannot read.
+    fn kill_group(&self) {
+        if let Err(error) = kill_process_group(self.watch.pid, Signal::KILL) {
+            tracing::debug!(pid = self.pid(), %error, "cannot kill the group of a child");
+        }
+    }
+
     /// Whether anybody still writes to the child's stdout or stderr.
     pub(crate) fn pipes_leaked(&self) -> bool {
-        self.pipes.iter().any(|pipe| {
+        self.watch.pipes.iter().any(|pipe| {
             pipe.has_writer().unwrap_or_else(|error| {
                 tracing::warn!(pid = self.pid(), %error, "cannot tell whether a stream of a child is still held");
                 false

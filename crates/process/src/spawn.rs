@@ -1,16 +1,13 @@
 //! Starting a child.
 
-use std::ffi::OsStr;
 use std::io;
-use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use rustix::fs::{Access, access};
 use tokio::process::{ChildStderr, ChildStdin, ChildStdout};
 
-use crate::keeper;
+use crate::fork::Stage;
 use crate::spawner::{self, Newborn};
-use crate::{Child, Spec};
+use crate::{Child, Spec, image, keeper};
 
 /// Why a child could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -58,34 +55,22 @@ pub async fn spawn(spec: Spec) -> Result<Child, SpawnError> {
     Ok(Child { stdin, stdout, life })
 }
 
-/// Tells a missing program from a missing directory: the system says "no such file" to both.
-pub(crate) fn explain(spec: &Spec, source: io::Error) -> SpawnError {
-    let about_a_path = matches!(
-        source.kind(),
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::PermissionDenied
-    );
-    if !about_a_path && source.raw_os_error() != Some(libc::ENOEXEC) {
-        return SpawnError::Os(source);
-    }
-    if !spec.cwd.is_dir() || access(&spec.cwd, Access::EXEC_OK).is_err() {
-        return SpawnError::WorkingDirectory { cwd: spec.cwd.clone(), source };
-    }
+/// Says of a failed start what the caller may do about it.
+pub(crate) fn explain(spec: &Spec, stage: Stage, source: io::Error) -> SpawnError {
     let program = spec.program.clone();
-    if candidates(spec).iter().any(|path| path.exists()) {
-        SpawnError::NotExecutable { program, source }
-    } else {
-        SpawnError::ProgramMissing { program }
+    match (stage, source.raw_os_error()) {
+        (Stage::Directory, _) => SpawnError::WorkingDirectory { cwd: spec.cwd.clone(), source },
+        (Stage::Program, Some(libc::ENOENT)) => {
+            // The system says the same of a script whose interpreter is missing.
+            if image::candidates(spec).iter().any(|path| spec.cwd.join(path).exists()) {
+                SpawnError::NotExecutable { program, source }
+            } else {
+                SpawnError::ProgramMissing { program }
+            }
+        }
+        (Stage::Program, Some(libc::EACCES | libc::ENOEXEC | libc::ELIBBAD | libc::ELOOP | libc::EPERM)) => {
+            SpawnError::NotExecutable { program, source }
+        }
+        (Stage::Setup | Stage::Program, _) => SpawnError::Os(source),
     }
-}
-
-/// Where the program may be: at its path, or in the directories of the child's `PATH`.
-fn candidates(spec: &Spec) -> Vec<PathBuf> {
-    if spec.program.as_os_str().as_bytes().contains(&b'/') {
-        return vec![spec.cwd.join(&spec.program)];
-    }
-    let path = spec.env.iter().rev().find(|(name, _)| name == "PATH").map(|(_, value)| value.as_os_str());
-    let path = path.unwrap_or(OsStr::new("/bin:/usr/bin"));
-    let directories =
-        path.as_bytes().split(|&byte| byte == b':').map(|part| Path::new(OsStr::from_bytes(part)));
-    directories.map(|directory| spec.cwd.join(directory).join(&spec.program)).collect()
 }

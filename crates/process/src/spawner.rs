@@ -3,17 +3,19 @@
 
 use std::fs::File;
 use std::io;
-use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{ChildStderr, ChildStdin, ChildStdout};
 use std::sync::{Mutex, PoisonError};
 
+use rustix::process::{Pid, Signal, WaitOptions, kill_process_group, waitpid};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::cgroup::Group;
-use crate::owner::{MARKER_VARIABLE, Marker, Server};
-use crate::pipe_probe::PipeProbe;
-use crate::root::Root;
+use crate::fork::fork;
+use crate::image::{Pipes, image};
+use crate::owner::{Marker, Server};
+use crate::root::{Root, Watch};
 use crate::spawn::{SpawnError, explain};
-use crate::{CgroupSpec, Spec, fork, own_children};
+use crate::{CgroupSpec, Spec, own_children};
 
 /// Orders that wait for the thread; more callers wait for room.
 const QUEUE: usize = 64;
@@ -60,49 +62,57 @@ fn thread() -> Result<mpsc::Sender<Order>, SpawnError> {
 fn give_birth(spec: &Spec) -> Result<Newborn, SpawnError> {
     let no_proc = || SpawnError::Os(io::Error::new(io::ErrorKind::NotFound, "cannot read /proc, mount it"));
     let marker = Marker::next(spec.owner.clone(), Server::this().ok_or_else(no_proc)?);
+    let pipes = Pipes::open().map_err(SpawnError::Os)?;
     let (group, door) = open_group(spec, &marker).unzip();
-    let mut command = command(spec, &marker);
-    fork::prepare(&mut command, &spec.limits, door);
-    // Held until the child is registered, or its end could be taken for that of an adopted orphan.
-    let mut own = own_children::lock();
-    let mut child = match command.spawn() {
-        Ok(child) => child,
+    let born = image(spec, &marker, &pipes, door.as_ref()).map_err(SpawnError::Os).and_then(|image| {
+        // Held until the child is registered, or its end could be taken for that of an adopted orphan.
+        let mut own = own_children::lock();
+        let pid = fork(&image).map_err(|(stage, error)| explain(spec, stage, error))?;
+        own.insert(pid);
+        Ok(pid)
+    });
+    match born {
+        Ok(pid) => {
+            adopt(pid, marker, group.filter(|group| has_joined(group, pid)), pipes).map_err(SpawnError::Os)
+        }
         Err(error) => {
             if let Some(group) = group {
                 leave(&group);
             }
-            return Err(explain(spec, error));
+            Err(error)
         }
-    };
-    own.insert(child.id());
-    let group = group.filter(|group| has_joined(group, child.id()));
-    adopt(&mut child, marker, group).map_err(|error| {
-        if let Err(error) = child.kill().and_then(|()| child.wait()) {
-            tracing::error!(pid = child.id(), %error, "cannot kill a child that cannot be watched");
-        }
-        own.remove(&child.id());
-        SpawnError::Os(error)
-    })
+    }
 }
 
-fn command(spec: &Spec, marker: &Marker) -> Command {
-    let mut command = Command::new(&spec.program);
-    command.args(&spec.args).current_dir(&spec.cwd);
-    command.env_clear().envs(spec.env.iter().map(|(name, value)| (name, value)));
-    command.env(MARKER_VARIABLE, marker.to_string());
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command
+/// Takes the new child into our hands.
+fn adopt(pid: u32, marker: Marker, group: Option<Group>, pipes: Pipes) -> io::Result<Newborn> {
+    let [stdin, stdout, stderr] = pipes.ours;
+    match Watch::of(pid, &stdout, &stderr) {
+        Ok(watch) => {
+            let root = Root::new(watch, marker, group);
+            Ok(Newborn { root, stdin: stdin.into(), stdout: stdout.into(), stderr: stderr.into() })
+        }
+        Err(error) => {
+            abandon(pid);
+            if let Some(group) = group {
+                leave(&group);
+            }
+            Err(error)
+        }
+    }
 }
 
-/// Takes the new child into our own hands: from here on only its [`Root`] waits for it.
-fn adopt(child: &mut Child, marker: Marker, group: Option<Group>) -> io::Result<Newborn> {
-    let no_pipes = || io::Error::other("the child has no pipes");
-    let stdin = child.stdin.take().ok_or_else(no_pipes)?;
-    let stdout = child.stdout.take().ok_or_else(no_pipes)?;
-    let stderr = child.stderr.take().ok_or_else(no_pipes)?;
-    let pipes = [PipeProbe::of(&stdout)?, PipeProbe::of(&stderr)?];
-    let root = Root::new(child.id(), marker, group, pipes)?;
-    Ok(Newborn { root, stdin, stdout, stderr })
+/// Kills a child that cannot be watched, for want of descriptors.
+fn abandon(pid: u32) {
+    let mut own = own_children::lock();
+    if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
+        let killed =
+            kill_process_group(pid, Signal::KILL).and_then(|()| waitpid(Some(pid), WaitOptions::empty()));
+        if let Err(error) = killed {
+            tracing::error!(?pid, %error, "cannot kill a child that cannot be watched");
+        }
+    }
+    own.remove(&pid);
 }
 
 /// The group the child is to join, and its door. Without one the child is started all the same.

@@ -39,7 +39,7 @@ pub async fn sweep(owner: &Owner) -> SweepReport {
 
 fn sweep_now(owner: &Owner) -> SweepReport {
     let (Some(this), Ok(rows)) = (Server::this(), proc_table::rows()) else {
-        tracing::warn!("cannot read the process table, so nothing is swept");
+        tracing::error!("cannot read the process table, so nothing is swept");
         return SweepReport::default();
     };
     let marks =

@@ -17,6 +17,8 @@ mod ignores_sigterm;
 mod killed_server;
 mod leaks_grandchild;
 mod long_line;
+mod many_at_once;
+mod outlives_thread;
 mod refused_starts;
 mod second_stop;
 mod server_role;

@@ -25,6 +25,7 @@ async fn what_is_wrong_with_a_start_is_told_apart() {
         path.to_str().unwrap().to_owned()
     };
     let plain = file("plain", "hello", 0o644);
+    let garbage = file("garbage", "\u{1}\u{2}", 0o755);
     let lost_interpreter = file("lost", "#!/no/such/interpreter\n", 0o755);
     let in_file = Spec { cwd: plain.clone().into(), ..spec("sh", &[]) };
     let in_nowhere = Spec { cwd: "/no/such/place".into(), ..spec("sh", &[]) };
@@ -32,6 +33,7 @@ async fn what_is_wrong_with_a_start_is_told_apart() {
         (spec("/no/such/program", &[]), "missing /no/such/program".to_owned()),
         (spec("no-such-program", &[]), "missing no-such-program".to_owned()),
         (spec(&plain, &[]), format!("not executable {plain}")),
+        (spec(&garbage, &[]), format!("not executable {garbage}")),
         (spec(&lost_interpreter, &[]), format!("not executable {lost_interpreter}")),
         (in_nowhere, "directory /no/such/place".to_owned()),
         (in_file, format!("directory {plain}")),
