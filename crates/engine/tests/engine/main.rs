@@ -1,0 +1,164 @@
+//! The engine with scripted agents on a mock clock: nothing here takes real time.
+#![expect(clippy::expect_used, reason = "tests fail by panicking")]
+
+mod scripted;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::{
+    Fingerprint, PermissionMode, SessionChoice, SessionId, SystemClock, TaskId, TaskOptions, TaskSpec,
+    TaskStatus,
+};
+use engine::{Engine, Handle, InterruptFirst, Settings};
+use scripted::{Behaviour, ScriptedLauncher};
+use serde_json::{Value, json};
+use store::MemoryStore;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+fn id(text: &str) -> TaskId {
+    TaskId::parse(text).expect("a valid id")
+}
+
+/// The prompt names the behaviour of the agent that gets it.
+fn spec(task: &str, behaviour: Behaviour) -> TaskSpec {
+    TaskSpec {
+        task_id: id(task),
+        fingerprint: Fingerprint([0; 32]),
+        prompt: behaviour.name().into(),
+        workspace: "/w".into(),
+        working_directory: "/w".into(),
+        options: TaskOptions {
+            allowed_tools: vec![],
+            permission_mode: PermissionMode::Default,
+            max_turns: None,
+            timeout: HOUR,
+            // The launcher sees no prompt: it goes by the model.
+            model: Some(behaviour.name().into()),
+        },
+        session: SessionChoice::New,
+    }
+}
+
+fn start(settings: Settings) -> (Engine, Handle, Arc<ScriptedLauncher>) {
+    let launcher = Arc::new(ScriptedLauncher::default());
+    let engine =
+        Engine::start(settings, Arc::new(MemoryStore::default()), launcher.clone(), Arc::new(SystemClock));
+    let handle = engine.handle();
+    (engine, handle, launcher)
+}
+
+fn settings(max_agents: usize) -> Settings {
+    Settings { max_agents, max_pending: 100, drain: Duration::ZERO }
+}
+
+/// Reads a task's log to its end: types, and the data of `complete`.
+async fn follow(handle: &Handle, task: &str) -> (Vec<String>, Value) {
+    let mut subscription = handle.subscribe(&id(task), 0).await.expect("available").expect("there");
+    let mut events: Vec<Value> = Vec::new();
+    loop {
+        let batch = subscription.next().await.expect("events");
+        events.extend(batch.events.iter().map(|event| serde_json::from_slice(&event.json).expect("JSON")));
+        if batch.complete {
+            let types =
+                events.iter().map(|event| event["type"].as_str().expect("a type").to_owned()).collect();
+            return (types, events.pop().expect("an event")["data"].clone());
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_more_agents_live_than_there_are_permits() {
+    let (engine, handle, launcher) = start(settings(2));
+    for task in 0..7 {
+        handle.submit(spec(&format!("t{task}"), Behaviour::Completes)).await.expect("admitted");
+    }
+    for task in 0..7 {
+        assert_eq!(follow(&handle, &format!("t{task}")).await.1["status"], json!("completed"));
+    }
+    engine.shut_down(CancellationToken::new()).await;
+    assert_eq!((launcher.launched(), launcher.most_alive(), launcher.alive()), (7, 2, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_timeout_counts_from_the_start_of_the_agent_and_ends_it() {
+    let (engine, handle, launcher) = start(settings(1));
+    handle.submit(spec("t", Behaviour::WaitsForInterrupt)).await.expect("admitted");
+    let before = Instant::now();
+    let (types, complete) = follow(&handle, "t").await;
+    assert_eq!(types, ["message", "error", "complete"]);
+    assert_eq!((&complete["exit_code"], before.elapsed().as_secs()), (&json!(124), 3600));
+    engine.shut_down(CancellationToken::new()).await;
+    assert_eq!(launcher.alive(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_agent_that_is_deaf_is_ended_by_force_within_a_second() {
+    let (engine, handle, launcher) = start(settings(1));
+    handle.submit(spec("t", Behaviour::Deaf)).await.expect("admitted");
+    launcher.prompted().await;
+    let before = Instant::now();
+    let done = handle.interrupt(&id("t")).await.expect("stopped");
+    assert_eq!(done.status, TaskStatus::Interrupted);
+    assert!(before.elapsed() < Duration::from_secs(1), "{:?}", before.elapsed());
+    assert_eq!(launcher.forced(), 1);
+    engine.shut_down(CancellationToken::new()).await;
+    assert_eq!(launcher.alive(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_launch_that_fails_and_a_worker_that_panics_fail_their_task_only() {
+    let (engine, handle, launcher) = start(settings(1));
+    for (task, behaviour, error) in [
+        ("nothing", Behaviour::CannotStart, "the agent could not be started: no such file"),
+        ("panic", Behaviour::Panics, "the server failed to run the task; its log says why"),
+    ] {
+        handle.submit(spec(task, behaviour)).await.expect("admitted");
+        let (_, complete) = follow(&handle, task).await;
+        assert_eq!((&complete["status"], &complete["errors"]), (&json!("failed"), &json!([error])));
+        let session = SessionId::for_task(&id(task));
+        handle.delete_session(&session, InterruptFirst::No).await.expect("the session was given back");
+    }
+    handle.submit(spec("after", Behaviour::Completes)).await.expect("admitted");
+    assert_eq!(follow(&handle, "after").await.1["status"], json!("completed"));
+    engine.shut_down(CancellationToken::new()).await;
+    assert_eq!(launcher.alive(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drain_lets_running_tasks_go_on_until_its_time_is_over() {
+    let drain = Duration::from_secs(60);
+    let (engine, handle, launcher) = start(Settings { drain, ..settings(1) });
+    handle.submit(spec("runs", Behaviour::WaitsForInterrupt)).await.expect("admitted");
+    launcher.prompted().await;
+    handle.submit(spec("waits", Behaviour::Completes)).await.expect("admitted");
+    let before = Instant::now();
+    engine.shut_down(CancellationToken::new()).await;
+    assert_eq!(before.elapsed().as_secs(), 60);
+    for task in ["runs", "waits"] {
+        let (_, complete) = follow(&handle, task).await;
+        assert_eq!(complete["errors"], json!(["interrupted: the server was stopped"]), "{task}");
+    }
+    assert!(handle.submit(spec("late", Behaviour::Completes)).await.is_err());
+    assert_eq!((launcher.launched(), launcher.alive()), (1, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn interrupts_from_all_sides_end_a_task_once() {
+    let (engine, handle, launcher) = start(settings(1));
+    handle.submit(spec("t", Behaviour::WaitsForInterrupt)).await.expect("admitted");
+    launcher.prompted().await;
+    let callers = (0..8).map(|_| {
+        let handle = handle.clone();
+        tokio::spawn(async move { handle.interrupt(&id("t")).await.map(|done| done.status) })
+    });
+    for caller in callers.collect::<Vec<_>>() {
+        assert_eq!(caller.await.expect("no panic"), Ok(TaskStatus::Interrupted));
+    }
+    let (types, _) = follow(&handle, "t").await;
+    assert_eq!(types, ["message", "complete"]);
+    engine.shut_down(CancellationToken::new()).await;
+}

@@ -1,0 +1,165 @@
+//! Agents that behave as their prompt says.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use agent::{
+    Agent, AgentEvent, AgentGone, AgentSpec, Exit, LaunchError, Launched, Launcher, StopReceipt, TurnEnd,
+    TurnEnding, Urgency,
+};
+use async_trait::async_trait;
+use tokio::sync::{Mutex, Notify, mpsc};
+use uuid::Uuid;
+
+/// What an agent does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Behaviour {
+    Completes,
+    WaitsForInterrupt,
+    Deaf,
+    CannotStart,
+    Panics,
+}
+
+impl Behaviour {
+    const ALL: [Self; 5] =
+        [Self::Completes, Self::WaitsForInterrupt, Self::Deaf, Self::CannotStart, Self::Panics];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Completes => "completes",
+            Self::WaitsForInterrupt => "waits for interrupt",
+            Self::Deaf => "deaf",
+            Self::CannotStart => "cannot start",
+            Self::Panics => "panics",
+        }
+    }
+}
+
+#[derive(Default)]
+struct Counts {
+    launched: AtomicUsize,
+    alive: AtomicUsize,
+    most_alive: AtomicUsize,
+    forced: AtomicUsize,
+    prompted: Notify,
+}
+
+/// Starts scripted agents, and counts them.
+#[derive(Default)]
+pub(crate) struct ScriptedLauncher {
+    counts: Arc<Counts>,
+}
+
+impl ScriptedLauncher {
+    pub(crate) fn launched(&self) -> usize {
+        self.counts.launched.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn alive(&self) -> usize {
+        self.counts.alive.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn most_alive(&self) -> usize {
+        self.counts.most_alive.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn forced(&self) -> usize {
+        self.counts.forced.load(Ordering::SeqCst)
+    }
+
+    /// Waits until an agent has its prompt.
+    pub(crate) async fn prompted(&self) {
+        self.counts.prompted.notified().await;
+    }
+}
+
+struct ScriptedAgent {
+    counts: Arc<Counts>,
+    events: Mutex<Option<mpsc::Sender<AgentEvent>>>,
+    prompt: Mutex<Option<(Uuid, Behaviour)>>,
+}
+
+impl ScriptedAgent {
+    async fn say(&self, event: AgentEvent) {
+        if let Some(events) = &*self.events.lock().await {
+            // The engine may have stopped to listen.
+            drop(events.send(event).await);
+        }
+    }
+
+    async fn end_turn(&self, id: Uuid, ending: TurnEnding) {
+        self.say(AgentEvent::TurnEnded(TurnEnd {
+            prompts: vec![id],
+            ending,
+            text: String::new(),
+            turns: 0,
+            tokens: None,
+            cost_usd: 0.0,
+            subtype: "success".into(),
+            data: Box::default(),
+        }))
+        .await;
+    }
+}
+
+#[async_trait]
+impl Agent for ScriptedAgent {
+    async fn prompt(&self, id: Uuid, text: &str) -> Result<(), AgentGone> {
+        let behaviour =
+            Behaviour::ALL.into_iter().find(|behaviour| behaviour.name() == text).ok_or(AgentGone)?;
+        *self.prompt.lock().await = Some((id, behaviour));
+        self.counts.prompted.notify_one();
+        assert_ne!(behaviour, Behaviour::Panics, "a scripted panic");
+        if behaviour == Behaviour::Completes {
+            self.end_turn(id, TurnEnding::Completed).await;
+        }
+        Ok(())
+    }
+
+    async fn interrupt(&self) -> Result<(), AgentGone> {
+        let prompt = *self.prompt.lock().await;
+        if let Some((id, Behaviour::WaitsForInterrupt)) = prompt {
+            self.end_turn(id, TurnEnding::Aborted).await;
+        }
+        Ok(())
+    }
+
+    async fn stop(&self, urgency: Urgency) -> StopReceipt {
+        if urgency == Urgency::Now {
+            self.counts.forced.fetch_add(1, Ordering::SeqCst);
+        }
+        let took = Duration::from_millis(50);
+        tokio::time::sleep(took).await;
+        self.say(AgentEvent::Exited(Exit { code: Some(0), signal: None, stderr_tail: String::new() })).await;
+        self.events.lock().await.take();
+        StopReceipt { took, processes_killed: 0, processes_left: 0 }
+    }
+}
+
+impl Drop for ScriptedAgent {
+    fn drop(&mut self) {
+        self.counts.alive.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+#[async_trait]
+impl Launcher for ScriptedLauncher {
+    async fn launch(&self, spec: AgentSpec) -> Result<Launched, LaunchError> {
+        if spec.model.as_deref() == Some(Behaviour::CannotStart.name()) {
+            return Err(LaunchError("no such file".into()));
+        }
+        self.counts.launched.fetch_add(1, Ordering::SeqCst);
+        let alive = self.counts.alive.fetch_add(1, Ordering::SeqCst) + 1;
+        self.counts.most_alive.fetch_max(alive, Ordering::SeqCst);
+        let (sender, events) = mpsc::channel(16);
+        let agent = ScriptedAgent {
+            counts: self.counts.clone(),
+            events: Mutex::new(Some(sender)),
+            prompt: Mutex::default(),
+        };
+        agent.say(AgentEvent::Ready).await;
+        Ok(Launched { agent: Box::new(agent), events })
+    }
+}
