@@ -91,17 +91,26 @@ pub(crate) fn row(pid: u32) -> io::Result<Option<Row>> {
     }
 }
 
-/// All processes. Not a snapshot: what starts or ends meanwhile may be missing or still be there.
+/// The pids of all processes. Not a snapshot: what starts or ends meanwhile may be missing or still be there.
 ///
 /// # Errors
-/// When `/proc` cannot be read, or as [`row`]: a process is never left out because of the server's own plight.
+/// When `/proc` cannot be read.
+pub(crate) fn pids() -> io::Result<Vec<u32>> {
+    let mut pids = Vec::new();
+    for entry in fs::read_dir("/proc")? {
+        pids.extend(entry?.file_name().to_str().and_then(|name| name.parse::<u32>().ok()));
+    }
+    Ok(pids)
+}
+
+/// All processes.
+///
+/// # Errors
+/// As [`pids`] and [`row`]: a process is never left out because of the server's own plight.
 pub(crate) fn rows() -> io::Result<Vec<Row>> {
     let mut rows = Vec::new();
-    for entry in fs::read_dir("/proc")? {
-        let name = entry?.file_name();
-        if let Some(pid) = name.to_str().and_then(|name| name.parse().ok()) {
-            rows.extend(row(pid)?);
-        }
+    for pid in pids()? {
+        rows.extend(row(pid)?);
     }
     Ok(rows)
 }
