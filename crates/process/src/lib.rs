@@ -4,7 +4,13 @@
 //! it, keeps the end of its stderr and ends it with its whole tree, climbing a [`Ladder`] and answering with a
 //! [`Receipt`]. Whatever an earlier server left behind is removed by [`sweep`].
 //!
-//! Linux 5.9 or newer with `/proc` mounted: processes are named by pidfd and start time, never by pid alone.
+//! Linux 5.11 or newer with `/proc` mounted: processes are named by pidfd and start time, never by pid alone.
+//!
+//! What keeps a child from outliving its keeper:
+//! - its tree is killed when it exits, when it is stopped, and when its last [`Life`] or its runtime goes;
+//! - when the server dies, the kernel sends it `SIGTERM`, and the next start's [`sweep`] gets the rest;
+//! - a control group of its own ([`Cgroups`]) holds even those that hide from the process table;
+//! - [`adopt_orphans`] keeps orphaned descendants children of the server, reaped and counted.
 
 mod cgroup;
 mod exit_event;

@@ -11,6 +11,10 @@ use crate::owner::{MARKER_VARIABLE, Marker};
 
 /// The kernel allows an environment of several megabytes; more than this is not read.
 const ENVIRON_LIMIT: u64 = 8 << 20;
+/// Most environments are smaller than this.
+const ENVIRON_BYTES: usize = 16 << 10;
+/// More than 52 numbers and a name take.
+const STAT_BYTES: usize = 2048;
 
 /// A process across pid reuse: a later process with the same pid started later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -84,24 +88,35 @@ impl Row {
 /// # Errors
 /// When the server itself is out of descriptors or memory, so that nothing can be said about the process.
 pub(crate) fn row(pid: u32) -> io::Result<Option<Row>> {
-    match fs::read(format!("/proc/{pid}/stat")) {
-        Ok(stat) => Ok(Row::parse(&stat)),
+    // One read gives the whole line; reading to the end in growing steps would triple the cost of a scan.
+    let mut line = [0; STAT_BYTES];
+    match File::open(format!("/proc/{pid}/stat")).and_then(|mut file| file.read(&mut line)) {
+        Ok(length) => Ok(line.get(..length).and_then(Row::parse)),
         Err(error) if is_exhaustion(&error) => Err(error),
         Err(_) => Ok(None),
     }
 }
 
-/// All processes. Not a snapshot: what starts or ends meanwhile may be missing or still be there.
+/// The pids of all processes. Not a snapshot: what starts or ends meanwhile may be missing or still be there.
 ///
 /// # Errors
-/// When `/proc` cannot be read, or as [`row`]: a process is never left out because of the server's own plight.
+/// When `/proc` cannot be read.
+pub(crate) fn pids() -> io::Result<Vec<u32>> {
+    let mut pids = Vec::new();
+    for entry in fs::read_dir("/proc")? {
+        pids.extend(entry?.file_name().to_str().and_then(|name| name.parse::<u32>().ok()));
+    }
+    Ok(pids)
+}
+
+/// All processes.
+///
+/// # Errors
+/// As [`pids`] and [`row`]: a process is never left out because of the server's own plight.
 pub(crate) fn rows() -> io::Result<Vec<Row>> {
     let mut rows = Vec::new();
-    for entry in fs::read_dir("/proc")? {
-        let name = entry?.file_name();
-        if let Some(pid) = name.to_str().and_then(|name| name.parse().ok()) {
-            rows.extend(row(pid)?);
-        }
+    for pid in pids()? {
+        rows.extend(row(pid)?);
     }
     Ok(rows)
 }
@@ -126,7 +141,7 @@ pub(crate) enum Mark {
 
 /// The mark in the environment that a process was started with.
 pub(crate) fn mark(pid: u32) -> Mark {
-    let mut environ = Vec::new();
+    let mut environ = Vec::with_capacity(ENVIRON_BYTES);
     let read = File::open(format!("/proc/{pid}/environ"))
         .and_then(|file| file.take(ENVIRON_LIMIT).read_to_end(&mut environ));
     if read.is_err() || environ.is_empty() {

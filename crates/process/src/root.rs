@@ -17,7 +17,7 @@ use crate::tree::{Claim, Toll, Tree};
 use crate::{Containment, Exit, own_children};
 
 /// How long killing a tree may take. Only a process stuck in the kernel takes longer than milliseconds.
-const KILL_LIMIT: Duration = Duration::from_secs(5);
+const KILL_LIMIT: Duration = Duration::from_secs(10);
 
 /// What a child is watched by.
 #[derive(Debug)]
@@ -88,7 +88,7 @@ impl Root {
     }
 
     /// Kills what lives of the tree, and the child with it, and reaps the child: afterwards the pid is not ours any
-    /// more. Blocks for milliseconds, 10 s at worst. There is no exit if the child is stuck in the kernel.
+    /// more. Blocks for milliseconds, 20 s at worst. There is no exit if the child is stuck in the kernel.
     pub(crate) fn finish(&self) -> (Toll, Option<Exit>) {
         (self.kill_tree(), self.reap())
     }

@@ -1,7 +1,5 @@
 //! Daemons: forked twice, in a session of their own, with an environment of their own.
 
-use tokio::io::AsyncReadExt;
-
 use crate::child::{AT_ONCE, PATIENCE, lines, next_pid, python, runs};
 
 /// The parent of the daemon goes on, so that parentage leads to it.
@@ -39,11 +37,12 @@ async fn a_daemon_without_marker_is_found_by_parentage() {
 
 #[tokio::test]
 async fn a_daemon_that_holds_the_stdout_of_an_exited_child_is_killed() {
-    let mut child = python(HOLDS_STDOUT).await;
+    let child = python(HOLDS_STDOUT).await;
+    let mut lines = lines(child.stdout);
+    let daemon = next_pid(&mut lines).await;
     drop(child.stdin);
-    let mut text = String::new();
-    tokio::time::timeout(PATIENCE, child.stdout.read_to_string(&mut text)).await.unwrap().unwrap();
-    let daemon = text.trim().parse().unwrap();
+    let end = tokio::time::timeout(PATIENCE, lines.next_line()).await.unwrap().unwrap();
+    assert_eq!(end, None, "the pipe is let go of");
     let receipt = child.life.ended().await;
     assert!(!runs(daemon));
     assert_eq!((receipt.processes_killed, receipt.processes_left, receipt.pipes_leaked), (1, 0, false));

@@ -30,7 +30,7 @@ async fn a_tree_that_forks_while_it_is_killed_is_killed_to_zero() {
     }
     let receipt = child.life.stop(AT_ONCE).await;
     assert_eq!((receipt.processes_left, receipt.pipes_leaked), (0, false));
-    assert!(receipt.processes_killed > 50, "{receipt:?}");
+    assert!(receipt.processes_killed >= 50, "{receipt:?}");
     let left: Vec<u32> = pids.into_iter().filter(|&pid| runs(pid)).collect();
     assert_eq!(left, []);
     // All writers being gone, the end of the file comes.
