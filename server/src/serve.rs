@@ -68,6 +68,7 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
     })?;
     let address = listener.local_addr().context("the listening address is unknown")?;
     let mut signals = Signals::new().context("signals cannot be received")?;
+    let orphans = process::adopt_orphans().context("orphaned processes cannot be adopted")?;
     let parts = Parts::assemble(config, address).await?;
     logging::start(&config.log_level, config.log_format);
     announce(config, &parts, address);
@@ -93,6 +94,13 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
     });
     stop(parts, hurry, closed, server).await;
     second.abort();
+    match orphans.end().await {
+        Ok(report) if report.processes_left > 0 => {
+            tracing::error!(processes_left = report.processes_left, "processes are left behind");
+        }
+        Ok(report) => tracing::debug!(processes_killed = report.processes_killed, "no process is left"),
+        Err(error) => tracing::error!(%error, "orphaned processes could not be looked for"),
+    }
     tracing::info!("stopped");
     Ok(())
 }

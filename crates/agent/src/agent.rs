@@ -5,10 +5,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::{ConversationId, PermissionMode};
-use tokio::sync::mpsc;
 use uuid::Uuid;
 
-use crate::AgentEvent;
+use crate::Events;
 
 /// How the agent's conversation begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,8 +39,8 @@ pub struct AgentSpec {
 pub struct Launched {
     /// Takes commands. Dropping it kills the agent and everything it started.
     pub agent: Box<dyn Agent>,
-    /// What it says. Bounded: while nobody reads, the agent's output stays in its pipe. Ends after `Exited`.
-    pub events: mpsc::Receiver<AgentEvent>,
+    /// What it says. Bounded: while nobody reads, the agent's output stays in its pipe.
+    pub events: Events,
 }
 
 /// Why no agent could be started.

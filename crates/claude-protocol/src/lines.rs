@@ -16,6 +16,21 @@ pub enum Line {
     Overlong(u64),
 }
 
+impl Line {
+    /// How many bytes it holds: none when its content was let go.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Whole(bytes) | Self::Torn(bytes) => bytes.len(),
+            Self::Overlong(_) => 0,
+        }
+    }
+
+    /// Whether it holds no bytes.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
 /// Collects bytes and hands out lines. Memory stays below the limit plus one read.
 #[derive(Debug)]
 pub struct LineSplitter {

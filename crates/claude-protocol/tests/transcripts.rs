@@ -1,4 +1,5 @@
 //! Recorded output of the real CLI 2.1.330 (long lists cut) decodes to typed values with nothing unknown.
+#![expect(clippy::panic, reason = "tests fail by panicking")]
 
 use claude_protocol::{BlockKind, ControlRequest, Frame, LineSplitter, StreamEvent, SystemFrame, decode};
 

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use claude_protocol::{
-    ControlReply, LineSplitter, initialize, interrupt, permission_answer, unsupported_request, user_prompt,
+    ControlReply, Line, LineSplitter, initialize, interrupt, permission_answer, unsupported_request,
+    user_prompt,
 };
 use process::{Child, Ladder, Life};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
@@ -18,12 +19,10 @@ use uuid::Uuid;
 
 use super::permissions::Permissions;
 use super::translate::{Output, Translator};
-use crate::{Agent, AgentEvent, AgentGone, Exit, StopReceipt, Urgency};
+use crate::{Agent, AgentEvent, AgentGone, EventSender, Events, Exit, StopReceipt, Urgency, event_channel};
 
 /// Lines that wait to be written. The CLI reads its input at all times, so more means that it hangs.
 const INPUT_QUEUE: usize = 64;
-/// Events that wait to be taken; beyond that the output stays in the pipe.
-const EVENT_QUEUE: usize = 256;
 const READ_BYTES: usize = 64 * 1024;
 /// The CLI answers `initialize` within 0.4 s alone and 4 s among eight on two cores.
 const READY_WITHIN: Duration = Duration::from_secs(60);
@@ -47,10 +46,10 @@ pub(super) struct ClaudeAgent {
 
 impl ClaudeAgent {
     /// Takes charge of a child that was just started, and opens the conversation.
-    pub(super) fn start(child: Child, permissions: Permissions) -> (Self, mpsc::Receiver<AgentEvent>) {
+    pub(super) fn start(child: Child, permissions: Permissions) -> (Self, Events) {
         let Child { stdin, stdout, life, .. } = child;
         let (input, lines) = mpsc::channel(INPUT_QUEUE);
-        let (events, receiver) = mpsc::channel(EVENT_QUEUE);
+        let (events, receiver) = event_channel();
         let writer = tokio::spawn(write_input(stdin, lines));
         // The queue is empty, so there is a place.
         if input.try_send(initialize(INITIALIZE_ID)).is_err() {
@@ -132,7 +131,7 @@ enum End {
 
 struct Reader {
     life: Life,
-    events: mpsc::Sender<AgentEvent>,
+    events: EventSender,
     /// Weak, so that the input closes when the handle lets go of it.
     input: mpsc::WeakSender<Vec<u8>>,
     permissions: Permissions,
@@ -162,8 +161,7 @@ impl Reader {
                 read = stdout.read_buf(splitter.buffer()) => match read {
                     Ok(0) => break,
                     Ok(_) => while let Some(line) = splitter.next_line() {
-                        let outputs = self.translator.line(line);
-                        self.handle(outputs).await?;
+                        self.handle(line).await?;
                     },
                     Err(error) => {
                         tracing::warn!(%error, "the agent's output could not be read");
@@ -177,21 +175,21 @@ impl Reader {
                 () = &mut ready_by, if !self.ready && !late => {
                     late = true;
                     let reason = format!("the agent was not ready within {} seconds", READY_WITHIN.as_secs());
-                    self.send(AgentEvent::Unusable(reason)).await?;
+                    self.send(AgentEvent::Unusable(reason), 0).await?;
                 }
             }
         }
         if let Some(line) = splitter.finish() {
-            let outputs = self.translator.line(line);
-            self.handle(outputs).await?;
+            self.handle(line).await?;
         }
         Err(End::OutputEnded)
     }
 
-    async fn handle(&mut self, outputs: Vec<Output>) -> Result<(), End> {
-        for output in outputs {
+    async fn handle(&mut self, line: Line) -> Result<(), End> {
+        let mut bytes = line.len();
+        for output in self.translator.line(line) {
             match output {
-                Output::Event(event) => self.send(event).await?,
+                Output::Event(event) => self.send(event, std::mem::take(&mut bytes)).await?,
                 Output::Ask { request_id, ask } => {
                     self.answer(permission_answer(&request_id, &self.permissions.answer(&ask)));
                 }
@@ -210,9 +208,9 @@ impl Reader {
         }
         self.ready = true;
         match reply.outcome {
-            Ok(_) => self.send(AgentEvent::Ready).await,
+            Ok(_) => self.send(AgentEvent::Ready, 0).await,
             Err(reason) => {
-                self.send(AgentEvent::Unusable(format!("the agent refused to start: {reason}"))).await
+                self.send(AgentEvent::Unusable(format!("the agent refused to start: {reason}")), 0).await
             }
         }
     }
@@ -225,8 +223,9 @@ impl Reader {
         }
     }
 
-    async fn send(&self, event: AgentEvent) -> Result<(), End> {
-        self.events.send(event).await.map_err(|_| End::NobodyListens)
+    /// `bytes` is the length of the line that the event came from.
+    async fn send(&self, event: AgentEvent, bytes: usize) -> Result<(), End> {
+        if self.events.send(event, bytes).await { Ok(()) } else { Err(End::NobodyListens) }
     }
 
     async fn report_exit(&self) {
@@ -239,7 +238,7 @@ impl Reader {
         let exit = self.life.exited().await;
         let exit = Exit { code: exit.code, signal: exit.signal, stderr_tail: self.life.stderr_tail() };
         // Nobody listens any more when the owner has let go: then there is nobody to tell.
-        if self.send(AgentEvent::Exited(exit)).await.is_err() {
+        if self.send(AgentEvent::Exited(exit), 0).await.is_err() {
             tracing::debug!("the agent's end was not waited for");
         }
     }

@@ -5,12 +5,12 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use agent::{Agent, AgentEvent, AgentSpec, Launched, Launcher, Opening, StopReceipt, Urgency};
+use agent::{Agent, AgentSpec, Events, Launched, Launcher, Opening, StopReceipt, Urgency};
 use domain::{Clock, ConversationId, Ending, Outcome, Progress};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use store::{Claimed, CommitError, Release, Signal, Store};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -183,11 +183,7 @@ impl Run {
     }
 
     /// Drives the agent until the task has ended, then ends the agent.
-    async fn drive(
-        &mut self,
-        agent: &dyn Agent,
-        mut events: mpsc::Receiver<AgentEvent>,
-    ) -> Result<(), CommitError> {
+    async fn drive(&mut self, agent: &dyn Agent, mut events: Events) -> Result<(), CommitError> {
         let mut stop = Stop::NotAsked;
         let result = loop {
             if self.machine.is_finished() {
@@ -213,7 +209,8 @@ impl Run {
             }
         };
         // Its output is read to the end: an agent whose output nobody takes may not end by itself.
-        let (receipt, ()) = futures_util::join!(stop, async { while events.recv().await.is_some() {} });
+        let (receipt, ()) =
+            futures_util::join!(stop, async { while !events.batch(BATCH).await.is_empty() {} });
         self.report(receipt);
         result
     }
@@ -229,11 +226,7 @@ impl Run {
     }
 
     /// Waits for what comes first, and takes all output that has gathered with it.
-    async fn next_inputs(
-        &mut self,
-        events: &mut mpsc::Receiver<AgentEvent>,
-        stop: &mut Stop<'_>,
-    ) -> Vec<Input> {
+    async fn next_inputs(&mut self, events: &mut Events, stop: &mut Stop<'_>) -> Vec<Input> {
         let due = self.timers.iter().min_by_key(|(_, at)| **at).map(|(timer, at)| (*timer, *at));
         let deps = Arc::clone(&self.deps);
         tokio::select! {
@@ -253,13 +246,7 @@ impl Run {
                 timer.map(Input::Elapsed).into_iter().collect()
             }
             () = finish(stop) => vec![Input::Stopped],
-            event = events.recv(), if !events.is_closed() || !events.is_empty() => {
-                let mut inputs: Vec<_> = event.map(Input::Agent).into_iter().collect();
-                while inputs.len() < BATCH && let Ok(event) = events.try_recv() {
-                    inputs.push(Input::Agent(event));
-                }
-                inputs
-            }
+            batch = events.batch(BATCH), if !events.is_ended() => batch.into_iter().map(Input::Agent).collect(),
         }
     }
 

@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use agent::{
-    Agent, AgentEvent, AgentGone, AgentSpec, Exit, LaunchError, Launched, Launcher, StopReceipt, TurnEnd,
-    TurnEnding, Urgency,
+    Agent, AgentEvent, AgentGone, AgentSpec, EventSender, Exit, LaunchError, Launched, Launcher, StopReceipt,
+    TurnEnd, TurnEnding, Urgency, event_channel,
 };
 use async_trait::async_trait;
-use tokio::sync::{Mutex, Notify, mpsc};
+use tokio::sync::{Mutex, Notify};
 use uuid::Uuid;
 
 /// What an agent does.
@@ -77,7 +77,7 @@ impl ScriptedLauncher {
 
 struct ScriptedAgent {
     counts: Arc<Counts>,
-    events: Mutex<Option<mpsc::Sender<AgentEvent>>>,
+    events: Mutex<Option<EventSender>>,
     prompt: Mutex<Option<(Uuid, Behaviour)>>,
 }
 
@@ -85,7 +85,7 @@ impl ScriptedAgent {
     async fn say(&self, event: AgentEvent) {
         if let Some(events) = &*self.events.lock().await {
             // The engine may have stopped to listen.
-            drop(events.send(event).await);
+            events.send(event, 0).await;
         }
     }
 
@@ -153,7 +153,7 @@ impl Launcher for ScriptedLauncher {
         self.counts.launched.fetch_add(1, Ordering::SeqCst);
         let alive = self.counts.alive.fetch_add(1, Ordering::SeqCst) + 1;
         self.counts.most_alive.fetch_max(alive, Ordering::SeqCst);
-        let (sender, events) = mpsc::channel(16);
+        let (sender, events) = event_channel();
         let agent = ScriptedAgent {
             counts: self.counts.clone(),
             events: Mutex::new(Some(sender)),
