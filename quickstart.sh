@@ -26,8 +26,12 @@ workspace=$place/workspaces/hello-$(date +%Y%m%d-%H%M%S)-$$
 mkdir -p "$workspace"
 log=$place/server.log
 arguments=(serve)
-if [ -n "${CLAUDE_API_KEY:-${ANTHROPIC_API_KEY:-}}" ]; then
-  echo "CLAUDE_API_KEY is set: the real model API is used, and costs money."
+has_credential() {
+  [ -n "${CLAUDE_API_KEY:-}${ANTHROPIC_API_KEY:-}${ANTHROPIC_AUTH_TOKEN:-}${CLAUDE_CODE_OAUTH_TOKEN:-}" ] ||
+    grep -qsE '^(export )?(CLAUDE_API_KEY|ANTHROPIC_API_KEY|ANTHROPIC_AUTH_TOKEN|CLAUDE_CODE_OAUTH_TOKEN)=.' .env
+}
+if has_credential; then
+  echo "A model credential is set: the real model API is used, and costs money."
 else
   echo "CLAUDE_API_KEY is not set: demo mode. The real Claude Code CLI runs; its answers come from a script."
   arguments+=(--demo)
@@ -37,15 +41,21 @@ fi
 
 export STORAGE_DATA_DIR="${STORAGE_DATA_DIR:-$place/data}"
 export WORKSPACE_ROOTS="${WORKSPACE_ROOTS:+$WORKSPACE_ROOTS:}$place/workspaces"
-MONITORING_LOGGING_FORMAT=json "$server" "${arguments[@]}" >"$log" 2>"$place/server.err" &
+MONITORING_LOGGING_FORMAT=json SERVER_LOG_LEVEL=info "$server" "${arguments[@]}" >"$log" 2>"$place/server.err" &
 pid=$!
 stop() { kill -TERM "$pid" 2>/dev/null && wait "$pid" 2>/dev/null || true; }
 trap stop EXIT
 trap 'exit 130' INT TERM
 
-# The line that says where the server listens is its first.
+# The log says where the server listens.
 url=""
+deadline=$((SECONDS + 60))
 while [ -z "$url" ]; do
+  if [ "$SECONDS" -ge "$deadline" ]; then
+    echo "the server did not start within a minute; its log:" >&2
+    cat "$log" "$place/server.err" >&2
+    exit 1
+  fi
   if ! kill -0 "$pid" 2>/dev/null; then
     echo "the server did not start:" >&2
     cat "$place/server.err" >&2
@@ -58,7 +68,7 @@ echo "the server listens at $url (log: .demo/server.log)"
 echo
 
 code=0
-"$server" run --server "$url" --workspace "$workspace" \
+CLAUDE_SERVER_API_KEY="${API_API_KEY:-}" "$server" run --server "$url" --workspace "$workspace" \
   'Create a Python script hello.py that prints "Hello, World!" and run it.' || code=$?
 
 echo

@@ -19,6 +19,6 @@ echo "== tests"
 env -u CLAUDE_CLI_PATH cargo test --locked --workspace
 echo "== quickstart"
 # As a newcomer would: without a key, so in demo mode.
-env -u CLAUDE_API_KEY -u ANTHROPIC_API_KEY ./quickstart.sh --once
+env -u CLAUDE_API_KEY -u ANTHROPIC_API_KEY -u ANTHROPIC_AUTH_TOKEN -u CLAUDE_CODE_OAUTH_TOKEN ./quickstart.sh --once
 
 echo "all tests passed in $((SECONDS - started)) s"

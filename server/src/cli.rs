@@ -7,14 +7,14 @@ use clap::{Args, Parser, Subcommand};
 /// Submit coding tasks to the Claude Code CLI over HTTP, watch them live, stop them.
 ///
 /// An independent project, not Anthropic's. It drives the CLI that you install, with your own API key.
-#[derive(Debug, Parser)]
+#[derive(Parser)]
 #[command(version, about)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
 }
 
-#[derive(Debug, Subcommand)]
+#[derive(Subcommand)]
 pub(crate) enum Command {
     /// Start the server. It is configured by environment variables and a .env file; see the README.
     Serve(ServeArguments),
@@ -35,7 +35,7 @@ pub(crate) struct ServeArguments {
     pub(crate) port: Option<u16>,
 }
 
-#[derive(Debug, Clone, Args)]
+#[derive(Args)]
 pub(crate) struct RunArguments {
     /// What the agent is to do.
     pub(crate) prompt: String,

@@ -3,7 +3,7 @@
 mod variables;
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -51,7 +51,7 @@ pub(crate) struct Config {
 }
 
 /// Variables of the contract that this version does not act on yet.
-const WITHOUT_EFFECT: [&str; 10] = [
+const WITHOUT_EFFECT: [&str; 13] = [
     "API_RATE_LIMIT_ENABLED",
     "API_RATE_LIMIT_PER_MINUTE",
     "SESSION_IDLE_TIMEOUT_SECONDS",
@@ -59,6 +59,9 @@ const WITHOUT_EFFECT: [&str; 10] = [
     "SESSION_PREWARM",
     "STORAGE_SYNC",
     "STORAGE_REDIS_HOST",
+    "STORAGE_REDIS_PORT",
+    "STORAGE_REDIS_DB",
+    "STORAGE_REDIS_PASSWORD",
     "STORAGE_REDIS_URL",
     "MONITORING_PROMETHEUS_ENABLED",
     "MONITORING_PROMETHEUS_PORT",
@@ -215,7 +218,7 @@ fn check_storage(read: &mut Reader<'_>) {
 fn address(text: &str) -> Option<IpAddr> {
     match text {
         "localhost" => Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
-        "*" => Some(IpAddr::V6(Ipv6Addr::UNSPECIFIED)),
+        "*" => Some(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
         _ => text.trim_matches(['[', ']']).parse().ok(),
     }
 }

@@ -9,16 +9,25 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use futures_util::StreamExt;
 use serde_json::{Value, json};
-use tokio_tungstenite::tungstenite::Message;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_tungstenite::connect_async_with_config;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::http::header::AUTHORIZATION;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::tungstenite::{Error, Message};
 
 use self::show::Printer;
 use crate::cli::RunArguments;
 
 /// The task could not be followed to its end.
 const EXIT_NOT_FOLLOWED: u8 = 2;
+/// Left by a second Ctrl-C, as a shell would say.
+const EXIT_LEFT: u8 = 130;
+/// Above the longest line that an agent may write.
+const MAX_EVENT_BYTES: usize = 256 * 1024 * 1024;
+/// The stream's code for "there is no such task" (RFC 6455, section 7.4.1).
+const CLOSED_BY_POLICY: u16 = 1008;
 const RECONNECT_AFTER: Duration = Duration::from_millis(500);
 const MOST_RECONNECTS: u32 = 20;
 
@@ -51,15 +60,17 @@ struct Client {
 enum Followed {
     /// The task ended with this exit code.
     Ended(u8),
-    /// The connection ended before the task did.
-    Cut,
+    /// The connection ended before the task did, and why.
+    Cut(String),
 }
 
 impl Client {
     fn new(arguments: &RunArguments) -> anyhow::Result<Self> {
         let http = reqwest::Client::builder().no_proxy().build().context("no HTTP client")?;
+        // An empty variable counts as not set.
+        let api_key = arguments.api_key.clone().filter(|key| !key.is_empty());
         let server = arguments.server.trim_end_matches('/').to_owned();
-        Ok(Self { http, server, api_key: arguments.api_key.clone() })
+        Ok(Self { http, server, api_key })
     }
 
     fn post(&self, path: &str) -> reqwest::RequestBuilder {
@@ -75,13 +86,18 @@ impl Client {
         let id = task["task_id"].as_str().context("the server's answer names no task")?.to_owned();
         let mut printer = Printer::new();
         printer.submitted(&id);
+        let mut ctrl_c = signal(SignalKind::interrupt()).context("Ctrl-C cannot be received")?;
         tokio::select! {
-            followed = self.follow(&id, &mut printer) => followed,
-            interrupted = tokio::signal::ctrl_c() => {
-                interrupted.context("Ctrl-C cannot be received")?;
-                self.interrupt(&id).await?;
-                self.follow(&id, &mut Printer::quiet()).await
-            }
+            followed = self.follow(&id, &mut printer) => return followed,
+            _ = ctrl_c.recv() => Printer::new().note("interrupting; Ctrl-C again leaves at once"),
+        }
+        let end = async {
+            self.interrupt(&id).await?;
+            self.follow(&id, &mut Printer::quiet()).await
+        };
+        tokio::select! {
+            ended = end => ended,
+            _ = ctrl_c.recv() => Ok(EXIT_LEFT),
         }
     }
 
@@ -104,22 +120,26 @@ impl Client {
     }
 
     async fn interrupt(&self, id: &str) -> anyhow::Result<()> {
-        self.post(&format!("/api/v1/tasks/{id}/interrupt"))
-            .send()
-            .await
-            .context("the interrupt was not sent")?;
+        let request = self.post(&format!("/api/v1/tasks/{id}/interrupt"));
+        let status = request.send().await.context("the interrupt was not sent")?.status();
+        // It may have ended in that very moment.
+        if !status.is_success() && status != reqwest::StatusCode::CONFLICT {
+            bail!("the server refused the interrupt ({status})");
+        }
         Ok(())
     }
 
     /// Follows the task over as many connections as it takes, each from the last event on.
     async fn follow(&self, id: &str, printer: &mut Printer) -> anyhow::Result<u8> {
         let mut cursor = 0;
-        for _ in 0..MOST_RECONNECTS {
-            match self.follow_once(id, &mut cursor, printer).await {
-                Ok(Followed::Ended(code)) => return Ok(code),
-                Ok(Followed::Cut) => {}
-                Err(error) => printer.note(&format!("{error:#}")),
+        let mut failures = 0;
+        while failures < MOST_RECONNECTS {
+            let before = cursor;
+            match self.follow_once(id, &mut cursor, printer).await? {
+                Followed::Ended(code) => return Ok(code),
+                Followed::Cut(reason) => printer.note(&reason),
             }
+            failures = if cursor > before { 0 } else { failures + 1 };
             tokio::time::sleep(RECONNECT_AFTER).await;
         }
         bail!("the connection was lost {MOST_RECONNECTS} times: the task may still run, see {}", self.server)
@@ -136,9 +156,23 @@ impl Client {
         if let Some(key) = &self.api_key {
             request.headers_mut().insert(AUTHORIZATION, HeaderValue::from_str(&format!("Bearer {key}"))?);
         }
-        let (mut socket, _) = tokio_tungstenite::connect_async(request).await.context("no connection")?;
+        let limits = WebSocketConfig::default()
+            .max_message_size(Some(MAX_EVENT_BYTES))
+            .max_frame_size(Some(MAX_EVENT_BYTES));
+        let mut socket = match connect_async_with_config(request, Some(limits), true).await {
+            Ok((socket, _)) => socket,
+            Err(Error::Http(refusal)) => bail!("the server refused the stream ({})", refusal.status()),
+            Err(error) => return Ok(Followed::Cut(format!("no connection: {error}"))),
+        };
         while let Some(message) = socket.next().await {
-            let Message::Text(text) = message.context("the connection was cut")? else { continue };
+            let text = match message {
+                Ok(Message::Text(text)) => text,
+                Ok(Message::Close(Some(frame))) if u16::from(frame.code) == CLOSED_BY_POLICY => {
+                    bail!("the server no longer has the task")
+                }
+                Ok(_) => continue,
+                Err(error) => return Ok(Followed::Cut(format!("the connection was cut: {error}"))),
+            };
             let event: Value = serde_json::from_str(&text).context("an event is not JSON")?;
             if let Some(seq) = event["seq"].as_u64() {
                 *cursor = seq;
@@ -149,6 +183,6 @@ impl Client {
                 return Ok(Followed::Ended(code.unwrap_or(1)));
             }
         }
-        Ok(Followed::Cut)
+        Ok(Followed::Cut("the stream ended before the task did".to_owned()))
     }
 }

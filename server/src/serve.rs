@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use axum::serve::ListenerExt;
+use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpListener;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -23,6 +24,8 @@ use crate::logging;
 
 /// The start failed: nothing was served.
 const EXIT_START: u8 = 2;
+const KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
+const KEEPALIVE_EVERY: Duration = Duration::from_secs(15);
 /// After the last event, streams get this long to be closed in order.
 const STREAMS_WITHIN: Duration = Duration::from_secs(4);
 /// Then requests under way get this long.
@@ -69,30 +72,44 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
     let address = listener.local_addr().context("the listening address is unknown")?;
     let mut signals = Signals::new().context("signals cannot be received")?;
     let orphans = process::adopt_orphans().context("orphaned processes cannot be adopted")?;
-    let parts = Parts::assemble(config, address).await?;
     logging::start(&config.log_level, config.log_format);
+    let parts = Parts::assemble(config, address).await?;
     announce(config, &parts, address);
 
     let closed = CancellationToken::new();
     let app = http_api::router(Arc::clone(&parts.state));
     // Small events must not wait for each other.
     let listener = listener.tap_io(|stream| {
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "a connection goes without TCP_NODELAY");
+        // Nothing else tells that the other machine is gone while we have nothing to send.
+        let keepalive = TcpKeepalive::new().with_time(KEEPALIVE_IDLE).with_interval(KEEPALIVE_EVERY);
+        let set =
+            stream.set_nodelay(true).and_then(|()| SockRef::from(&*stream).set_tcp_keepalive(&keepalive));
+        if let Err(error) = set {
+            tracing::debug!(%error, "a connection goes without TCP_NODELAY or keepalive");
         }
     });
     let server = axum::serve(listener, app).with_graceful_shutdown(closed.clone().cancelled_owned());
-    let server = tokio::spawn(async move { server.await });
+    let mut server = tokio::spawn(async move { server.await });
 
-    let signal = signals.next().await;
-    tracing::info!(signal, "shutting down");
+    let mut failure = None;
+    tokio::select! {
+        signal = signals.next() => tracing::info!(signal, "shutting down"),
+        ended = &mut server => {
+            tracing::error!("the listener ended by itself: shutting down");
+            failure = Some(anyhow::anyhow!("the listener ended by itself: {ended:?}"));
+        }
+    }
     let hurry = CancellationToken::new();
     let hurrying = hurry.clone();
     let second = tokio::spawn(async move {
         signals.next().await;
         hurrying.cancel();
     });
-    stop(parts, hurry, closed, server).await;
+    stop(parts, hurry).await;
+    closed.cancel();
+    if failure.is_none() {
+        end_requests(server).await;
+    }
     second.abort();
     match orphans.end().await {
         Ok(report) if report.processes_left > 0 => {
@@ -102,7 +119,7 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
         Err(error) => tracing::error!(%error, "orphaned processes could not be looked for"),
     }
     tracing::info!("stopped");
-    Ok(())
+    failure.map_or(Ok(()), Err)
 }
 
 fn announce(config: &Config, parts: &Parts, address: SocketAddr) {
@@ -122,13 +139,8 @@ fn announce(config: &Config, parts: &Parts, address: SocketAddr) {
     }
 }
 
-/// Ends the agents first, so that streams can carry their last events, then the streams, then the rest.
-async fn stop(
-    parts: Parts,
-    hurry: CancellationToken,
-    closed: CancellationToken,
-    server: tokio::task::JoinHandle<std::io::Result<()>>,
-) {
+/// Ends the agents first, so that streams can carry their last events, and then the streams.
+async fn stop(parts: Parts, hurry: CancellationToken) {
     let Parts { engine, state, model, .. } = parts;
     engine.shut_down(hurry).await;
     state.closing.cancel();
@@ -136,14 +148,16 @@ async fn stop(
     if timeout(STREAMS_WITHIN, state.streams.wait()).await.is_err() {
         tracing::warn!(streams = state.streams.len(), "streams were cut: their clients did not read on");
     }
-    closed.cancel();
+    if let Some(model) = model {
+        model.shutdown().await;
+    }
+}
+
+async fn end_requests(server: tokio::task::JoinHandle<std::io::Result<()>>) {
     match timeout(REQUESTS_WITHIN, server).await {
         Ok(Ok(Ok(()))) => {}
         Ok(Ok(Err(error))) => tracing::error!(%error, "the listener failed"),
         Ok(Err(error)) => tracing::error!(%error, "the listener's task failed"),
         Err(_) => tracing::warn!("requests were cut: they took too long"),
-    }
-    if let Some(model) = model {
-        model.shutdown().await;
     }
 }

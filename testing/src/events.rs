@@ -9,6 +9,8 @@ use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::{HeaderName, HeaderValue};
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
 /// Longest silence in any test.
@@ -70,6 +72,13 @@ impl EventStream {
                 return event;
             }
         }
+    }
+
+    /// Closes it from this side; gives the code with which the server answers.
+    pub async fn close(mut self) -> Option<u16> {
+        let frame = CloseFrame { code: CloseCode::Normal, reason: "bye".into() };
+        self.socket.close(Some(frame)).await.expect("a close");
+        self.finish().await.close_code
     }
 
     /// Reads to the end.

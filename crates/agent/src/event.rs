@@ -38,6 +38,8 @@ pub enum AgentEvent {
     Idle,
     /// A turn ended.
     TurnEnded(TurnEnd),
+    /// The prompt with this id will not be answered.
+    PromptRefused(Uuid),
     /// Its process is gone. The last event.
     Exited(Exit),
 }
@@ -147,4 +149,6 @@ pub struct Exit {
     pub signal: Option<i32>,
     /// The last of what it wrote to its standard error.
     pub stderr_tail: String,
+    /// Whether it ended because the conversation to resume is not there.
+    pub conversation_lost: bool,
 }

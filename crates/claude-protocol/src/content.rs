@@ -47,18 +47,9 @@ pub struct UserMessage {
     pub is_replay: bool,
 }
 
-/// One block of content with the JSON it came as.
+/// One block of content.
 #[derive(Debug)]
-pub struct Block {
-    /// What it is.
-    pub kind: BlockKind,
-    /// The block as the CLI sent it.
-    pub raw: Box<RawValue>,
-}
-
-/// The kinds of content blocks.
-#[derive(Debug)]
-pub enum BlockKind {
+pub enum Block {
     /// Text.
     Text(String),
     /// Thinking.
@@ -81,8 +72,8 @@ pub enum BlockKind {
         /// Whether it failed.
         is_error: bool,
     },
-    /// A kind that this version does not know.
-    Other,
+    /// A kind that this version does not know, as the CLI sent it.
+    Other(Box<RawValue>),
 }
 
 /// A piece of a streamed answer, reduced to what carries token counts.
@@ -120,38 +111,32 @@ struct FlatBlock {
 
 impl Block {
     fn read(raw: &RawValue) -> Self {
-        let kind = serde_json::from_str::<FlatBlock>(raw.get()).map_or(BlockKind::Other, FlatBlock::kind);
-        Self { kind, raw: raw.to_owned() }
-    }
-
-    fn text(text: String) -> Self {
-        let raw = serde_json::json!({"type": "text", "text": text});
-        let raw = serde_json::value::to_raw_value(&raw).unwrap_or_default();
-        Self { kind: BlockKind::Text(text), raw }
+        let known = serde_json::from_str(raw.get()).ok().and_then(FlatBlock::known);
+        known.unwrap_or_else(|| Self::Other(raw.to_owned()))
     }
 }
 
 impl FlatBlock {
-    fn kind(mut self) -> BlockKind {
+    fn known(mut self) -> Option<Block> {
         let kind = std::mem::take(&mut self.kind);
-        match (kind.as_str(), self) {
-            ("text", Self { text: Some(text), .. }) => BlockKind::Text(text),
-            ("thinking", Self { thinking: Some(thinking), .. }) => BlockKind::Thinking(thinking),
+        Some(match (kind.as_str(), self) {
+            ("text", Self { text: Some(text), .. }) => Block::Text(text),
+            ("thinking", Self { thinking: Some(thinking), .. }) => Block::Thinking(thinking),
             ("tool_use", Self { id: Some(id), name: Some(name), input: Some(input), .. }) => {
-                BlockKind::ToolUse { id, name, input }
+                Block::ToolUse { id, name, input }
             }
             ("tool_result", Self { tool_use_id: Some(tool_use_id), content, is_error, .. }) => {
-                BlockKind::ToolResult { tool_use_id, content, is_error: is_error.unwrap_or(false) }
+                Block::ToolResult { tool_use_id, content, is_error: is_error.unwrap_or(false) }
             }
-            _ => BlockKind::Other,
-        }
+            _ => return None,
+        })
     }
 }
 
 /// `message.content`: a text or a list of blocks.
 fn read_content(raw: &RawValue) -> Option<Vec<Block>> {
     if let Ok(text) = serde_json::from_str::<String>(raw.get()) {
-        return Some(vec![Block::text(text)]);
+        return Some(vec![Block::Text(text)]);
     }
     let blocks: Vec<&RawValue> = serde_json::from_str(raw.get()).ok()?;
     Some(blocks.into_iter().map(Block::read).collect())

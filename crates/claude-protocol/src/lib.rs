@@ -10,10 +10,11 @@ mod control;
 mod frame;
 mod lines;
 mod result;
+mod surrogates;
 mod version;
 
 pub use arguments::{Conversation, LaunchOptions};
-pub use content::{AssistantMessage, Block, BlockKind, StreamEvent, UserMessage, WireUsage};
+pub use content::{AssistantMessage, Block, StreamEvent, UserMessage, WireUsage};
 pub use control::{
     ControlReply, PermissionAnswer, initialize, interrupt, permission_answer, unsupported_request,
     user_prompt,

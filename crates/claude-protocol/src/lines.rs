@@ -2,6 +2,8 @@
 
 use bytes::{Buf, Bytes, BytesMut};
 
+use crate::surrogates::without_lone_surrogates;
+
 /// Longest line that is kept whole, in bytes. A `Write` of 10 MB gives lines of 10.6 MB.
 pub const MAX_LINE_BYTES: usize = 100 * 1024 * 1024;
 
@@ -79,7 +81,7 @@ impl LineSplitter {
                 return Some(Line::Overlong(line.len() as u64));
             }
             if !line.is_empty() {
-                return Some(Line::Whole(line));
+                return Some(Line::Whole(without_lone_surrogates(line)));
             }
         }
     }

@@ -1,7 +1,7 @@
 //! Recorded output of the real CLI 2.1.330 (long lists cut) decodes to typed values with nothing unknown.
 #![expect(clippy::panic, reason = "tests fail by panicking")]
 
-use claude_protocol::{BlockKind, ControlRequest, Frame, LineSplitter, StreamEvent, SystemFrame, decode};
+use claude_protocol::{Block, ControlRequest, Frame, LineSplitter, StreamEvent, SystemFrame, decode};
 
 const TRANSCRIPTS: [(&str, &str); 10] = [
     ("background_bash", include_str!("transcripts/background_bash.jsonl")),
@@ -16,19 +16,19 @@ const TRANSCRIPTS: [(&str, &str); 10] = [
     ("uuid_echo", include_str!("transcripts/uuid_echo.jsonl")),
 ];
 
-fn blocks(blocks: &[claude_protocol::Block]) -> String {
-    let label = |block: &claude_protocol::Block| match &block.kind {
-        BlockKind::Text(_) => "text".to_owned(),
-        BlockKind::Thinking(_) => "thinking".to_owned(),
-        BlockKind::ToolUse { name, .. } => format!("tool_use {name}"),
-        BlockKind::ToolResult { is_error, .. } => {
+fn blocks(blocks: &[Block]) -> String {
+    let label = |block: &Block| match block {
+        Block::Text(_) => "text".to_owned(),
+        Block::Thinking(_) => "thinking".to_owned(),
+        Block::ToolUse { name, .. } => format!("tool_use {name}"),
+        Block::ToolResult { is_error, .. } => {
             if *is_error {
                 "tool_result error".to_owned()
             } else {
                 "tool_result".to_owned()
             }
         }
-        BlockKind::Other => panic!("unknown block: {}", block.raw.get()),
+        Block::Other(raw) => panic!("unknown block: {}", raw.get()),
     };
     blocks.iter().map(label).collect::<Vec<_>>().join("+")
 }

@@ -6,8 +6,10 @@ use std::sync::Arc;
 use serde::{Serialize, Serializer};
 use uuid::Uuid;
 
-/// Longest task or session id, in bytes.
+/// Longest task id, in bytes.
 pub const MAX_ID_LENGTH: usize = 128;
+/// What the name of a session that is named after its task begins with.
+const SESSION_PREFIX: &str = "session-";
 
 /// Why a text is no id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -15,17 +17,22 @@ pub enum IdError {
     /// Nothing was given.
     #[error("an id must not be empty")]
     Empty,
-    /// Longer than [`MAX_ID_LENGTH`].
-    #[error("an id has at most {MAX_ID_LENGTH} characters, this one has {0}")]
-    TooLong(usize),
+    /// Longer than `most`.
+    #[error("an id has at most {most} characters, this one has {length}")]
+    TooLong {
+        /// Most characters.
+        most: usize,
+        /// Its characters.
+        length: usize,
+    },
     /// Something else than letters, digits and `. _ : -`, or a first character that is not a letter or digit.
     #[error("an id is made of letters, digits and . _ : - and starts with a letter or digit")]
     Character,
 }
 
-fn check(text: &str) -> Result<(), IdError> {
-    if text.len() > MAX_ID_LENGTH {
-        return Err(IdError::TooLong(text.chars().count()));
+fn check(text: &str, most: usize) -> Result<(), IdError> {
+    if text.len() > most {
+        return Err(IdError::TooLong { most, length: text.chars().count() });
     }
     let first = text.bytes().next().ok_or(IdError::Empty)?;
     let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b':' | b'-');
@@ -33,7 +40,7 @@ fn check(text: &str) -> Result<(), IdError> {
 }
 
 macro_rules! text_id {
-    ($(#[$doc:meta])* $name:ident) => {
+    ($(#[$doc:meta])* $name:ident, $most:expr) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(Arc<str>);
@@ -44,7 +51,7 @@ macro_rules! text_id {
             /// # Errors
             /// When it is empty, too long, or has a character that does not belong in a URL path segment.
             pub fn parse(text: &str) -> Result<Self, IdError> {
-                check(text).map(|()| Self(text.into()))
+                check(text, $most).map(|()| Self(text.into()))
             }
 
             /// The id as text.
@@ -69,11 +76,11 @@ macro_rules! text_id {
 
 text_id! {
     /// Names one admitted request for work. Chosen by the client, or made by the server.
-    TaskId
+    TaskId, MAX_ID_LENGTH
 }
 text_id! {
     /// Names one conversation with one workspace.
-    SessionId
+    SessionId, MAX_ID_LENGTH + SESSION_PREFIX.len()
 }
 
 impl TaskId {
@@ -86,7 +93,7 @@ impl TaskId {
 impl SessionId {
     /// The name of the session that a task without one gets: `session-<task id>`.
     pub fn for_task(task: &TaskId) -> Self {
-        Self(format!("session-{task}").into())
+        Self(format!("{SESSION_PREFIX}{task}").into())
     }
 }
 
@@ -119,7 +126,7 @@ mod tests {
     fn ids_are_what_fits_in_a_url_path_segment() {
         assert_eq!(TaskId::parse("task-1737291000").map(|id| id.to_string()), Ok("task-1737291000".into()));
         assert_eq!(TaskId::parse(""), Err(IdError::Empty));
-        assert_eq!(TaskId::parse(&"x".repeat(129)), Err(IdError::TooLong(129)));
+        assert_eq!(TaskId::parse(&"x".repeat(129)), Err(IdError::TooLong { most: 128, length: 129 }));
         for text in ["../etc", "a/b", "a b", "-rf", ".hidden", "ä", "a\n", "a\0"] {
             assert_eq!(TaskId::parse(text), Err(IdError::Character), "{text:?}");
         }
@@ -129,5 +136,7 @@ mod tests {
     fn a_new_session_is_named_after_its_task() {
         let task = TaskId::parse("t1").expect("valid");
         assert_eq!(SessionId::for_task(&task).as_str(), "session-t1");
+        let longest = SessionId::for_task(&TaskId::parse(&"x".repeat(128)).expect("valid"));
+        assert_eq!(SessionId::parse(longest.as_str()), Ok(longest));
     }
 }

@@ -43,29 +43,32 @@ impl Dispatcher {
     /// Runs until told to stop claiming.
     pub(crate) async fn run(self) {
         let stop = self.stop_claiming.clone();
-        stop.run_until_cancelled(async {
-            while let Ok(permit) = Arc::clone(&self.permits).acquire_owned().await {
-                let claimed = self.claim().await;
-                self.start(claimed, permit);
-            }
-        })
-        .await;
+        while let Some(Ok(permit)) = stop.run_until_cancelled(Arc::clone(&self.permits).acquire_owned()).await
+        {
+            let Some(claimed) = self.claim().await else { return };
+            self.start(claimed, permit);
+        }
     }
 
-    async fn claim(&self) -> Claimed {
+    /// Waits for a task. `None` when there is to be none any more. A claim itself is never cut off: a task whose claim
+    /// was committed must have a worker.
+    async fn claim(&self) -> Option<Claimed> {
         let mut queue = self.deps.store.watch_queue();
-        loop {
+        while !self.stop_claiming.is_cancelled() {
             queue.borrow_and_update();
             match self.deps.store.claim(self.deps.clock.now()).await {
-                Ok(Some(claimed)) => return claimed,
-                // The sender lives in the store, which we hold: an error cannot be, and waiting for ever is right.
-                Ok(None) => drop(queue.changed().await),
+                Ok(Some(claimed)) => return Some(claimed),
+                Ok(None) => {
+                    // The sender lives in the store, which we hold: an error cannot be.
+                    self.stop_claiming.run_until_cancelled(queue.changed()).await;
+                }
                 Err(error) => {
                     tracing::error!(%error, "no task could be claimed");
-                    tokio::time::sleep(RETRY_AFTER).await;
+                    self.stop_claiming.run_until_cancelled(tokio::time::sleep(RETRY_AFTER)).await;
                 }
             }
         }
+        None
     }
 
     fn start(&self, claimed: Claimed, permit: OwnedSemaphorePermit) {

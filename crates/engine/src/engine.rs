@@ -75,6 +75,7 @@ impl Engine {
             tracing::error!(%error, "the dispatcher failed");
         }
         self.runs.close();
+        self.handle.interrupt_what_waits().await;
         if !self.settings.drain.is_zero() {
             let drained = timeout(self.settings.drain, self.runs.wait());
             if hurry.run_until_cancelled(drained).await.is_none_or(|drained| drained.is_err()) {
@@ -82,7 +83,6 @@ impl Engine {
             }
         }
         self.stop_tasks.cancel();
-        self.handle.interrupt_what_waits().await;
         if timeout(STOP_WITHIN, self.runs.wait()).await.is_err() {
             tracing::error!(tasks = self.runs.len(), "tasks did not end in time");
         }

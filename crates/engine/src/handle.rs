@@ -16,7 +16,7 @@ use crate::Settings;
 use crate::run::EventLog;
 use crate::subscription::Subscription;
 
-/// How long a request waits for an interrupted task to end. The ladder takes two seconds at the very worst.
+/// How long a request waits for an interrupted task to end: 25 ms as a rule, 1.1 s when the agent has to be killed.
 const INTERRUPT_WITHIN: Duration = Duration::from_secs(5);
 /// How long a deletion waits for an agent that is on its way out.
 const RELEASE_WITHIN: Duration = Duration::from_secs(10);
@@ -140,9 +140,14 @@ impl Handle {
         loop {
             let at = self.clock.now();
             match self.store.request_interrupt(id, at).await? {
-                Interrupted::Running(_) => {
+                Interrupted::Running(task) => {
                     let status = self.wait_for_end(id).await?;
-                    return Ok(Interruption { status, at });
+                    let at = task.interrupt_requested_at.unwrap_or(at);
+                    return match status {
+                        // It ended by itself in that very moment.
+                        TaskStatus::Completed | TaskStatus::Failed => Err(InterruptError::Ended),
+                        status => Ok(Interruption { status, at }),
+                    };
                 }
                 Interrupted::Pending(task) => {
                     match self.end_pending(task, "interrupted before it started").await {
@@ -166,15 +171,7 @@ impl Handle {
     }
 
     async fn end_pending(&self, task: TaskRecord, reason: &str) -> Result<(), CommitError> {
-        let mut log = EventLog {
-            store: Arc::clone(&self.store),
-            clock: Arc::clone(&self.clock),
-            task_id: task.spec.task_id.clone(),
-            session_id: task.session_id,
-            token: None,
-            last_seq: task.tail,
-            gathered: Vec::new(),
-        };
+        let mut log = EventLog::new(Arc::clone(&self.store), Arc::clone(&self.clock), &task, None);
         let outcome = Outcome {
             ending: Ending::Interrupted,
             summary: String::new(),
@@ -250,7 +247,7 @@ impl Handle {
         Ok(signal.map(|signal| Subscription::new(Arc::clone(&self.store), id.clone(), after, signal)))
     }
 
-    /// Waits until something is admitted, at most that long; for those who come before their task.
+    /// As [`Self::subscribe`], for those who come before their task: waits for it, at most that long.
     pub async fn subscribe_soon(
         &self,
         id: &TaskId,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use api::Code;
 use axum::extract::{Request, State};
 use axum::http::header::{AUTHORIZATION, HOST, ORIGIN};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use secrecy::{ExposeSecret, SecretString};
@@ -36,7 +36,7 @@ impl ApiKey {
 /// rebinding); the name in the `Host` header gives that away.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HostPolicy {
-    /// Any: the server is meant to be reached from elsewhere and has its own authentication.
+    /// Any: the server is meant to be reached from elsewhere.
     Any,
     /// `localhost`, addresses, and these names.
     Local(Vec<String>),
@@ -62,47 +62,38 @@ fn without_port(host: &str) -> &str {
     }
 }
 
-fn header<'a>(headers: &'a HeaderMap, name: &axum::http::HeaderName) -> Option<&'a str> {
-    headers.get(name).and_then(|value| value.to_str().ok())
-}
-
 /// Refuses requests under a foreign name, and browsers' requests from foreign pages.
 pub(crate) async fn check_host(State(state): State<Arc<AppState>>, request: Request, next: Next) -> Response {
-    let host =
-        header(request.headers(), &HOST).or_else(|| request.uri().authority().map(|host| host.as_str()));
-    let refuse =
-        |detail: String| Refusal::new(StatusCode::FORBIDDEN, Code::HostNotAllowed, detail).into_response();
-    if let Some(host) = host
-        && !state.hosts.admits(host)
-    {
-        return refuse(
-            "the Host header names another server: set SERVER_PUBLIC_URL to that name to allow it".into(),
-        );
+    match foreign(&state, &request) {
+        None => next.run(request).await,
+        Some(detail) => Refusal::new(StatusCode::FORBIDDEN, Code::HostNotAllowed, detail).into_response(),
     }
-    if let Some(origin) = request.headers().get(ORIGIN) {
-        let origin = origin.to_str().ok().and_then(|origin| origin.split_once("://")).map(|(_, host)| host);
-        let public = state.public_websocket_base.as_deref().and_then(|base| base.split_once("://"));
-        let known = origin.is_some() && (origin == host || origin == public.map(|(_, host)| host));
-        if !known {
-            return refuse("requests from web pages of other servers are not allowed".into());
-        }
+}
+
+/// Why a request is not for this server, if so.
+fn foreign(state: &AppState, request: &Request) -> Option<&'static str> {
+    let host = match request.headers().get(HOST).map(HeaderValue::to_str) {
+        Some(Ok(host)) => Some(host),
+        Some(Err(_)) => return Some("the Host header cannot be read"),
+        None => request.uri().authority().map(axum::http::uri::Authority::as_str),
+    };
+    if host.is_some_and(|host| !state.hosts.admits(host)) {
+        return Some("the Host header names another server: set SERVER_PUBLIC_URL to that name to allow it");
     }
-    next.run(request).await
+    let origin = request.headers().get(ORIGIN)?;
+    let origin = origin.to_str().ok().and_then(|origin| origin.split_once("://")).map(|(_, host)| host);
+    let public = state.public_websocket_base.as_deref().and_then(|base| base.split_once("://"));
+    let known = origin.is_some() && (origin == host || origin == public.map(|(_, host)| host));
+    (!known).then_some(
+        "requests from web pages of other servers are not allowed: if the page is this server's own, set \
+         SERVER_PUBLIC_URL to the name that it has there",
+    )
 }
 
 /// Refuses callers without the key.
 pub(crate) async fn check_key(State(state): State<Arc<AppState>>, request: Request, next: Next) -> Response {
     let Some(key) = &state.api_key else { return next.run(request).await };
-    let headers = request.headers();
-    let bearer = headers.get(AUTHORIZATION).map(|value| {
-        let value = value.as_bytes();
-        match value.split_at_checked(7) {
-            Some((scheme, token)) if scheme.eq_ignore_ascii_case(b"bearer ") => token.trim_ascii(),
-            _ => b"",
-        }
-    });
-    let shown = bearer.or_else(|| headers.get("x-api-key").map(|value| value.as_bytes()));
-    match shown {
+    match shown_key(request.headers()) {
         None => Refusal::new(
             StatusCode::UNAUTHORIZED,
             Code::Unauthorized,
@@ -113,6 +104,18 @@ pub(crate) async fn check_key(State(state): State<Arc<AppState>>, request: Reque
         Some(_) => {
             Refusal::new(StatusCode::FORBIDDEN, Code::Forbidden, "the API key is wrong").into_response()
         }
+    }
+}
+
+/// The key that a request shows. `X-API-Key` goes first: a proxy may put an `Authorization` header of its own there.
+fn shown_key(headers: &HeaderMap) -> Option<&[u8]> {
+    if let Some(key) = headers.get("x-api-key") {
+        return Some(key.as_bytes());
+    }
+    let value = headers.get(AUTHORIZATION)?.as_bytes();
+    match value.split_at_checked(7) {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case(b"bearer ") => Some(token.trim_ascii()),
+        _ => Some(b""),
     }
 }
 

@@ -1,13 +1,14 @@
 //! What a child is started with.
 
 use std::ffi::OsString;
+use std::fmt;
 use std::path::PathBuf;
 
 use crate::{CgroupLimits, Cgroups, Owner};
 
 /// Everything a child is started with. Its environment is exactly `env` plus the marker variable of its
 /// [`Owner`]: nothing is inherited.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Spec {
     /// The program. Without a `/` it is looked up in the `PATH` of `env`.
     pub program: PathBuf,
@@ -23,6 +24,23 @@ pub struct Spec {
     pub limits: Limits,
     /// The control group it gets, if there are any to use; see [`Cgroups::detect`].
     pub cgroup: Option<CgroupSpec>,
+}
+
+/// Without the values of `env`, which may be secrets.
+impl fmt::Debug for Spec {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self.env.iter().map(|(name, _)| name).collect();
+        formatter
+            .debug_struct("Spec")
+            .field("program", &self.program)
+            .field("args", &self.args)
+            .field("env", &names)
+            .field("cwd", &self.cwd)
+            .field("owner", &self.owner)
+            .field("limits", &self.limits)
+            .field("cgroup", &self.cgroup)
+            .finish()
+    }
 }
 
 /// A control group of the child's own.

@@ -19,7 +19,7 @@ use crate::{
 pub struct Retention {
     /// Most ended tasks.
     pub max_ended_tasks: usize,
-    /// Most bytes of events of ended tasks.
+    /// Most bytes of prompts, events and outcomes of ended tasks.
     pub max_ended_bytes: u64,
 }
 

@@ -196,7 +196,8 @@ pub trait Store: Send + Sync + 'static {
     /// The events of a task after a cursor: all, or as many as make a page. `None` when there is no such task.
     async fn read(&self, task: &TaskId, after: u64) -> Result<Option<LogPage>, StoreError>;
 
-    /// Wake-ups of one task. `None` when there is no such task.
+    /// Wake-ups of one task. `None` when there is no such task. What was signalled before counts as seen: look at the
+    /// signal, or at the task, before waiting for a change.
     async fn watch(&self, task: &TaskId) -> Result<Option<watch::Receiver<Signal>>, StoreError>;
 
     /// Wake-ups of the queue: changes whenever a claim may succeed that did not before.

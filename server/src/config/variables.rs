@@ -23,21 +23,23 @@ impl Faults {
 /// When there is a `.env` file that cannot be read.
 pub(super) fn load() -> Result<HashMap<String, String>, Vec<String>> {
     let mut variables = HashMap::new();
-    let fault = |error: dotenvy::Error| vec![format!(".env cannot be read: {error}")];
     match dotenvy::from_path_iter(".env") {
-        Ok(lines) => {
-            for line in lines {
-                let (name, value) = line.map_err(fault)?;
+        Ok(entries) => {
+            for (place, entry) in entries.enumerate() {
+                // The error itself holds the value, which may be a secret.
+                let (name, value) = entry.map_err(|_| {
+                    vec![format!(".env: entry {} is not NAME=value: quote values with spaces", place + 1)]
+                })?;
                 variables.insert(name, value);
             }
         }
         Err(dotenvy::Error::Io(error)) if error.kind() == ErrorKind::NotFound => {}
-        Err(error) => return Err(fault(error)),
+        Err(_) => {
+            return Err(vec![".env cannot be read: make it a text file that the server may read".to_owned()]);
+        }
     }
     for (name, value) in std::env::vars_os() {
-        if let (Ok(name), Ok(value)) = (name.into_string(), value.into_string()) {
-            variables.insert(name, value);
-        }
+        variables.insert(name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned());
     }
     variables.retain(|_, value| !value.is_empty());
     Ok(variables)

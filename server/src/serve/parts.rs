@@ -75,7 +75,17 @@ fn owner_of(data: &Path) -> anyhow::Result<Owner> {
 
 async fn sweep(owner: &Owner) {
     let report = process::sweep(owner).await;
-    tracing::debug!(?report, "swept");
+    if report.processes_left > 0 {
+        tracing::error!(
+            processes_left = report.processes_left,
+            "processes of an earlier server could not be ended"
+        );
+    } else if report.processes_killed > 0 {
+        tracing::warn!(
+            processes_killed = report.processes_killed,
+            "processes of an earlier server were ended"
+        );
+    }
 }
 
 async fn find_cli(config: &Config, data: &Path, owner: &Owner) -> anyhow::Result<Cli> {
@@ -120,7 +130,7 @@ fn state(
         engine: engine.handle(),
         clock,
         defaults: config.defaults.clone(),
-        roots: WorkspaceRoots::resolve_all(&config.workspace_roots)
+        roots: WorkspaceRoots::resolve_all(&config.workspace_roots, &config.data_dir.join("agents"))
             .context("WORKSPACE_ROOTS cannot be used")?,
         api_key,
         hosts,

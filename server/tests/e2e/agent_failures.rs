@@ -8,7 +8,7 @@ use testing::ServerBuilder;
 use crate::{BINARY, demo, task};
 
 /// A program that tells a good version and then does as the script says.
-fn fake_cli(builder: &ServerBuilder, script: &str) -> String {
+pub(crate) fn fake_cli(builder: &ServerBuilder, script: &str) -> String {
     let path = builder.folder().join("claude");
     let text = format!(
         "#!/bin/sh\nif [ \"$1\" = --version ]; then echo '2.1.330 (Claude Code)'; exit; fi\n{script}\n"
@@ -41,9 +41,14 @@ async fn a_cli_that_dies_at_start_fails_the_task_with_its_stderr() {
 #[tokio::test]
 async fn a_cli_that_ignores_everything_is_still_stopped() {
     let builder = ServerBuilder::demo(BINARY);
-    let cli = fake_cli(&builder, "trap '' TERM INT HUP; while :; do read -r line || sleep 1; done");
+    let cli = fake_cli(
+        &builder,
+        "trap '' TERM INT HUP; echo '{\"type\":\"deaf\"}'; while :; do read -r line || sleep 1; done",
+    );
     let server = builder.variable("CLAUDE_CLI_PATH", &cli).start().await;
     server.submit(&task(&server, "deaf", "p")).await;
+    let mut stream = server.stream("deaf", "").await;
+    stream.wait_for("its trap", |event| event["data"]["subtype"] == "deaf").await;
     let (status, answer) = server.post("/api/v1/tasks/deaf/interrupt", &json!({})).await;
     assert_eq!((status, &answer["status"]), (200, &json!("interrupted")));
     server.terminate();

@@ -136,3 +136,12 @@ async fn plain_language_works_in_the_demo() {
         .collect();
     assert_eq!(outputs, [json!("Hello, World!")]);
 }
+
+#[tokio::test]
+async fn a_client_that_closes_its_stream_gets_its_close_answered() {
+    let server = demo().await;
+    server.submit(&task(&server, "runs", crate::LONG_COMMAND)).await;
+    let mut stream = server.stream("runs", "").await;
+    stream.wait_for("the tool", crate::is_tool_use).await;
+    assert_eq!(stream.close().await, Some(1000));
+}

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 use testing::{ServerBuilder, wait_until_none_mention};
 
+use crate::agent_failures::fake_cli;
 use crate::{BINARY, LONG_COMMAND, demo, is_tool_use, task};
 
 #[tokio::test]
@@ -27,7 +28,7 @@ async fn running_and_waiting_tasks_end_interrupted_and_their_readers_hear_of_it(
 #[tokio::test]
 async fn with_a_drain_time_running_tasks_are_waited_for_and_new_ones_refused() {
     let server = ServerBuilder::demo(BINARY).variable("SERVER_DRAIN_SECONDS", "60").start().await;
-    server.submit(&task(&server, "runs", "[[bash echo started]] [[sleep 2000]] [[write a.txt x]]")).await;
+    server.submit(&task(&server, "runs", "[[bash echo started]] [[sleep 8000]] [[write a.txt x]]")).await;
     let mut stream = server.stream("runs", "").await;
     stream.wait_for("the tool", is_tool_use).await;
     server.terminate();
@@ -59,14 +60,25 @@ async fn a_second_signal_cuts_the_drain_short() {
 }
 
 #[tokio::test]
-async fn a_reader_that_does_not_read_does_not_hold_the_server() {
-    let server = demo().await;
-    server.submit(&task(&server, "runs", LONG_COMMAND)).await;
-    let mut stream = server.stream("runs", "").await;
-    stream.wait_for("the tool", is_tool_use).await;
-    let idle = server.stream("runs", "").await;
+async fn a_reader_that_does_not_read_does_not_hold_the_server_and_loses_nothing_until_then() {
+    let builder = ServerBuilder::demo(BINARY);
+    // 48 MB of events: far more than the sockets' buffers hold.
+    let flood = "read -r line
+        echo '{\"type\":\"control_response\",\"response\":{\"subtype\":\"success\",\"request_id\":\"initialize\"}}'
+        head -c 48000000 /dev/zero | tr '\\0' x | fold -w 100000
+        echo
+        while read -r line; do :; done";
+    let cli = fake_cli(&builder, flood);
+    let server = builder.variable("CLAUDE_CLI_PATH", &cli).start().await;
+    let mut idle = server.stream("flood", "").await;
+    server.submit(&task(&server, "flood", "p")).await;
+    let mut reader = server.stream("flood", "").await;
+    reader.wait_for("the last line", |event| event["seq"] == 480).await;
+    let first = idle.next().await.expect("an event");
+    assert_eq!(first["seq"], json!(1), "the other reader has not been read from yet");
     server.terminate();
-    assert_eq!(server.ended().await.code, Some(0));
+    let stopped = server.ended().await;
+    assert_eq!(stopped.code, Some(0));
     drop(idle);
 }
 

@@ -83,3 +83,15 @@ async fn a_dot_env_file_counts_and_the_environment_goes_over_it() {
         "claude-code-server: SESSION_MAX_CONCURRENT=\"none\": must be a whole number from 1 to 10000\n"
     );
 }
+
+#[tokio::test]
+async fn a_dot_env_file_that_cannot_be_read_does_not_show_its_secrets() {
+    let builder = ServerBuilder::bare(BINARY);
+    std::fs::write(builder.folder().join(".env"), "SERVER_WORKERS=1\nCLAUDE_API_KEY=sk-secret with spaces\n")
+        .expect("written");
+    let (code, stderr) = builder.refused().await;
+    assert_eq!(
+        (code, stderr.as_str()),
+        (Some(2), "claude-code-server: .env: entry 2 is not NAME=value: quote values with spaces\n")
+    );
+}

@@ -29,6 +29,9 @@ const READY_WITHIN: Duration = Duration::from_secs(60);
 /// After the output has ended, the process gets this long to follow.
 const EXIT_AFTER_OUTPUT: Duration = Duration::from_secs(5);
 
+/// What the CLI says when there is nothing to resume (protocol, section 11.2).
+const CONVERSATION_LOST: &str = "No conversation found with session ID";
+
 const INITIALIZE_ID: &str = "initialize";
 
 const ORDERLY: Ladder = Ladder { exit_grace: Duration::from_secs(3), term_grace: Duration::from_secs(3) };
@@ -123,11 +126,8 @@ async fn write_input(mut stdin: ChildStdin, mut lines: mpsc::Receiver<Vec<u8>>) 
     }
 }
 
-/// Why reading stopped.
-enum End {
-    OutputEnded,
-    NobodyListens,
-}
+/// The agent's owner has let go of its events.
+struct NobodyListens;
 
 struct Reader {
     life: Life,
@@ -141,13 +141,13 @@ struct Reader {
 
 impl Reader {
     async fn run(mut self, mut stdout: impl AsyncRead + Unpin) {
-        if matches!(self.read(&mut stdout).await, Ok(()) | Err(End::OutputEnded)) {
+        if matches!(self.read(&mut stdout).await, Ok(())) {
             self.report_exit().await;
         }
     }
 
     /// Reads until the output ends, or the process has ended and its pipe is held open by somebody else.
-    async fn read(&mut self, stdout: &mut (impl AsyncRead + Unpin)) -> Result<(), End> {
+    async fn read(&mut self, stdout: &mut (impl AsyncRead + Unpin)) -> Result<(), NobodyListens> {
         let mut splitter = LineSplitter::default();
         let ready_by = sleep_until(Instant::now() + READY_WITHIN);
         let life = self.life.clone();
@@ -157,7 +157,17 @@ impl Reader {
         loop {
             splitter.buffer().reserve(READ_BYTES);
             tokio::select! {
+                // Time limits first: an output that never pauses must not hide them.
                 biased;
+                () = &mut held_open => {
+                    tracing::warn!("a process that the agent left behind holds its output open");
+                    break;
+                }
+                () = &mut ready_by, if !self.ready && !late => {
+                    late = true;
+                    let reason = format!("the agent was not ready within {} seconds", READY_WITHIN.as_secs());
+                    self.send(AgentEvent::Unusable(reason), 0).await?;
+                }
                 read = stdout.read_buf(splitter.buffer()) => match read {
                     Ok(0) => break,
                     Ok(_) => while let Some(line) = splitter.next_line() {
@@ -168,33 +178,24 @@ impl Reader {
                         break;
                     }
                 },
-                () = &mut held_open => {
-                    tracing::warn!("a process that the agent left behind holds its output open");
-                    break;
-                }
-                () = &mut ready_by, if !self.ready && !late => {
-                    late = true;
-                    let reason = format!("the agent was not ready within {} seconds", READY_WITHIN.as_secs());
-                    self.send(AgentEvent::Unusable(reason), 0).await?;
-                }
             }
         }
         if let Some(line) = splitter.finish() {
             self.handle(line).await?;
         }
-        Err(End::OutputEnded)
+        Ok(())
     }
 
-    async fn handle(&mut self, line: Line) -> Result<(), End> {
+    async fn handle(&mut self, line: Line) -> Result<(), NobodyListens> {
         let mut bytes = line.len();
         for output in self.translator.line(line) {
             match output {
                 Output::Event(event) => self.send(event, std::mem::take(&mut bytes)).await?,
                 Output::Ask { request_id, ask } => {
-                    self.answer(permission_answer(&request_id, &self.permissions.answer(&ask)));
+                    self.answer(permission_answer(&request_id, &self.permissions.answer(&ask))).await?;
                 }
                 Output::Unsupported { request_id, subtype } => {
-                    self.answer(unsupported_request(&request_id, &subtype));
+                    self.answer(unsupported_request(&request_id, &subtype)).await?;
                 }
                 Output::Reply(reply) => self.reply(reply).await?,
             }
@@ -202,7 +203,7 @@ impl Reader {
         Ok(())
     }
 
-    async fn reply(&mut self, reply: ControlReply) -> Result<(), End> {
+    async fn reply(&mut self, reply: ControlReply) -> Result<(), NobodyListens> {
         if reply.request_id.as_deref() != Some(INITIALIZE_ID) {
             return Ok(());
         }
@@ -215,17 +216,19 @@ impl Reader {
         }
     }
 
-    /// Never waits: a CLI that stopped reading must not stop us from reading it.
-    fn answer(&self, line: Vec<u8>) {
+    /// Never waits for the CLI: one that stopped reading must not stop us from reading it. It would wait for its
+    /// answer for ever, so it is given up.
+    async fn answer(&self, line: Vec<u8>) -> Result<(), NobodyListens> {
         let sent = self.input.upgrade().map(|input| input.try_send(line));
-        if !matches!(sent, Some(Ok(()))) {
-            tracing::warn!("an answer to the agent could not be written: it no longer reads its input");
+        match sent {
+            Some(Ok(())) => Ok(()),
+            _ => self.send(AgentEvent::Unusable("the agent no longer reads its input".to_owned()), 0).await,
         }
     }
 
     /// `bytes` is the length of the line that the event came from.
-    async fn send(&self, event: AgentEvent, bytes: usize) -> Result<(), End> {
-        if self.events.send(event, bytes).await { Ok(()) } else { Err(End::NobodyListens) }
+    async fn send(&self, event: AgentEvent, bytes: usize) -> Result<(), NobodyListens> {
+        if self.events.send(event, bytes).await { Ok(()) } else { Err(NobodyListens) }
     }
 
     async fn report_exit(&self) {
@@ -236,7 +239,9 @@ impl Reader {
         // What stderr held is complete once the whole tree has ended.
         self.life.ended().await;
         let exit = self.life.exited().await;
-        let exit = Exit { code: exit.code, signal: exit.signal, stderr_tail: self.life.stderr_tail() };
+        let stderr_tail = self.life.stderr_tail();
+        let conversation_lost = stderr_tail.contains(CONVERSATION_LOST);
+        let exit = Exit { code: exit.code, signal: exit.signal, stderr_tail, conversation_lost };
         // Nobody listens any more when the owner has let go: then there is nobody to tell.
         if self.send(AgentEvent::Exited(exit), 0).await.is_err() {
             tracing::debug!("the agent's end was not waited for");

@@ -4,8 +4,8 @@ use std::collections::{HashMap, HashSet};
 
 use bytes::Bytes;
 use claude_protocol::{
-    AssistantMessage, Block, BlockKind, CanUseTool, ControlReply, ControlRequest, Frame, Line, SessionState,
-    StreamEvent, SystemFrame, TurnResult, UserMessage, WireUsage, decode,
+    AssistantMessage, Block, CanUseTool, CommandState, ControlReply, ControlRequest, Frame, Line,
+    SessionState, StreamEvent, SystemFrame, TurnResult, UserMessage, WireUsage, decode,
 };
 use domain::TokenUsage;
 use serde_json::json;
@@ -37,7 +37,6 @@ pub(super) struct Translator {
     answers: HashSet<String>,
     tokens_before: TokenUsage,
     tokens_of_answer: TokenUsage,
-    answer: String,
 }
 
 fn usage(wire: WireUsage) -> TokenUsage {
@@ -49,9 +48,9 @@ fn usage(wire: WireUsage) -> TokenUsage {
     }
 }
 
+/// The line as JSON: as it is, or as a JSON text when it is no JSON.
 fn raw_json(line: &Bytes) -> Box<RawValue> {
-    let text = String::from_utf8_lossy(line).into_owned();
-    RawValue::from_string(text.clone()).or_else(|_| to_raw_value(&text)).unwrap_or_default()
+    serde_json::from_slice(line).or_else(|_| to_raw_value(&String::from_utf8_lossy(line))).unwrap_or_default()
 }
 
 fn said(statement: Statement, parent_tool_use_id: Option<&String>) -> Output {
@@ -89,8 +88,11 @@ impl Translator {
                 vec![Output::Unsupported { request_id, subtype }]
             }
             Frame::ControlResponse(reply) => vec![Output::Reply(reply)],
-            // Answers are given at once, so there is nothing to call off; and what became of a prompt is told by
-            // the result that names it.
+            Frame::CommandLifecycle { prompt, state: CommandState::Discarded | CommandState::Refused } => {
+                vec![Output::Event(AgentEvent::PromptRefused(prompt))]
+            }
+            // Answers are given at once, so there is nothing to call off; and what else becomes of a prompt is told
+            // by the result that names it.
             Frame::ControlCancel { .. } | Frame::CommandLifecycle { .. } | Frame::KeepAlive => Vec::new(),
             Frame::Unknown { kind } if kind.is_empty() => vec![report("unknown", raw_json(line))],
             Frame::Unknown { kind } => vec![report(&kind, raw_json(line))],
@@ -106,14 +108,15 @@ impl Translator {
         }
         for block in message.blocks {
             let model = message.model.clone();
-            let statement = match block.kind {
-                BlockKind::Text(content) => Statement::Text { content, model },
-                BlockKind::Thinking(content) => Statement::Thinking { content, model },
-                BlockKind::ToolUse { id, name, input } => {
+            let statement = match block {
+                Block::Text(content) => Statement::Text { content, model },
+                Block::Thinking(content) => Statement::Thinking { content, model },
+                Block::ToolUse { id, name, input } => {
                     self.remember_call(&id, &name);
                     Statement::ToolUse { id, name, input }
                 }
-                BlockKind::ToolResult { .. } | BlockKind::Other => other_block(block),
+                other @ Block::ToolResult { .. } => other_block(&other),
+                Block::Other(raw) => unknown_block(raw),
             };
             outputs.push(said(statement, parent));
         }
@@ -132,12 +135,13 @@ impl Translator {
         }
         let parent = message.parent_tool_use_id.as_ref();
         let structured = message.tool_use_result.as_deref();
-        let statements = message.blocks.into_iter().map(|block| match block.kind {
-            BlockKind::Text(content) => Statement::User { content },
-            BlockKind::ToolResult { tool_use_id, content, is_error } => {
+        let statements = message.blocks.into_iter().map(|block| match block {
+            Block::Text(content) => Statement::User { content },
+            Block::ToolResult { tool_use_id, content, is_error } => {
                 self.tool_result(tool_use_id, content, is_error, structured)
             }
-            _ => other_block(block),
+            Block::Other(raw) => unknown_block(raw),
+            other => other_block(&other),
         });
         statements.map(|statement| said(statement, parent)).collect()
     }
@@ -162,7 +166,6 @@ impl Translator {
         }
         self.tokens_before += self.tokens_of_answer;
         self.tokens_of_answer = wire.map(usage).unwrap_or_default();
-        message_id.clone_into(&mut self.answer);
         Some(self.counted())
     }
 
@@ -195,23 +198,23 @@ impl Translator {
     }
 
     fn system(frame: &SystemFrame, line: &Bytes) -> Vec<Output> {
-        let visible = report(frame.subtype(), raw_json(line));
-        match frame {
-            SystemFrame::SessionState(SessionState::Idle) => vec![Output::Event(AgentEvent::Idle)],
-            SystemFrame::SessionState(SessionState::Unknown) => vec![visible],
-            SystemFrame::SessionState(_) => vec![Output::Event(AgentEvent::Busy)],
-            SystemFrame::ApiRetry(retry) => {
-                vec![visible, Output::Event(AgentEvent::Retrying { status: retry.error_status })]
-            }
-            SystemFrame::BackgroundTasks { open } => {
-                vec![visible, Output::Event(AgentEvent::Background { open: *open })]
+        let event = match frame {
+            SystemFrame::SessionState(SessionState::Idle) => return vec![Output::Event(AgentEvent::Idle)],
+            SystemFrame::SessionState(SessionState::Running | SessionState::RequiresAction) => {
+                return vec![Output::Event(AgentEvent::Busy)];
             }
             // The state of a request to the model, many times a turn: said by the answer itself.
             SystemFrame::Other { subtype } if subtype == "status" || subtype == "thinking_tokens" => {
-                Vec::new()
+                return Vec::new();
             }
-            SystemFrame::Init | SystemFrame::Other { .. } => vec![visible],
-        }
+            SystemFrame::ApiRetry(retry) => Some(AgentEvent::Retrying { status: retry.error_status }),
+            SystemFrame::BackgroundTasks { open } => Some(AgentEvent::Background { open: *open }),
+            SystemFrame::Init
+            | SystemFrame::SessionState(SessionState::Unknown)
+            | SystemFrame::Other { .. } => None,
+        };
+        let visible = report(frame.subtype(), raw_json(line));
+        std::iter::once(visible).chain(event.map(Output::Event)).collect()
     }
 
     fn turn_end(&mut self, result: TurnResult, line: &Bytes) -> TurnEnd {
@@ -238,8 +241,13 @@ impl Translator {
     }
 }
 
-fn other_block(block: Block) -> Statement {
-    Statement::System { subtype: "content_block".to_owned(), data: block.raw }
+fn unknown_block(data: Box<RawValue>) -> Statement {
+    Statement::System { subtype: "content_block".to_owned(), data }
+}
+
+/// A block of a known kind on the wrong side of the conversation.
+fn other_block(block: &Block) -> Statement {
+    unknown_block(to_raw_value(&format!("{block:?}")).unwrap_or_default())
 }
 
 /// A tool result's content as text, and the blocks when they say more than that text.
@@ -269,9 +277,7 @@ fn ending(result: &TurnResult) -> TurnEnding {
     }
     let reason = match result.subtype.as_str() {
         "success" => result.result.clone().unwrap_or_else(|| "the model API refused the request".to_owned()),
-        "error_max_turns" => {
-            format!("the limit of turns was reached (max_turns; the agent took {})", result.num_turns)
-        }
+        "error_max_turns" => "the limit of turns was reached (max_turns)".to_owned(),
         "error_max_budget_usd" => "the budget is spent (max_budget_usd)".to_owned(),
         "error_max_structured_output_retries" => {
             "the model gave no answer that fits the output schema".to_owned()

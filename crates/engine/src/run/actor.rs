@@ -33,6 +33,8 @@ const BATCH: usize = 256;
 const INTERRUPT_GRACE: Duration = Duration::from_millis(600);
 /// The CLI begins a follow-up turn within 0.1 s.
 const FOLLOW_UP_GRACE: Duration = Duration::from_secs(3);
+/// The CLI says that it is idle 1 to 5 ms after its result.
+const RESULT_GRACE: Duration = Duration::from_secs(3);
 /// As long as the CLI itself waits for background tasks when its input ends.
 const BACKGROUND_GRACE: Duration = Duration::from_secs(600);
 /// The output of an agent that is gone is read for at most 0.5 s.
@@ -40,16 +42,10 @@ const LAST_WORDS_GRACE: Duration = Duration::from_secs(1);
 
 /// Runs a claimed task to its end, ends its agent and gives its session back. Never panics.
 pub(crate) async fn run(deps: Arc<Deps>, claimed: Claimed) {
-    let work = AssertUnwindSafe(Run::work(Arc::clone(&deps), &claimed)).catch_unwind();
-    let conversation = match work.await {
-        Ok(Ok(conversation)) => conversation,
-        Ok(Err(error)) => {
-            tracing::error!(task_id = %claimed.task.spec.task_id, %error, "the task could not be written");
-            abandon(&deps, &claimed).await;
-            None
-        }
-        Err(_) => {
-            tracing::error!(task_id = %claimed.task.spec.task_id, "the task's worker panicked");
+    let conversation = match attempt(&deps, &claimed).await {
+        Ok(conversation) => conversation,
+        Err(error) => {
+            tracing::error!(task_id = %claimed.task.spec.task_id, %error, "the task's worker failed");
             abandon(&deps, &claimed).await;
             None
         }
@@ -65,22 +61,63 @@ pub(crate) async fn run(deps: Arc<Deps>, claimed: Claimed) {
     }
 }
 
+/// A worker that could not do its work.
+#[derive(Debug, thiserror::Error)]
+enum WorkerError {
+    #[error("the task could not be written: {0}")]
+    Commit(#[from] CommitError),
+    #[error("it panicked")]
+    Panicked,
+}
+
+/// A panic as an error: what was begun can still be ended in order.
+async fn guarded<T>(work: impl Future<Output = T>) -> Result<T, WorkerError> {
+    AssertUnwindSafe(work).catch_unwind().await.map_err(|_| WorkerError::Panicked)
+}
+
+/// Gives the conversation that the session's next task can resume. When it returns, no process of the agent is left.
+async fn attempt(deps: &Arc<Deps>, claimed: &Claimed) -> Result<Option<ConversationId>, WorkerError> {
+    let spec = &claimed.task.spec;
+    let conversation = claimed.conversation.unwrap_or_else(ConversationId::generate);
+    let Some(signal) = deps.store.watch(&spec.task_id).await.map_err(CommitError::from)? else {
+        return Err(CommitError::Unknown.into());
+    };
+    let mut run = Run::new(Arc::clone(deps), claimed, signal);
+    let launch = deps.launcher.launch(AgentSpec {
+        opening: match claimed.conversation {
+            Some(id) => Opening::Resume(id),
+            None => Opening::New(conversation),
+        },
+        working_directory: spec.working_directory.clone(),
+        allowed_tools: spec.options.allowed_tools.clone(),
+        permission_mode: spec.options.permission_mode,
+        max_turns: spec.options.max_turns,
+        model: spec.options.model.clone(),
+    });
+    match guarded(launch).await? {
+        Ok(Launched { agent, events }) => {
+            let driven = guarded(run.drive(&*agent, events)).await;
+            if driven.is_err() {
+                run.report(agent.stop(Urgency::Now).await);
+            }
+            driven??;
+        }
+        Err(error) => {
+            let effects = run.step(Input::LaunchFailed(error.to_string()));
+            run.settle(effects, None).await?;
+        }
+    }
+    Ok(run.machine.has_conversation().then_some(conversation))
+}
+
 /// Ends a task whose worker failed, so that nobody waits for it for ever.
 async fn abandon(deps: &Deps, claimed: &Claimed) {
-    let task_id = claimed.task.spec.task_id.clone();
-    let Ok(Some(task)) = deps.store.task(&task_id).await else { return };
+    let task_id = &claimed.task.spec.task_id;
+    let Ok(Some(task)) = deps.store.task(task_id).await else { return };
     if task.status.is_terminal() {
         return;
     }
-    let mut log = EventLog {
-        store: Arc::clone(&deps.store),
-        clock: Arc::clone(&deps.clock),
-        task_id,
-        session_id: task.session_id,
-        token: Some(claimed.token),
-        last_seq: task.tail,
-        gathered: Vec::new(),
-    };
+    let mut log = EventLog::new(Arc::clone(&deps.store), Arc::clone(&deps.clock), &task, Some(claimed.token));
     let outcome = Outcome {
         ending: Ending::Failed,
         summary: String::new(),
@@ -88,7 +125,7 @@ async fn abandon(deps: &Deps, claimed: &Claimed) {
         total_cost_usd: 0.0,
     };
     if let Err(error) = log.finish(outcome, task.progress).await {
-        tracing::error!(task_id = %log.task_id, %error, "the task could not be ended");
+        tracing::error!(%task_id, %error, "the task could not be ended");
     }
 }
 
@@ -113,51 +150,16 @@ struct Run {
 }
 
 impl Run {
-    /// Gives the conversation that the session's next task can resume.
-    async fn work(deps: Arc<Deps>, claimed: &Claimed) -> Result<Option<ConversationId>, CommitError> {
-        let spec = Arc::clone(&claimed.task.spec);
-        let conversation = claimed.conversation.unwrap_or_else(ConversationId::generate);
-        let Some(signal) = deps.store.watch(&spec.task_id).await? else { return Err(CommitError::Unknown) };
-        let launcher = Arc::clone(&deps.launcher);
-        let mut run = Self::new(deps, claimed, signal);
-        let opening = match claimed.conversation {
-            Some(id) => Opening::Resume(id),
-            None => Opening::New(conversation),
-        };
-        let launch = launcher.launch(AgentSpec {
-            opening,
-            working_directory: spec.working_directory.clone(),
-            allowed_tools: spec.options.allowed_tools.clone(),
-            permission_mode: spec.options.permission_mode,
-            max_turns: spec.options.max_turns,
-            model: spec.options.model.clone(),
-        });
-        match launch.await {
-            Ok(Launched { agent, events }) => run.drive(&*agent, events).await?,
-            Err(error) => {
-                let effects = run.step(Input::LaunchFailed(error.to_string()));
-                run.settle(effects, None).await?;
-            }
-        }
-        Ok(run.machine.has_conversation().then_some(conversation))
-    }
-
-    fn new(deps: Arc<Deps>, claimed: &Claimed, signal: watch::Receiver<Signal>) -> Self {
+    fn new(deps: Arc<Deps>, claimed: &Claimed, mut signal: watch::Receiver<Signal>) -> Self {
+        // An interrupt may have been recorded since the claim.
+        signal.mark_changed();
         let options = &claimed.task.spec.options;
         let prompt = Uuid::new_v4();
         let started = Instant::now();
-        let log = EventLog {
-            store: Arc::clone(&deps.store),
-            clock: Arc::clone(&deps.clock),
-            task_id: claimed.task.spec.task_id.clone(),
-            session_id: claimed.task.session_id.clone(),
-            token: Some(claimed.token),
-            last_seq: claimed.task.tail,
-            gathered: Vec::new(),
-        };
+        let (store, clock) = (Arc::clone(&deps.store), Arc::clone(&deps.clock));
         Self {
             machine: Machine::new(prompt, options.timeout.as_secs()),
-            log,
+            log: EventLog::new(store, clock, &claimed.task, Some(claimed.token)),
             prompt,
             text: claimed.task.spec.prompt.clone(),
             started,
@@ -217,7 +219,7 @@ impl Run {
 
     fn report(&self, receipt: StopReceipt) {
         let StopReceipt { took, processes_killed, processes_left } = receipt;
-        let (task_id, duration_ms) = (&self.log.task_id, took.as_millis());
+        let (task_id, duration_ms) = (self.log.task_id(), took.as_millis());
         if processes_left > 0 {
             tracing::error!(%task_id, duration_ms, processes_left, "processes of the agent could not be ended");
         } else {
@@ -246,7 +248,12 @@ impl Run {
                 timer.map(Input::Elapsed).into_iter().collect()
             }
             () = finish(stop) => vec![Input::Stopped],
-            batch = events.batch(BATCH), if !events.is_ended() => batch.into_iter().map(Input::Agent).collect(),
+            batch = events.batch(BATCH), if !events.is_ended() => {
+                if batch.is_empty() {
+                    return vec![Input::AgentLost];
+                }
+                batch.into_iter().map(Input::Agent).collect()
+            }
         }
     }
 
@@ -298,6 +305,7 @@ fn grace(timer: Timer) -> Duration {
         Timer::Interrupt => INTERRUPT_GRACE,
         Timer::FollowUp => FOLLOW_UP_GRACE,
         Timer::Background => BACKGROUND_GRACE,
+        Timer::Result => RESULT_GRACE,
         Timer::LastWords => LAST_WORDS_GRACE,
     }
 }
@@ -317,5 +325,43 @@ async fn finish(stop: &mut Stop<'_>) {
             *stop = Stop::Done(receipt);
         }
         Stop::NotAsked | Stop::Done(_) => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use agent::{LaunchError, event_channel};
+    use async_trait::async_trait;
+    use domain::SystemClock;
+    use store::MemoryStore;
+
+    use super::*;
+
+    struct NoAgents;
+
+    #[async_trait]
+    impl Launcher for NoAgents {
+        async fn launch(&self, _: AgentSpec) -> Result<Launched, LaunchError> {
+            Err(LaunchError("no agents here".into()))
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_interrupt_that_was_recorded_before_the_worker_looked_is_seen() {
+        let store = Arc::new(MemoryStore::default());
+        let claimed = store::conformance::submit_and_claim(&*store, "t").await;
+        let task = claimed.task.spec.task_id.clone();
+        store.request_interrupt(&task, SystemClock.now()).await.expect("recorded");
+        let signal = store.watch(&task).await.expect("available").expect("there");
+        let deps = Deps {
+            store,
+            launcher: Arc::new(NoAgents),
+            clock: Arc::new(SystemClock),
+            stop_tasks: CancellationToken::new(),
+        };
+        let mut run = Run::new(Arc::new(deps), &claimed, signal);
+        let (_agent, mut events) = event_channel();
+        let inputs = run.next_inputs(&mut events, &mut Stop::NotAsked).await;
+        assert!(matches!(inputs.as_slice(), [Input::InterruptRequested]), "{inputs:?}");
     }
 }

@@ -38,6 +38,7 @@ impl Bookkeeping {
     }
 
     pub(super) fn counted(&mut self, turns: u64, tokens: TokenUsage) {
+        self.has_answered = true;
         self.live_turns = turns;
         self.live_tokens = tokens;
     }

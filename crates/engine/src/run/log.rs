@@ -4,22 +4,37 @@ use std::sync::Arc;
 
 use api::{CompleteData, EventBody, EventHeader, encode};
 use domain::{Clock, LeaseToken, Outcome, Progress, SessionId, TaskId};
-use store::{Append, CommitError, EncodedEvent, Finish, Store};
+use store::{Append, CommitError, EncodedEvent, Finish, Store, TaskRecord};
 
 /// Numbers and encodes events, and commits what has gathered.
 pub(crate) struct EventLog {
-    pub(crate) store: Arc<dyn Store>,
-    pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) task_id: TaskId,
-    pub(crate) session_id: SessionId,
-    /// The lease; `None` for a task that still waits.
-    pub(crate) token: Option<LeaseToken>,
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    task_id: TaskId,
+    session_id: SessionId,
+    token: Option<LeaseToken>,
     /// Number of the last event, gathered or committed.
-    pub(crate) last_seq: u64,
-    pub(crate) gathered: Vec<EncodedEvent>,
+    last_seq: u64,
+    gathered: Vec<EncodedEvent>,
 }
 
 impl EventLog {
+    /// The log of a task that is held under that lease; `None` for one that still waits.
+    pub(crate) fn new(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        task: &TaskRecord,
+        token: Option<LeaseToken>,
+    ) -> Self {
+        let (task_id, session_id) = (task.spec.task_id.clone(), task.session_id.clone());
+        Self { store, clock, task_id, session_id, token, last_seq: task.tail, gathered: Vec::new() }
+    }
+
+    /// The task.
+    pub(crate) fn task_id(&self) -> &TaskId {
+        &self.task_id
+    }
+
     /// Gathers an event: it becomes visible with the next commit.
     pub(crate) fn gather(&mut self, body: &EventBody) {
         self.last_seq += 1;

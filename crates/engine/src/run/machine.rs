@@ -38,6 +38,8 @@ pub(super) enum Timer {
     FollowUp,
     /// Background tasks have to have ended.
     Background,
+    /// An agent that waits for a prompt has to have said how its turn ended.
+    Result,
     /// The last output of an agent that was stopped has to have arrived.
     LastWords,
 }
@@ -64,7 +66,13 @@ pub(super) enum Effect {
 enum Cause {
     Interrupt(&'static str),
     TimedOut,
-    Failed { code: &'static str, reason: String, retryable: bool },
+    /// It can no longer be reached; how its process ends will tell why.
+    AgentLost,
+    Failed {
+        code: &'static str,
+        reason: String,
+        retryable: bool,
+    },
 }
 
 #[derive(Debug)]
@@ -91,6 +99,8 @@ pub(super) struct Machine {
     timeout_seconds: u64,
     books: Bookkeeping,
     background: usize,
+    /// Whether the agent has worked and now waits for a prompt.
+    idle: bool,
     effects: Vec<Effect>,
 }
 
@@ -98,7 +108,8 @@ impl Machine {
     /// A task whose agent is being started, and whose prompt will carry that id.
     pub(super) fn new(prompt: Uuid, timeout_seconds: u64) -> Self {
         let books = Bookkeeping::default();
-        Self { phase: Phase::Starting, prompt, timeout_seconds, books, background: 0, effects: Vec::new() }
+        let phase = Phase::Starting;
+        Self { phase, prompt, timeout_seconds, books, background: 0, idle: false, effects: Vec::new() }
     }
 
     /// The counters.
@@ -131,8 +142,11 @@ impl Machine {
                 self.finish(Cause::Failed { code: "agent_start_failed", reason, retryable: true });
             }
             Input::AgentLost => {
-                let reason = "the agent no longer took input".to_owned();
-                self.stop(Cause::Failed { code: "agent_exited", reason, retryable: true });
+                let cause = match &self.phase {
+                    Phase::Interrupting(cause) => cause.clone(),
+                    _ => Cause::AgentLost,
+                };
+                self.stop(cause);
             }
             Input::InterruptRequested => self.interrupt(Cause::Interrupt("interrupted by request")),
             Input::ShutdownRequested => {
@@ -147,8 +161,15 @@ impl Machine {
         match (timer, &self.phase) {
             (Timer::Task, _) => self.interrupt(Cause::TimedOut),
             (Timer::Interrupt, Phase::Interrupting(cause)) => self.stop(cause.clone()),
-            (Timer::FollowUp | Timer::Background, Phase::Lingering { ending, .. }) => {
+            (Timer::FollowUp, Phase::Lingering { ending, follow_up: false }) => {
+                self.finish_turn(ending.clone())
+            }
+            (Timer::Background, Phase::Lingering { ending, .. }) if self.background > 0 => {
                 self.finish_turn(ending.clone());
+            }
+            (Timer::Result, Phase::Working) if self.idle => {
+                let reason = "the agent went idle without saying how its turn ended".to_owned();
+                self.stop(Cause::Failed { code: "agent_failed", reason, retryable: true });
             }
             (Timer::LastWords, Phase::Stopping(cause)) => self.finish(cause.clone()),
             _ => {}
@@ -176,12 +197,14 @@ impl Machine {
             }
             AgentEvent::Retrying { .. } => {}
             AgentEvent::Background { open } => self.background_tasks(open),
-            AgentEvent::Busy => {
-                if let Phase::Lingering { follow_up, .. } = &mut self.phase {
-                    *follow_up = true;
+            AgentEvent::Busy => self.busy(),
+            AgentEvent::Idle => self.went_idle(),
+            AgentEvent::PromptRefused(prompt) => {
+                if prompt == self.prompt {
+                    let reason = "the agent refused the prompt".to_owned();
+                    self.stop(Cause::Failed { code: "agent_failed", reason, retryable: false });
                 }
             }
-            AgentEvent::Idle => self.idle(),
             AgentEvent::TurnEnded(end) => self.turn_ended(end, elapsed_ms),
             AgentEvent::Exited(exit) => self.exited(&exit),
         }
@@ -214,6 +237,8 @@ impl Machine {
                 self.effects.push(Effect::Arm(Timer::Background));
             }
             Phase::Lingering { .. } if self.background == 0 => self.finish_turn(ending),
+            // What still runs will have a follow-up turn of its own.
+            Phase::Lingering { .. } => self.phase = Phase::Lingering { ending, follow_up: false },
             Phase::Interrupting(cause) if is_ours || ending == TurnEnding::Aborted => {
                 self.finish(cause.clone())
             }
@@ -223,24 +248,39 @@ impl Machine {
 
     fn background_tasks(&mut self, open: usize) {
         self.background = open;
-        if open == 0 && matches!(self.phase, Phase::Lingering { .. }) {
+        if open == 0 && matches!(self.phase, Phase::Lingering { follow_up: false, .. }) {
             // The CLI now starts a turn of its own to tell the model; it did so within 0.1 s.
             self.effects.push(Effect::Arm(Timer::FollowUp));
         }
     }
 
-    fn idle(&mut self) {
-        if let Phase::Lingering { ending, follow_up: true } = &self.phase
-            && self.background == 0
-        {
-            self.finish_turn(ending.clone());
+    fn busy(&mut self) {
+        self.idle = false;
+        if let Phase::Lingering { follow_up, .. } = &mut self.phase {
+            *follow_up = true;
+        }
+    }
+
+    fn went_idle(&mut self) {
+        self.idle = true;
+        match &self.phase {
+            // The result comes first, as a rule.
+            Phase::Working => self.effects.push(Effect::Arm(Timer::Result)),
+            Phase::Lingering { ending, follow_up: true } if self.background == 0 => {
+                self.finish_turn(ending.clone())
+            }
+            _ => {}
         }
     }
 
     fn exited(&mut self, exit: &Exit) {
         match &self.phase {
+            Phase::Stopping(Cause::AgentLost) => {
+                self.finish(exit_failure("the agent could no longer be reached", exit));
+            }
             Phase::Interrupting(cause) | Phase::Stopping(cause) => self.finish(cause.clone()),
             Phase::Lingering { ending, .. } => self.finish_turn(ending.clone()),
+            Phase::Starting if exit.conversation_lost => self.finish(conversation_lost()),
             Phase::Starting => self.finish(exit_failure("the agent ended before it was ready", exit)),
             Phase::Working => self.finish(exit_failure("the agent ended before its turn did", exit)),
             Phase::Finished => {}
@@ -288,6 +328,10 @@ impl Machine {
                 self.emit_error("task_timeout", &reason, false);
                 self.end(Ending::TimedOut, vec![reason]);
             }
+            Cause::AgentLost => {
+                let reason = "the agent could no longer be reached".to_owned();
+                self.finish(Cause::Failed { code: "agent_exited", reason, retryable: true });
+            }
             Cause::Failed { code, reason, retryable } => {
                 self.emit_error(code, &reason, retryable);
                 self.end(Ending::Failed, vec![reason]);
@@ -306,6 +350,12 @@ impl Machine {
         let total_cost_usd = self.books.cost_usd;
         self.effects.push(Effect::Finish(Outcome { ending, summary, errors, total_cost_usd }));
     }
+}
+
+/// Starting anew instead would silently forget what was said.
+fn conversation_lost() -> Cause {
+    let reason = "the session's conversation is no longer there to resume: start a new session".to_owned();
+    Cause::Failed { code: "conversation_lost", reason, retryable: false }
 }
 
 fn exit_failure(what: &str, exit: &Exit) -> Cause {

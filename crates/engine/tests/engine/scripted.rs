@@ -132,7 +132,13 @@ impl Agent for ScriptedAgent {
         }
         let took = Duration::from_millis(50);
         tokio::time::sleep(took).await;
-        self.say(AgentEvent::Exited(Exit { code: Some(0), signal: None, stderr_tail: String::new() })).await;
+        self.say(AgentEvent::Exited(Exit {
+            code: Some(0),
+            signal: None,
+            stderr_tail: String::new(),
+            conversation_lost: false,
+        }))
+        .await;
         self.events.lock().await.take();
         StopReceipt { took, processes_killed: 0, processes_left: 0 }
     }

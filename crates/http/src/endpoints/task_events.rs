@@ -137,13 +137,10 @@ async fn pump(state: &AppState, mut subscription: Subscription, sink: &mut Sink)
     }
 }
 
-/// Takes in what the client sends, which means nothing to us, until it leaves.
+/// Takes in what the client sends, which means nothing to us, until it leaves. Reading is also what answers its pings
+/// and its close.
 async fn until_closed(stream: &mut SplitStream<WebSocket>) {
-    while let Some(Ok(message)) = stream.next().await {
-        if matches!(message, Message::Close(_)) {
-            return;
-        }
-    }
+    while let Some(Ok(_)) = stream.next().await {}
 }
 
 /// Writes a batch and flushes once: many times faster than a flush for each event.
@@ -166,7 +163,12 @@ fn text(json: bytes::Bytes) -> Utf8Bytes {
 /// resets the connection, and the last events may be lost on their way.
 async fn close(state: &AppState, id: &str, end: End, mut sink: Sink, mut stream: SplitStream<WebSocket>) {
     let (code, reason) = match end {
-        End::Left => return,
+        End::Left => {
+            if timeout(CLOSE_WITHIN, until_closed(&mut stream)).await.is_err() {
+                tracing::debug!("a client that had left did not close its stream");
+            }
+            return;
+        }
         End::Complete => (close_code::NORMAL, "the task has ended"),
         End::Restart => (close_code::RESTART, "the server stops: reconnect with ?after=SEQ"),
         End::Failed => (close_code::ERROR, "the events cannot be read"),
@@ -181,7 +183,7 @@ async fn close(state: &AppState, id: &str, end: End, mut sink: Sink, mut stream:
     let frame = CloseFrame { code, reason: Utf8Bytes::from_static(reason) };
     let goodbye = async {
         if sink.send(Message::Close(Some(frame))).await.is_ok() {
-            while let Some(Ok(_)) = stream.next().await {}
+            until_closed(&mut stream).await;
         }
     };
     if timeout(CLOSE_WITHIN, goodbye).await.is_err() {

@@ -10,6 +10,10 @@ use crate::refusal::Refusal;
 /// Longest timeout, in seconds: 30 days.
 const MAX_TIMEOUT_SECONDS: u64 = 30 * 24 * 3600;
 const MAX_TURNS: u64 = 100_000;
+/// Longest model name, in bytes.
+const MAX_MODEL_BYTES: usize = 256;
+/// Most bytes of all allowed tools together: they go onto the CLI's command line, which takes 128 KiB an argument.
+const MAX_TOOLS_BYTES: usize = 32 * 1024;
 
 /// The request, or every fault that it has.
 pub(crate) fn task_request(body: &[u8]) -> Result<TaskRequest, Refusal> {
@@ -51,8 +55,14 @@ fn options(object: &Map<String, Value>, faults: &mut Vec<Fault>) -> OptionsReque
         None => None,
     };
     let model = fields.text("model");
-    if model.as_deref().is_some_and(|model| model.is_empty() || model.chars().any(char::is_control)) {
-        fields.fault("model", "must be a model's name or null".to_owned());
+    let fits = |model: &str| {
+        !model.is_empty() && model.len() <= MAX_MODEL_BYTES && !model.chars().any(char::is_control)
+    };
+    if model.as_deref().is_some_and(|model| !fits(model)) {
+        fields.fault(
+            "model",
+            format!("must be a model's name of at most {MAX_MODEL_BYTES} characters, or null"),
+        );
     }
     OptionsRequest {
         allowed_tools: fields.tools("allowed_tools"),
@@ -152,6 +162,9 @@ impl<'a> Fields<'a, '_> {
                 }
                 _ => self.fault(&format!("{name}/{place}"), "must be a tool's name or rule".to_owned()),
             }
+        }
+        if tools.iter().map(String::len).sum::<usize>() > MAX_TOOLS_BYTES {
+            self.fault(name, format!("must have at most {MAX_TOOLS_BYTES} characters in all"));
         }
         Some(tools)
     }

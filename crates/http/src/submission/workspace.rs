@@ -9,15 +9,24 @@ use crate::refusal::Refusal;
 
 /// The folders under which workspaces may lie: absolute, symlinks resolved.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WorkspaceRoots(Vec<PathBuf>);
+pub struct WorkspaceRoots {
+    roots: Vec<PathBuf>,
+    /// The server's own folders, which hold everybody's conversations.
+    private: PathBuf,
+}
 
 impl WorkspaceRoots {
-    /// Those folders; each must exist.
+    /// Those folders, but nothing in `private`; each must exist.
     ///
     /// # Errors
     /// When one cannot be resolved.
-    pub fn resolve_all(roots: &[PathBuf]) -> std::io::Result<Self> {
-        roots.iter().map(|root| root.canonicalize()).collect::<Result<_, _>>().map(Self)
+    pub fn resolve_all(roots: &[PathBuf], private: &Path) -> std::io::Result<Self> {
+        let roots = roots.iter().map(|root| root.canonicalize()).collect::<Result<_, _>>()?;
+        Ok(Self { roots, private: private.canonicalize()? })
+    }
+
+    fn hold(&self, path: &Path) -> bool {
+        self.roots.iter().any(|root| path.starts_with(root)) && !path.starts_with(&self.private)
     }
 
     /// The folder that `given` names, symlinks resolved. `field` names it in errors; a relative path counts from
@@ -41,13 +50,13 @@ impl WorkspaceRoots {
         let resolved = match resolved {
             Ok(resolved) => resolved,
             // Whether something outside the roots exists is nobody's business.
-            Err(_) if !self.may_hold(&path) => return Err(self.outside(field, given)),
+            Err(_) if !self.may_hold(&path).await => return Err(self.outside(field, given)),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 return Err(missing("does not exist"));
             }
             Err(error) => return Err(missing(&format!("cannot be used: {error}"))),
         };
-        if !self.0.iter().any(|root| resolved.starts_with(root)) {
+        if !self.hold(&resolved) {
             return Err(self.outside(field, given));
         }
         match tokio::fs::metadata(&resolved).await {
@@ -58,13 +67,17 @@ impl WorkspaceRoots {
     }
 
     /// Whether a path that cannot be resolved lies under a root, going by its deepest folder that can.
-    fn may_hold(&self, path: &Path) -> bool {
-        let deepest = path.ancestors().find_map(|folder| folder.canonicalize().ok());
-        deepest.is_some_and(|folder| self.0.iter().any(|root| folder.starts_with(root)))
+    async fn may_hold(&self, path: &Path) -> bool {
+        for folder in path.ancestors() {
+            if let Ok(folder) = tokio::fs::canonicalize(folder).await {
+                return self.hold(&folder);
+            }
+        }
+        false
     }
 
     fn outside(&self, field: &str, given: &Path) -> Refusal {
-        let roots: Vec<_> = self.0.iter().map(|root| root.display().to_string()).collect();
+        let roots: Vec<_> = self.roots.iter().map(|root| root.display().to_string()).collect();
         let detail = format!(
             "{field} {:?} is not under a permitted folder ({}): choose another, or have the server started with \
              WORKSPACE_ROOTS naming its parent",
@@ -89,7 +102,9 @@ mod tests {
         std::fs::write(root.join("file"), "").expect("written");
         std::os::unix::fs::symlink("/etc", root.join("out")).expect("linked");
         std::os::unix::fs::symlink(&inside, root.join("in")).expect("linked");
-        let roots = WorkspaceRoots::resolve_all(std::slice::from_ref(&root)).expect("there");
+        std::fs::create_dir_all(root.join("data/agents/x")).expect("made");
+        let roots = WorkspaceRoots::resolve_all(std::slice::from_ref(&root), &root.join("data/agents"))
+            .expect("there");
         let code = async |path: PathBuf| {
             roots.resolve("workspace", &path, None).await.map_err(|refusal| refusal.code)
         };
@@ -102,6 +117,7 @@ mod tests {
         assert_eq!(code("w".into()).await, Err(Code::WorkspaceNotFound));
         assert_eq!(code(root.join("out")).await, Err(Code::WorkspaceNotAllowed));
         assert_eq!(code(root.join("../root2")).await, Err(Code::WorkspaceNotAllowed));
+        assert_eq!(code(root.join("data/agents/x")).await, Err(Code::WorkspaceNotAllowed));
         assert_eq!(code("/etc/nowhere".into()).await, Err(Code::WorkspaceNotAllowed));
         assert_eq!(code("/w\0".into()).await, Err(Code::WorkspaceNotAllowed));
         let cwd = roots.resolve("options.cwd", Path::new("../w"), Some(&inside)).await;

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use domain::{
-    ConversationId, LeaseToken, Progress, SessionChoice, SessionId, SessionStatus, TaskId, TaskStatus,
-    Timestamp,
+    ConversationId, LeaseToken, Outcome, Progress, SessionChoice, SessionId, SessionStatus, TaskId,
+    TaskStatus, Timestamp,
 };
 use tokio::sync::watch;
 
@@ -25,6 +25,7 @@ struct Task {
     record: TaskRecord,
     token: Option<LeaseToken>,
     events: Vec<EncodedEvent>,
+    /// What the task weighs: its prompt, its events, its outcome.
     bytes: u64,
     signal: watch::Sender<Signal>,
 }
@@ -87,6 +88,10 @@ impl Task {
     }
 }
 
+fn outcome_bytes(outcome: &Outcome) -> u64 {
+    (outcome.summary.len() + outcome.errors.iter().map(String::len).sum::<usize>()) as u64
+}
+
 impl State {
     pub(super) fn new(retention: Retention) -> Self {
         Self {
@@ -126,7 +131,8 @@ impl State {
         };
         let id = record.spec.task_id.clone();
         let signal = watch::Sender::new(Signal::default());
-        let task = Task { record: record.clone(), token: None, events: Vec::new(), bytes: 0, signal };
+        let bytes = record.spec.prompt.len() as u64;
+        let task = Task { record: record.clone(), token: None, events: Vec::new(), bytes, signal };
         self.tasks.insert(id.clone(), task);
         self.pending.push_back(id);
         Ok(Submitted { task: record, created: true })
@@ -200,6 +206,7 @@ impl State {
         task.check(command.token, &command.events)?;
         task.apply(command.events, command.progress, command.now);
         task.record.status = command.outcome.ending.status();
+        task.bytes += outcome_bytes(&command.outcome);
         task.record.outcome = Some(command.outcome);
         task.signal();
         self.ended_bytes += task.bytes;

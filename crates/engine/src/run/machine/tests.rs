@@ -30,7 +30,12 @@ fn text(content: &str) -> Input {
 }
 
 fn exited() -> Input {
-    Input::Agent(AgentEvent::Exited(Exit { code: Some(3), signal: None, stderr_tail: "boom\n".into() }))
+    Input::Agent(AgentEvent::Exited(Exit {
+        code: Some(3),
+        signal: None,
+        stderr_tail: "boom\n".into(),
+        conversation_lost: false,
+    }))
 }
 
 fn ready() -> Input {
@@ -99,6 +104,72 @@ fn a_background_task_without_follow_up_ends_the_task_after_a_grace() {
     let background = |open| Input::Agent(AgentEvent::Background { open });
     play(&mut machine, [ready(), background(1), turn(TurnEnding::Completed, vec![PROMPT]), background(0)]);
     assert_eq!(play(&mut machine, [Input::Elapsed(Timer::FollowUp)]), ["Completed \"done\" [] $0.25"]);
+}
+
+#[test]
+fn a_follow_up_turn_may_take_its_time() {
+    let mut machine = machine();
+    let background = |open| Input::Agent(AgentEvent::Background { open });
+    play(&mut machine, [ready(), background(2), turn(TurnEnding::Completed, vec![PROMPT])]);
+    play(&mut machine, [background(1), Input::Agent(AgentEvent::Busy)]);
+    assert_eq!(
+        play(&mut machine, [turn(TurnEnding::Completed, vec![])]).len(),
+        2,
+        "the other task still runs"
+    );
+    play(&mut machine, [Input::Agent(AgentEvent::Idle), background(0), Input::Agent(AgentEvent::Busy)]);
+    let elapsed = [Input::Elapsed(Timer::FollowUp), Input::Elapsed(Timer::Background)];
+    assert_eq!(play(&mut machine, elapsed), Vec::<String>::new());
+    assert_eq!(
+        play(&mut machine, [text("late"), turn(TurnEnding::Completed, vec![])]).pop(),
+        Some("Completed \"done\" [] $0.75".into())
+    );
+}
+
+#[test]
+fn background_tasks_that_never_end_are_given_up() {
+    let mut machine = machine();
+    let background = |open| Input::Agent(AgentEvent::Background { open });
+    play(&mut machine, [ready(), background(1), turn(TurnEnding::Completed, vec![PROMPT])]);
+    assert_eq!(play(&mut machine, [Input::Elapsed(Timer::Background)]), ["Completed \"done\" [] $0.25"]);
+}
+
+#[test]
+fn an_agent_that_goes_idle_without_a_result_is_not_waited_for() {
+    let mut machine = machine();
+    play(&mut machine, [ready(), Input::Agent(AgentEvent::Busy)]);
+    assert_eq!(play(&mut machine, [Input::Agent(AgentEvent::Idle)]), ["Arm(Result)"]);
+    assert_eq!(play(&mut machine, [Input::Elapsed(Timer::Result)]), ["Stop(Now)"]);
+    let shown = play(&mut machine, [exited()]);
+    assert_eq!(shown[0], "error agent_failed the agent went idle without saying how its turn ended");
+}
+
+#[test]
+fn an_agent_that_is_lost_while_it_is_interrupted_still_counts_as_interrupted() {
+    let mut machine = machine();
+    play(&mut machine, [ready(), Input::InterruptRequested]);
+    assert_eq!(play(&mut machine, [Input::AgentLost]), ["Stop(Now)"]);
+    assert_eq!(play(&mut machine, [exited()]), ["Interrupted \"\" [\"interrupted by request\"] $0"]);
+}
+
+#[test]
+fn an_agent_that_is_lost_tells_why_by_its_end() {
+    let mut machine = machine();
+    play(&mut machine, [ready()]);
+    assert_eq!(play(&mut machine, [Input::AgentLost]), ["Stop(Now)"]);
+    assert_eq!(
+        play(&mut machine, [exited()])[0],
+        "error agent_exited the agent could no longer be reached (exit code 3): boom"
+    );
+}
+
+#[test]
+fn a_conversation_that_is_gone_is_said_to_be_and_not_started_anew() {
+    let mut machine = machine();
+    let exit =
+        Exit { code: Some(1), signal: None, stderr_tail: "No conversation".into(), conversation_lost: true };
+    let shown = play(&mut machine, [Input::Agent(AgentEvent::Exited(exit))]);
+    assert!(shown[0].starts_with("error conversation_lost"), "{shown:?}");
 }
 
 #[test]
@@ -196,7 +267,11 @@ fn any_input() -> impl Strategy<Value = fn() -> Input> {
         Just((|| Input::InterruptRequested) as fn() -> Input),
         Just((|| Input::ShutdownRequested) as fn() -> Input),
         Just((|| Input::Stopped) as fn() -> Input),
+        Just((|| Input::Agent(AgentEvent::PromptRefused(PROMPT))) as fn() -> Input),
         Just((|| Input::Elapsed(Timer::Task)) as fn() -> Input),
+        Just((|| Input::Elapsed(Timer::FollowUp)) as fn() -> Input),
+        Just((|| Input::Elapsed(Timer::Background)) as fn() -> Input),
+        Just((|| Input::Elapsed(Timer::Result)) as fn() -> Input),
         Just((|| Input::Elapsed(Timer::Interrupt)) as fn() -> Input),
         Just((|| Input::Elapsed(Timer::LastWords)) as fn() -> Input),
     ]
