@@ -14,4 +14,5 @@ mod server;
 
 pub use events::{EventStream, Finished};
 pub use processes::{wait_until_none_mention, which_mention};
+pub use rustix::process::Signal;
 pub use server::{Server, ServerBuilder, Stopped, pinned_cli};

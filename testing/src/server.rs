@@ -214,10 +214,15 @@ impl Server {
         EventStream::open(&format!("{base}/ws/tasks/{task}{query}"), &[]).await
     }
 
+    /// Sends a signal.
+    pub fn signal(&self, signal: Signal) {
+        let pid = i32::try_from(self.pid()).ok().and_then(Pid::from_raw).expect("a pid");
+        kill_process(pid, signal).expect("a signal");
+    }
+
     /// Sends SIGTERM.
     pub fn terminate(&self) {
-        let pid = i32::try_from(self.pid()).ok().and_then(Pid::from_raw).expect("a pid");
-        kill_process(pid, Signal::TERM).expect("a signal");
+        self.signal(Signal::TERM);
     }
 
     /// Kills it, as a crash would.

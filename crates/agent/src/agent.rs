@@ -88,6 +88,9 @@ pub trait Agent: Send + Sync {
     /// When the agent no longer takes input.
     async fn interrupt(&self) -> Result<(), AgentGone>;
 
+    /// Whether there is a conversation that a later agent can resume. To be asked after the stop.
+    async fn has_conversation(&self) -> bool;
+
     /// Ends the agent and every process that it started; returns when they are gone.
     async fn stop(&self, urgency: Urgency) -> StopReceipt;
 }

@@ -6,6 +6,7 @@ mod environment;
 mod launcher;
 mod locate;
 mod permissions;
+mod transcript;
 mod translate;
 
 pub use environment::{AgentFolders, Credential, Environment};

@@ -72,6 +72,9 @@ pub(crate) async fn check_host(State(state): State<Arc<AppState>>, request: Requ
 
 /// Why a request is not for this server, if so.
 fn foreign(state: &AppState, request: &Request) -> Option<&'static str> {
+    if request.headers().get_all(HOST).iter().count() > 1 {
+        return Some("there is more than one Host header");
+    }
     let host = match request.headers().get(HOST).map(HeaderValue::to_str) {
         Some(Ok(host)) => Some(host),
         Some(Err(_)) => return Some("the Host header cannot be read"),

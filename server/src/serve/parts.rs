@@ -12,7 +12,7 @@ use anyhow::Context;
 use domain::{Clock, SystemClock};
 use engine::{Engine, Settings};
 use http_api::{ApiKey, AppState, HostPolicy, WorkspaceRoots};
-use process::Owner;
+use process::{Cgroups, Owner};
 use scripted_model::{Options, ScriptedModel};
 use secrecy::SecretString;
 use sha2::{Digest, Sha256};
@@ -45,6 +45,7 @@ impl Parts {
             program: cli.program.clone(),
             environment,
             setting_sources: config.setting_sources.clone(),
+            cgroups: cgroups(&owner),
             owner,
         });
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -85,6 +86,16 @@ async fn sweep(owner: &Owner) {
             processes_killed = report.processes_killed,
             "processes of an earlier server were ended"
         );
+    }
+}
+
+fn cgroups(owner: &Owner) -> Option<Cgroups> {
+    match Cgroups::detect(owner) {
+        Ok(groups) => Some(groups),
+        Err(error) => {
+            tracing::info!(reason = %error, "agents run without control groups");
+            None
+        }
     }
 }
 

@@ -127,3 +127,25 @@ async fn a_full_queue_answers_503_and_loses_nothing() {
     server.post("/api/v1/tasks/runs/interrupt", &json!({})).await;
     assert_eq!(server.stream("waits", "").await.finish().await.assert_whole()["status"], json!("completed"));
 }
+
+#[tokio::test]
+async fn a_workspace_that_was_replaced_while_its_task_waited_is_not_entered() {
+    let server =
+        testing::ServerBuilder::demo(crate::BINARY).variable("SESSION_MAX_CONCURRENT", "1").start().await;
+    server.submit(&task(&server, "runs", LONG_COMMAND)).await;
+    server.stream("runs", "").await.wait_for("the tool", is_tool_use).await;
+    for id in ["linked", "gone"] {
+        server.submit(&task(&server, id, "[[write a.txt x]]")).await;
+        std::fs::remove_dir(server.workspace(id)).expect("removed");
+    }
+    let outside = tempfile::tempdir().expect("a folder");
+    let linked = server.folder().join("workspaces").join("linked");
+    std::os::unix::fs::symlink(outside.path(), &linked).expect("linked");
+    server.post("/api/v1/tasks/runs/interrupt", &json!({})).await;
+    for (id, reason) in [("linked", "has been replaced by a link"), ("gone", "is no longer there")] {
+        let complete = server.stream(id, "").await.finish().await.assert_whole();
+        let error = complete["errors"][0].as_str().expect("an error");
+        assert!(error.contains(reason), "{error}");
+    }
+    assert!(!outside.path().join("a.txt").exists());
+}

@@ -56,3 +56,15 @@ async fn a_busy_session_is_deleted_only_by_force_and_then_its_task_is_interrupte
     assert_eq!(delete("/api/v1/sessions/session-busy").await.0, 404);
     assert_eq!(server.get("/api/v1/tasks/busy").await.1["status"], json!("interrupted"));
 }
+
+#[tokio::test]
+async fn a_conversation_that_was_stopped_before_the_first_answer_still_remembers_its_prompt() {
+    let server = demo().await;
+    server.submit(&task(&server, "one", "The word is plum. [[hang]]")).await;
+    let mut stream = server.stream("one", "").await;
+    stream.wait_for("the turn", |event| event["data"]["subtype"] == "init").await;
+    server.post("/api/v1/tasks/one/interrupt", &json!({})).await;
+    server.submit(&reuse(&server, "two", "session-one", "one", "[[history]]")).await;
+    let complete = server.stream("two", "").await.finish().await.assert_whole();
+    assert!(complete["summary"].as_str().expect("text").contains("plum"), "{complete}");
+}

@@ -90,3 +90,25 @@ async fn the_limit_of_turns_fails_the_task_and_says_so() {
     assert_eq!((&complete["status"], &complete["exit_code"]), (&json!("failed"), &json!(1)));
     assert_eq!(complete["errors"], json!(["the limit of turns was reached (max_turns)"]));
 }
+
+#[tokio::test]
+async fn a_sub_agents_files_count_and_it_is_stopped_with_the_task() {
+    let server = demo().await;
+    let mut body = task(&server, "sub", "[[agent {{write sub.txt x}}]] [[say done]]");
+    body["options"] = json!({"allowed_tools": ["Write", "Bash", "Agent"]});
+    server.submit(&body).await;
+    let complete = server.stream("sub", "").await.finish().await.assert_whole();
+    assert_eq!((&complete["status"], &complete["files_modified"]), (&json!("completed"), &json!(1)));
+    assert!(server.workspace("sub").join("sub.txt").exists());
+
+    let body =
+        task(&server, "stop", "[[agent {{bash python3 -c 'import time; time.sleep(600)'}}]] [[say waiting]]");
+    server.submit(&body).await;
+    let mut stream = server.stream("stop", "").await;
+    stream
+        .wait_for("the sub-agent's tool", |event| is_tool_use(event) && event["data"]["tool_name"] == "Bash")
+        .await;
+    let (status, answer) = server.post("/api/v1/tasks/stop/interrupt", &json!({})).await;
+    assert_eq!((status, &answer["status"]), (200, &json!("interrupted")));
+    wait_until_none_mention(&server.agents_folder(), Duration::from_secs(10)).await;
+}

@@ -92,3 +92,29 @@ async fn agents_die_with_a_server_that_is_killed() {
     server.kill().await;
     wait_until_none_mention(&agents, Duration::from_secs(10)).await;
 }
+
+#[tokio::test]
+async fn a_closed_terminal_is_an_orderly_end_too() {
+    let server = demo().await;
+    server.submit(&task(&server, "runs", LONG_COMMAND)).await;
+    let mut stream = server.stream("runs", "").await;
+    stream.wait_for("the tool", is_tool_use).await;
+    server.signal(testing::Signal::HUP);
+    assert_eq!(stream.finish().await.assert_whole()["status"], json!("interrupted"));
+    let stopped = server.ended().await;
+    assert_eq!(stopped.code, Some(0));
+    wait_until_none_mention(stopped.folder.path(), Duration::ZERO).await;
+}
+
+#[tokio::test]
+async fn what_hides_from_its_task_ends_with_the_server_at_the_latest() {
+    let server = demo().await;
+    // Not in the agent's session, without its environment, its parents gone, its streams closed; found by its name.
+    let name = format!("hidden-{}", server.pid());
+    let hide = format!("env -i setsid bash -c 'exec -a {name} /bin/sleep 600' >/dev/null 2>&1 &");
+    server.submit(&task(&server, "hides", &format!("[[bash {hide}]] [[say hidden]]"))).await;
+    assert_eq!(server.stream("hides", "").await.finish().await.assert_whole()["status"], json!("completed"));
+    server.terminate();
+    assert_eq!(server.ended().await.code, Some(0));
+    wait_until_none_mention(std::path::Path::new(&name), Duration::ZERO).await;
+}

@@ -16,9 +16,28 @@ struct FileChange {
     new_string: Option<String>,
 }
 
+#[derive(Deserialize)]
+struct FileInput {
+    file_path: Option<PathBuf>,
+    notebook_path: Option<PathBuf>,
+}
+
+fn changes_files(tool: &str) -> bool {
+    matches!(tool, "Write" | "Edit" | "NotebookEdit")
+}
+
+/// The file that a call of `tool` is to change, by its input.
+pub(super) fn file_to_change(tool: &str, input: &RawValue) -> Option<PathBuf> {
+    if !changes_files(tool) {
+        return None;
+    }
+    let input: FileInput = serde_json::from_str(input.get()).ok()?;
+    input.file_path.or(input.notebook_path)
+}
+
 /// The file that a successful call of `tool` changed. A `Write` that repeats what was there changed nothing.
 pub(super) fn changed_file(tool: &str, output: &RawValue) -> Option<PathBuf> {
-    if !matches!(tool, "Write" | "Edit" | "NotebookEdit") {
+    if !changes_files(tool) {
         return None;
     }
     // On failure the output is a text, which is no change.

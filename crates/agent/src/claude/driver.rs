@@ -18,6 +18,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use uuid::Uuid;
 
 use super::permissions::Permissions;
+use super::transcript::Transcript;
 use super::translate::{Output, Translator};
 use crate::{Agent, AgentEvent, AgentGone, EventSender, Events, Exit, StopReceipt, Urgency, event_channel};
 
@@ -35,13 +36,14 @@ const CONVERSATION_LOST: &str = "No conversation found with session ID";
 const INITIALIZE_ID: &str = "initialize";
 
 const ORDERLY: Ladder = Ladder { exit_grace: Duration::from_secs(3), term_grace: Duration::from_secs(3) };
-const NOW: Ladder = Ladder { exit_grace: Duration::ZERO, term_grace: Duration::from_millis(500) };
+const NOW: Ladder = Ladder { exit_grace: Duration::ZERO, term_grace: Duration::from_millis(350) };
 
 /// The handle on one running CLI. Dropping it kills the CLI with everything it started.
 pub(super) struct ClaudeAgent {
     /// `None` once the input is closed.
     input: Mutex<Option<mpsc::Sender<Vec<u8>>>>,
     life: Life,
+    transcript: Transcript,
     interrupts: AtomicU64,
     reader: JoinHandle<()>,
     writer: JoinHandle<()>,
@@ -49,7 +51,7 @@ pub(super) struct ClaudeAgent {
 
 impl ClaudeAgent {
     /// Takes charge of a child that was just started, and opens the conversation.
-    pub(super) fn start(child: Child, permissions: Permissions) -> (Self, Events) {
+    pub(super) fn start(child: Child, permissions: Permissions, transcript: Transcript) -> (Self, Events) {
         let Child { stdin, stdout, life, .. } = child;
         let (input, lines) = mpsc::channel(INPUT_QUEUE);
         let (events, receiver) = event_channel();
@@ -68,7 +70,7 @@ impl ClaudeAgent {
         };
         let reader = tokio::spawn(reader.run(stdout));
         let input = Mutex::new(Some(input));
-        (Self { input, life, interrupts: AtomicU64::new(0), reader, writer }, receiver)
+        (Self { input, life, transcript, interrupts: AtomicU64::new(0), reader, writer }, receiver)
     }
 
     /// Never waits: a CLI that leaves this many lines unread hangs.
@@ -93,6 +95,10 @@ impl Agent for ClaudeAgent {
     async fn interrupt(&self) -> Result<(), AgentGone> {
         let number = self.interrupts.fetch_add(1, Ordering::Relaxed);
         self.write(interrupt(&format!("interrupt-{number}")))
+    }
+
+    async fn has_conversation(&self) -> bool {
+        self.transcript.exists().await
     }
 
     async fn stop(&self, urgency: Urgency) -> StopReceipt {

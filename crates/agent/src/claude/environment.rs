@@ -50,6 +50,13 @@ impl AgentFolders {
     }
 }
 
+impl AgentFolders {
+    /// The CLI's config folder, with its transcripts.
+    pub(super) fn config(&self) -> &Path {
+        &self.config
+    }
+}
+
 /// Everything that decides an agent's environment.
 #[derive(Debug, Clone)]
 pub struct Environment {

@@ -1,14 +1,15 @@
 //! Starts the CLI.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use claude_protocol::{Conversation, LaunchOptions};
-use process::{Limits, Owner, Spec};
+use process::{CgroupLimits, CgroupSpec, Cgroups, Limits, Owner, Spec};
 
 use super::driver::ClaudeAgent;
 use super::environment::Environment;
 use super::permissions::Permissions;
+use super::transcript::Transcript;
 use crate::{AgentSpec, LaunchError, Launched, Launcher, Opening};
 
 /// What all agents of one tenant are started with.
@@ -22,6 +23,8 @@ pub struct ClaudeConfig {
     pub setting_sources: Vec<String>,
     /// The server that its processes belong to.
     pub owner: Owner,
+    /// Control groups, where there are any: what an agent starts then cannot outlive it, whatever it does.
+    pub cgroups: Option<Cgroups>,
 }
 
 /// Starts one CLI process an agent.
@@ -56,19 +59,35 @@ impl ClaudeLauncher {
             cwd: spec.working_directory.clone(),
             owner: self.config.owner.clone(),
             limits: Limits::default(),
-            cgroup: None,
+            cgroup: self
+                .config
+                .cgroups
+                .clone()
+                .map(|groups| CgroupSpec { groups, limits: CgroupLimits::default() }),
         }
+    }
+}
+
+/// The folder was checked when the task was admitted, its symlinks resolved. It has to be the same folder still.
+async fn check_folder(folder: &Path) -> Result<(), LaunchError> {
+    match tokio::fs::canonicalize(folder).await {
+        Ok(found) if found == folder => Ok(()),
+        Ok(_) => Err(LaunchError(format!("{} has been replaced by a link", folder.display()))),
+        Err(error) => Err(LaunchError(format!("{} is no longer there: {error}", folder.display()))),
     }
 }
 
 #[async_trait]
 impl Launcher for ClaudeLauncher {
     async fn launch(&self, spec: AgentSpec) -> Result<Launched, LaunchError> {
+        check_folder(&spec.working_directory).await?;
         let permissions = Permissions::new(spec.allowed_tools.clone(), spec.permission_mode);
         let child = process::spawn(self.process(&spec, &permissions))
             .await
             .map_err(|error| LaunchError(error.to_string()))?;
-        let (agent, events) = ClaudeAgent::start(child, permissions);
+        let (Opening::New(conversation) | Opening::Resume(conversation)) = spec.opening;
+        let transcript = Transcript::new(self.config.environment.folders.config(), conversation);
+        let (agent, events) = ClaudeAgent::start(child, permissions, transcript);
         Ok(Launched { agent: Box::new(agent), events })
     }
 }

@@ -1,6 +1,7 @@
 //! Turns the CLI's frames into agent events. Pure: the same lines give the same events.
 
 use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
 
 use bytes::Bytes;
 use claude_protocol::{
@@ -11,7 +12,7 @@ use domain::TokenUsage;
 use serde_json::json;
 use serde_json::value::{RawValue, to_raw_value};
 
-use super::changes::changed_file;
+use super::changes::{changed_file, file_to_change};
 use crate::{AgentEvent, Said, Statement, TurnEnd, TurnEnding};
 
 /// What a line asks of the driver.
@@ -30,10 +31,18 @@ pub(super) enum Output {
 /// Names of calls whose result is still to come. More than this many at once is no real agent.
 const MOST_OPEN_CALLS: usize = 10_000;
 
+/// What is remembered of a call until its result comes.
+#[derive(Debug)]
+struct Call {
+    tool: String,
+    /// The file that it is to change.
+    file: Option<PathBuf>,
+}
+
 /// Remembers what later lines refer to.
 #[derive(Debug, Default)]
 pub(super) struct Translator {
-    tools: HashMap<String, String>,
+    calls: HashMap<String, Call>,
     answers: HashSet<String>,
     tokens_before: TokenUsage,
     tokens_of_answer: TokenUsage,
@@ -112,7 +121,7 @@ impl Translator {
                 Block::Text(content) => Statement::Text { content, model },
                 Block::Thinking(content) => Statement::Thinking { content, model },
                 Block::ToolUse { id, name, input } => {
-                    self.remember_call(&id, &name);
+                    self.remember_call(&id, &name, &input);
                     Statement::ToolUse { id, name, input }
                 }
                 other @ Block::ToolResult { .. } => other_block(&other),
@@ -123,9 +132,10 @@ impl Translator {
         outputs
     }
 
-    fn remember_call(&mut self, id: &str, name: &str) {
-        if self.tools.len() < MOST_OPEN_CALLS {
-            self.tools.insert(id.to_owned(), name.to_owned());
+    fn remember_call(&mut self, id: &str, tool: &str, input: &RawValue) {
+        if self.calls.len() < MOST_OPEN_CALLS {
+            let call = Call { tool: tool.to_owned(), file: file_to_change(tool, input) };
+            self.calls.insert(id.to_owned(), call);
         }
     }
 
@@ -153,8 +163,14 @@ impl Translator {
         is_error: bool,
         structured: Option<&RawValue>,
     ) -> Statement {
-        let name = self.tools.remove(&id).unwrap_or_default();
-        let changed_file = structured.filter(|_| !is_error).and_then(|output| changed_file(&name, output));
+        let call = self.calls.remove(&id);
+        let (name, file) = call.map_or_else(Default::default, |call| (call.tool, call.file));
+        let changed_file = match structured {
+            _ if is_error => None,
+            Some(output) => changed_file(&name, output),
+            // Sub-agents' results have no structured output.
+            None => file,
+        };
         let (content, blocks) = text_of(content);
         Statement::ToolResult { id, name, content, blocks, is_error, changed_file }
     }
@@ -225,7 +241,7 @@ impl Translator {
             cache_read: model.cache_read_input_tokens,
             cache_creation: model.cache_creation_input_tokens,
         });
-        *self = Self { tools: std::mem::take(&mut self.tools), ..Self::default() };
+        *self = Self { calls: std::mem::take(&mut self.calls), ..Self::default() };
         let mut prompts = result.user_message_uuids.clone();
         prompts.extend(result.user_message_uuid.filter(|prompt| !prompts.contains(prompt)));
         TurnEnd {

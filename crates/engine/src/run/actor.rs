@@ -30,7 +30,7 @@ pub(crate) struct Deps {
 /// Most events that one commit takes.
 const BATCH: usize = 256;
 /// The CLI answers an interrupt within 25 ms. A caller is promised a second.
-const INTERRUPT_GRACE: Duration = Duration::from_millis(600);
+const INTERRUPT_GRACE: Duration = Duration::from_millis(450);
 /// The CLI begins a follow-up turn within 0.1 s.
 const FOLLOW_UP_GRACE: Duration = Duration::from_secs(3);
 /// The CLI says that it is idle 1 to 5 ms after its result.
@@ -101,13 +101,14 @@ async fn attempt(deps: &Arc<Deps>, claimed: &Claimed) -> Result<Option<Conversat
                 run.report(agent.stop(Urgency::Now).await);
             }
             driven??;
+            Ok(agent.has_conversation().await.then_some(conversation))
         }
         Err(error) => {
             let effects = run.step(Input::LaunchFailed(error.to_string()));
             run.settle(effects, None).await?;
+            Ok(None)
         }
     }
-    Ok(run.machine.has_conversation().then_some(conversation))
 }
 
 /// Ends a task whose worker failed, so that nobody waits for it for ever.

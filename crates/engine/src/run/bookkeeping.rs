@@ -17,8 +17,6 @@ pub(super) struct Bookkeeping {
     /// The model's last text in the main conversation.
     pub(super) last_text: String,
     pub(super) cost_usd: f64,
-    /// Whether the model has answered at all, so that there is a conversation to resume.
-    pub(super) has_answered: bool,
     told: (u64, TokenUsage, u64),
 }
 
@@ -26,10 +24,8 @@ impl Bookkeeping {
     pub(super) fn said(&mut self, said: &Said) {
         match &said.statement {
             Statement::Text { content, .. } if said.parent_tool_use_id.is_none() => {
-                self.has_answered = true;
                 self.last_text.clone_from(content);
             }
-            Statement::ToolUse { .. } | Statement::Thinking { .. } => self.has_answered = true,
             Statement::ToolResult { changed_file: Some(file), .. } => {
                 self.files.insert(file.clone());
             }
@@ -38,7 +34,6 @@ impl Bookkeeping {
     }
 
     pub(super) fn counted(&mut self, turns: u64, tokens: TokenUsage) {
-        self.has_answered = true;
         self.live_turns = turns;
         self.live_tokens = tokens;
     }

@@ -117,11 +117,6 @@ impl Machine {
         self.books.progress(elapsed_ms)
     }
 
-    /// Whether the model has answered, so that there is a conversation to resume.
-    pub(super) fn has_conversation(&self) -> bool {
-        self.books.has_answered
-    }
-
     /// Whether the task has ended.
     pub(super) fn is_finished(&self) -> bool {
         matches!(self.phase, Phase::Finished)
@@ -266,6 +261,7 @@ impl Machine {
         match &self.phase {
             // The result comes first, as a rule.
             Phase::Working => self.effects.push(Effect::Arm(Timer::Result)),
+            Phase::Interrupting(cause) => self.finish(cause.clone()),
             Phase::Lingering { ending, follow_up: true } if self.background == 0 => {
                 self.finish_turn(ending.clone())
             }
@@ -289,9 +285,9 @@ impl Machine {
 
     fn interrupt(&mut self, cause: Cause) {
         match self.phase {
-            // It has nothing to end yet, and might take seconds to hear of it.
-            Phase::Starting => self.stop(cause),
-            Phase::Working | Phase::Lingering { .. } => {
+            // There is no turn to end, and an agent that starts might take seconds to hear of it.
+            Phase::Starting | Phase::Lingering { .. } => self.stop(cause),
+            Phase::Working => {
                 self.phase = Phase::Interrupting(cause);
                 self.effects.push(Effect::Interrupt);
                 self.effects.push(Effect::Arm(Timer::Interrupt));
@@ -364,9 +360,17 @@ fn exit_failure(what: &str, exit: &Exit) -> Cause {
         (None, Some(signal)) => format!("signal {signal}"),
         (None, None) => "unknown exit".to_owned(),
     };
-    let tail = exit.stderr_tail.trim();
+    let tail = last_characters(exit.stderr_tail.trim(), MOST_STDERR_CHARACTERS);
     let reason = if tail.is_empty() { format!("{what} ({how})") } else { format!("{what} ({how}): {tail}") };
     Cause::Failed { code: "agent_exited", reason, retryable: true }
+}
+
+/// What an error shows of an agent's stderr.
+const MOST_STDERR_CHARACTERS: usize = 4_000;
+
+fn last_characters(text: &str, most: usize) -> &str {
+    let cut = text.char_indices().rev().nth(most.saturating_sub(1)).map_or(0, |(place, _)| place);
+    text.get(cut..).unwrap_or(text)
 }
 
 #[cfg(test)]

@@ -126,6 +126,10 @@ impl Agent for ScriptedAgent {
         Ok(())
     }
 
+    async fn has_conversation(&self) -> bool {
+        true
+    }
+
     async fn stop(&self, urgency: Urgency) -> StopReceipt {
         if urgency == Urgency::Now {
             self.counts.forced.fetch_add(1, Ordering::SeqCst);

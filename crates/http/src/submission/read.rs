@@ -157,10 +157,11 @@ impl<'a> Fields<'a, '_> {
         let mut tools = Vec::with_capacity(items.len());
         for (place, item) in items.iter().enumerate() {
             match item {
-                Value::String(tool) if !tool.trim().is_empty() && !tool.chars().any(char::is_control) => {
-                    tools.push(tool.clone());
+                Value::String(tool) if is_tool_rule(tool) => tools.push(tool.clone()),
+                _ => {
+                    let detail = "must be one tool's name, such as Bash, or a rule, such as Bash(git *)";
+                    self.fault(&format!("{name}/{place}"), detail.to_owned());
                 }
-                _ => self.fault(&format!("{name}/{place}"), "must be a tool's name or rule".to_owned()),
             }
         }
         if tools.iter().map(String::len).sum::<usize>() > MAX_TOOLS_BYTES {
@@ -178,6 +179,16 @@ impl<'a> Fields<'a, '_> {
             }
         }
     }
+}
+
+/// A name, or a name and something in parentheses.
+fn is_tool_rule(text: &str) -> bool {
+    let (name, rule) = text.split_once('(').map_or((text, None), |(name, rule)| (name, Some(rule)));
+    let starts = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '*');
+    starts
+        && name.chars().all(allowed)
+        && rule.is_none_or(|rule| rule.ends_with(')') && !rule.chars().any(char::is_control))
 }
 
 #[cfg(test)]
@@ -214,6 +225,16 @@ mod tests {
                 "/session/reuse_existing",
             ]
         );
+    }
+
+    #[test]
+    fn tools_are_named_one_by_one() {
+        for tool in ["Bash", "Bash(git *)", "Bash(echo (a, b))", "mcp__server__tool", "mcp__server__*"] {
+            assert!(is_tool_rule(tool), "{tool}");
+        }
+        for text in ["", " ", "Bash,Write", "Bash Write", "*", "Bash(", "--model", "Bash(a)b", "Bash(\n)"] {
+            assert!(!is_tool_rule(text), "{text:?}");
+        }
     }
 
     #[test]

@@ -201,6 +201,32 @@ fn an_agent_that_ignores_the_interrupt_is_ended() {
 }
 
 #[test]
+fn an_agent_that_only_waits_for_background_tasks_is_ended_at_once() {
+    let mut machine = machine();
+    let background = |open| Input::Agent(AgentEvent::Background { open });
+    play(&mut machine, [ready(), background(1), turn(TurnEnding::Completed, vec![PROMPT])]);
+    assert_eq!(play(&mut machine, [Input::InterruptRequested]), ["Stop(Now)"]);
+    assert_eq!(play(&mut machine, [exited()]), ["Interrupted \"done\" [\"interrupted by request\"] $0.25"]);
+}
+
+#[test]
+fn an_agent_that_is_idle_after_the_interrupt_has_nothing_left_to_end() {
+    let mut machine = machine();
+    play(&mut machine, [ready(), Input::InterruptRequested]);
+    assert_eq!(
+        play(&mut machine, [Input::Agent(AgentEvent::Idle)]),
+        ["Interrupted \"\" [\"interrupted by request\"] $0"]
+    );
+}
+
+#[test]
+fn a_flood_of_stderr_is_cut_to_its_end() {
+    assert_eq!(last_characters("äöü", 2), "öü");
+    assert_eq!(last_characters("äöü", 5), "äöü");
+    assert_eq!(last_characters("", 5), "");
+}
+
+#[test]
 fn an_agent_that_is_not_ready_yet_is_ended_at_once() {
     let mut machine = machine();
     assert_eq!(play(&mut machine, [Input::InterruptRequested]), ["Stop(Now)"]);
