@@ -105,6 +105,7 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
         signals.next().await;
         hurrying.cancel();
     });
+    let cgroups = parts.cgroups.clone();
     stop(parts, hurry).await;
     closed.cancel();
     if failure.is_none() {
@@ -117,6 +118,9 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
         }
         Ok(report) => tracing::debug!(processes_killed = report.processes_killed, "no process is left"),
         Err(error) => tracing::error!(%error, "orphaned processes could not be looked for"),
+    }
+    if let Some(cgroups) = cgroups {
+        cgroups.retire();
     }
     tracing::info!("stopped");
     failure.map_or(Ok(()), Err)

@@ -91,6 +91,16 @@ impl Cgroups {
         &self.base
     }
 
+    /// Takes the place away at the server's end, unless another server of this owner still has children there.
+    pub fn retire(self) {
+        match fs::remove_dir(&self.base) {
+            Err(error) if !matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ResourceBusy) => {
+                tracing::warn!(path = ?self.base, %error, "cannot remove the place of the children's cgroups");
+            }
+            _ => {}
+        }
+    }
+
     /// Creates the group of one child, within `limits`.
     pub(crate) fn create(&self, child: &str, limits: &CgroupLimits) -> io::Result<Group> {
         let group = Group::create(self.base.join(child))?;

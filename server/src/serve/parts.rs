@@ -29,6 +29,8 @@ pub(super) struct Parts {
     pub(super) state: Arc<AppState>,
     /// In demo mode.
     pub(super) model: Option<ScriptedModel>,
+    /// Where agents have control groups of their own.
+    pub(super) cgroups: Option<Cgroups>,
 }
 
 impl Parts {
@@ -41,11 +43,12 @@ impl Parts {
         })?;
         let cli = find_cli(config, &data, &owner).await?;
         let (environment, model) = environment(config, folders).await?;
+        let cgroups = detect_cgroups(&owner);
         let launcher = ClaudeLauncher::new(ClaudeConfig {
             program: cli.program.clone(),
             environment,
             setting_sources: config.setting_sources.clone(),
-            cgroups: cgroups(&owner),
+            cgroups: cgroups.clone(),
             owner,
         });
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -54,7 +57,7 @@ impl Parts {
         let store = Arc::new(MemoryStore::default());
         let engine = Engine::start(settings, store, Arc::new(launcher), Arc::clone(&clock));
         let state = Arc::new(state(config, address, &engine, clock)?);
-        Ok(Self { cli, engine, state, model })
+        Ok(Self { cli, engine, state, model, cgroups })
     }
 }
 
@@ -89,7 +92,7 @@ async fn sweep(owner: &Owner) {
     }
 }
 
-fn cgroups(owner: &Owner) -> Option<Cgroups> {
+fn detect_cgroups(owner: &Owner) -> Option<Cgroups> {
     match Cgroups::detect(owner) {
         Ok(groups) => Some(groups),
         Err(error) => {
