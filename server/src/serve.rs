@@ -1,5 +1,6 @@
 //! `serve`: start, serve, drain, stop.
 
+mod itself;
 mod parts;
 mod signals;
 
@@ -73,6 +74,7 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
     let mut signals = Signals::new().context("signals cannot be received")?;
     let orphans = process::adopt_orphans().context("orphaned processes cannot be adopted")?;
     logging::start(&config.log_level, config.log_format);
+    itself::prepare();
     let parts = Parts::assemble(config, address).await?;
     announce(config, &parts, address);
 

@@ -45,8 +45,14 @@ pub struct Launched {
 
 /// Why no agent could be started.
 #[derive(Debug, thiserror::Error)]
-#[error("the agent could not be started: {0}")]
-pub struct LaunchError(pub String);
+pub enum LaunchError {
+    /// There is no process.
+    #[error("the agent could not be started: {0}")]
+    NotStarted(String),
+    /// The conversation to resume is not there. Starting anew instead would silently forget what was said.
+    #[error("the session's conversation is no longer there to resume: start a new session")]
+    ConversationLost,
+}
 
 /// The agent's process no longer takes input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

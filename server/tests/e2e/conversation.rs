@@ -68,3 +68,16 @@ async fn a_conversation_that_was_stopped_before_the_first_answer_still_remembers
     let complete = server.stream("two", "").await.finish().await.assert_whole();
     assert!(complete["summary"].as_str().expect("text").contains("plum"), "{complete}");
 }
+
+#[tokio::test]
+async fn a_conversation_that_is_gone_is_said_to_be_and_not_silently_begun_anew() {
+    let server = demo().await;
+    server.submit(&task(&server, "one", "[[say hi]]")).await;
+    server.stream("one", "").await.finish().await.assert_whole();
+    testing::wait_until_none_mention(&server.agents_folder(), std::time::Duration::from_secs(10)).await;
+    std::fs::remove_dir_all(server.agents_folder().join("default/config/projects")).expect("removed");
+    server.submit(&reuse(&server, "two", "session-one", "one", "[[history]]")).await;
+    let finished = server.stream("two", "").await.finish().await;
+    assert_eq!(finished.assert_whole()["status"], json!("failed"));
+    assert_eq!(finished.events()[0]["data"]["code"], json!("conversation_lost"));
+}

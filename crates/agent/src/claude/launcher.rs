@@ -9,7 +9,7 @@ use process::{CgroupLimits, CgroupSpec, Cgroups, Limits, Owner, Spec};
 use super::driver::ClaudeAgent;
 use super::environment::Environment;
 use super::permissions::Permissions;
-use super::transcript::Transcript;
+use super::transcript::{Transcript, TranscriptError};
 use crate::{AgentSpec, LaunchError, Launched, Launcher, Opening};
 
 /// What all agents of one tenant are started with.
@@ -72,8 +72,10 @@ impl ClaudeLauncher {
 async fn check_folder(folder: &Path) -> Result<(), LaunchError> {
     match tokio::fs::canonicalize(folder).await {
         Ok(found) if found == folder => Ok(()),
-        Ok(_) => Err(LaunchError(format!("{} has been replaced by a link", folder.display()))),
-        Err(error) => Err(LaunchError(format!("{} is no longer there: {error}", folder.display()))),
+        Ok(_) => Err(LaunchError::NotStarted(format!("{} has been replaced by a link", folder.display()))),
+        Err(error) => {
+            Err(LaunchError::NotStarted(format!("{} is no longer there: {error}", folder.display())))
+        }
     }
 }
 
@@ -81,12 +83,18 @@ async fn check_folder(folder: &Path) -> Result<(), LaunchError> {
 impl Launcher for ClaudeLauncher {
     async fn launch(&self, spec: AgentSpec) -> Result<Launched, LaunchError> {
         check_folder(&spec.working_directory).await?;
+        let (Opening::New(conversation) | Opening::Resume(conversation)) = spec.opening;
+        let transcript = Transcript::new(self.config.environment.folders.config(), conversation);
+        if let Opening::Resume(_) = spec.opening {
+            transcript.prepare_resume().await.map_err(|error| match error {
+                TranscriptError::Missing => LaunchError::ConversationLost,
+                TranscriptError::Unusable(_) => LaunchError::NotStarted(error.to_string()),
+            })?;
+        }
         let permissions = Permissions::new(spec.allowed_tools.clone(), spec.permission_mode);
         let child = process::spawn(self.process(&spec, &permissions))
             .await
-            .map_err(|error| LaunchError(error.to_string()))?;
-        let (Opening::New(conversation) | Opening::Resume(conversation)) = spec.opening;
-        let transcript = Transcript::new(self.config.environment.folders.config(), conversation);
+            .map_err(|error| LaunchError::NotStarted(error.to_string()))?;
         let (agent, events) = ClaudeAgent::start(child, permissions, transcript);
         Ok(Launched { agent: Box::new(agent), events })
     }

@@ -1,15 +1,31 @@
-//! Where the CLI keeps a conversation (protocol section 12.1): `projects/<key>/<id>.jsonl` below its config folder. It
-//! makes the file when it takes the first prompt.
+//! Where the CLI keeps a conversation (protocol section 12.1): `projects/<key>/<id>.jsonl` below its config folder, one
+//! JSON object a line. It makes the file when it takes the first prompt.
 
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use domain::ConversationId;
+use tokio::task::spawn_blocking;
+
+/// Read backwards in pieces of this size.
+const PIECE: u64 = 64 * 1024;
 
 /// Names one conversation's file, whichever folder it is in.
 #[derive(Debug, Clone)]
 pub(super) struct Transcript {
     projects: PathBuf,
     file: String,
+}
+
+/// Why a conversation cannot be resumed.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum TranscriptError {
+    /// There is none.
+    #[error("the conversation's transcript is not there")]
+    Missing,
+    /// It cannot be read or mended.
+    #[error("the conversation's transcript cannot be used: {0}")]
+    Unusable(#[from] io::Error),
 }
 
 impl Transcript {
@@ -19,31 +35,127 @@ impl Transcript {
 
     /// Whether it is there. The CLI itself looks in all folders too.
     pub(super) async fn exists(&self) -> bool {
-        let Ok(mut folders) = tokio::fs::read_dir(&self.projects).await else { return false };
+        self.find().await.is_some()
+    }
+
+    async fn find(&self) -> Option<PathBuf> {
+        let mut folders = tokio::fs::read_dir(&self.projects).await.ok()?;
         while let Ok(Some(folder)) = folders.next_entry().await {
-            if tokio::fs::try_exists(folder.path().join(&self.file)).await.unwrap_or(false) {
-                return true;
+            let path = folder.path().join(&self.file);
+            if tokio::fs::try_exists(&path).await.unwrap_or(false) {
+                return Some(path);
             }
         }
-        false
+        None
     }
+
+    /// Makes sure that there is something to resume, and that it ends with a whole line: a process that was killed
+    /// may have left half of one.
+    pub(super) async fn prepare_resume(&self) -> Result<(), TranscriptError> {
+        let path = self.find().await.ok_or(TranscriptError::Missing)?;
+        let length = spawn_blocking(move || mend_end(&path)).await.map_err(io::Error::other)??;
+        if length == 0 { Err(TranscriptError::Missing) } else { Ok(()) }
+    }
+}
+
+/// Completes or drops a last line without line end. Gives the file's length.
+fn mend_end(path: &Path) -> io::Result<u64> {
+    let mut file = std::fs::OpenOptions::new().read(true).write(true).open(path)?;
+    let length = file.metadata()?.len();
+    let start = last_line_start(&mut file, length)?;
+    if start == length {
+        return Ok(length);
+    }
+    let mut line = Vec::new();
+    file.seek(SeekFrom::Start(start))?;
+    file.read_to_end(&mut line)?;
+    if serde_json::from_slice::<serde_json::Value>(&line).is_ok() {
+        file.write_all(b"\n")?;
+        return Ok(length + 1);
+    }
+    tracing::warn!(path = %path.display(), bytes = length - start, "half a line at the transcript's end was dropped");
+    file.set_len(start)?;
+    Ok(start)
+}
+
+/// Where the bytes after the last line end begin.
+fn last_line_start(file: &mut std::fs::File, length: u64) -> io::Result<u64> {
+    let mut end = length;
+    while end > 0 {
+        let start = end.saturating_sub(PIECE);
+        let mut piece = Vec::new();
+        file.seek(SeekFrom::Start(start))?;
+        Read::by_ref(file).take(end - start).read_to_end(&mut piece)?;
+        if let Some(place) = piece.iter().rposition(|byte| *byte == b'\n') {
+            return Ok(start + place as u64 + 1);
+        }
+        end = start;
+    }
+    Ok(0)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    struct Place {
+        config: tempfile::TempDir,
+        id: ConversationId,
+    }
+
+    impl Place {
+        fn new() -> Self {
+            let config = tempfile::tempdir().expect("a folder");
+            for folder in ["projects/-w-a", "projects/-w-b"] {
+                std::fs::create_dir_all(config.path().join(folder)).expect("made");
+            }
+            Self { config, id: ConversationId::generate() }
+        }
+
+        fn transcript(&self) -> Transcript {
+            Transcript::new(self.config.path(), self.id)
+        }
+
+        fn path(&self) -> PathBuf {
+            self.config.path().join(format!("projects/-w-b/{}.jsonl", self.id))
+        }
+
+        /// The file's content after it was prepared for a resume.
+        async fn prepared(&self, content: &[u8]) -> Vec<u8> {
+            std::fs::write(self.path(), content).expect("written");
+            self.transcript().prepare_resume().await.expect("usable");
+            std::fs::read(self.path()).expect("read")
+        }
+    }
+
     #[tokio::test]
     async fn a_transcript_is_found_in_whichever_folder_it_is() {
-        let config = tempfile::tempdir().expect("a folder");
-        let id = ConversationId::generate();
-        let transcript = Transcript::new(config.path(), id);
-        assert!(!transcript.exists().await);
-        for folder in ["projects/-w-a", "projects/-w-b"] {
-            std::fs::create_dir_all(config.path().join(folder)).expect("made");
+        let place = Place::new();
+        assert!(!place.transcript().exists().await);
+        std::fs::write(place.path(), "{}\n").expect("written");
+        assert!(place.transcript().exists().await);
+    }
+
+    #[tokio::test]
+    async fn a_transcript_that_is_missing_or_empty_is_not_resumed() {
+        let place = Place::new();
+        let missing = place.transcript().prepare_resume().await;
+        assert!(matches!(missing, Err(TranscriptError::Missing)), "{missing:?}");
+        for content in ["", "{\"half"] {
+            std::fs::write(place.path(), content).expect("written");
+            let empty = place.transcript().prepare_resume().await;
+            assert!(matches!(empty, Err(TranscriptError::Missing)), "{empty:?}");
         }
-        assert!(!transcript.exists().await);
-        std::fs::write(config.path().join(format!("projects/-w-b/{id}.jsonl")), "").expect("written");
-        assert!(transcript.exists().await);
+    }
+
+    #[tokio::test]
+    async fn a_torn_last_line_is_mended_and_nothing_else_is_touched() {
+        let place = Place::new();
+        assert_eq!(place.prepared(b"{\"a\":1}\n{\"b\":2}\n").await, b"{\"a\":1}\n{\"b\":2}\n");
+        assert_eq!(place.prepared(b"{\"a\":1}\n{\"b\":").await, b"{\"a\":1}\n");
+        assert_eq!(place.prepared(b"{\"a\":1}\n{\"b\":2}").await, b"{\"a\":1}\n{\"b\":2}\n");
+        let mut long = b"{\"a\":1}\n\"".to_vec();
+        long.resize(200_000, b'x');
+        assert_eq!(place.prepared(&long).await, b"{\"a\":1}\n");
     }
 }

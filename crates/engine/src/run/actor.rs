@@ -101,10 +101,12 @@ async fn attempt(deps: &Arc<Deps>, claimed: &Claimed) -> Result<Option<Conversat
                 run.report(agent.stop(Urgency::Now).await);
             }
             driven??;
-            Ok(agent.has_conversation().await.then_some(conversation))
+            // A transcript that got lost is for the next task to report, not a reason to begin anew.
+            let exists = run.machine.has_answered() || agent.has_conversation().await;
+            Ok(exists.then_some(conversation))
         }
         Err(error) => {
-            let effects = run.step(Input::LaunchFailed(error.to_string()));
+            let effects = run.step(Input::LaunchFailed(error));
             run.settle(effects, None).await?;
             Ok(None)
         }
@@ -343,7 +345,7 @@ mod tests {
     #[async_trait]
     impl Launcher for NoAgents {
         async fn launch(&self, _: AgentSpec) -> Result<Launched, LaunchError> {
-            Err(LaunchError("no agents here".into()))
+            Err(LaunchError::NotStarted("no agents here".into()))
         }
     }
 

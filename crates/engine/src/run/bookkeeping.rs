@@ -17,6 +17,8 @@ pub(super) struct Bookkeeping {
     /// The model's last text in the main conversation.
     pub(super) last_text: String,
     pub(super) cost_usd: f64,
+    /// Whether the model has answered: then there is a conversation, wherever its transcript is.
+    pub(super) has_answered: bool,
     told: (u64, TokenUsage, u64),
 }
 
@@ -34,6 +36,7 @@ impl Bookkeeping {
     }
 
     pub(super) fn counted(&mut self, turns: u64, tokens: TokenUsage) {
+        self.has_answered = true;
         self.live_turns = turns;
         self.live_tokens = tokens;
     }

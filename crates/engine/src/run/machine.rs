@@ -1,6 +1,6 @@
 //! What happens to a task, as a pure function: `step(input)` gives effects. No clock, no IO, no waiting.
 
-use agent::{AgentEvent, Exit, Said, TurnEnd, TurnEnding, Urgency};
+use agent::{AgentEvent, Exit, LaunchError, Said, TurnEnd, TurnEnding, Urgency};
 use api::{ErrorData, EventBody};
 use domain::{Ending, Outcome, Progress};
 use uuid::Uuid;
@@ -12,7 +12,7 @@ use super::wire;
 #[derive(Debug)]
 pub(super) enum Input {
     /// There is no agent, and why.
-    LaunchFailed(String),
+    LaunchFailed(LaunchError),
     /// The agent said something.
     Agent(AgentEvent),
     /// The agent can no longer be reached.
@@ -117,6 +117,11 @@ impl Machine {
         self.books.progress(elapsed_ms)
     }
 
+    /// Whether the model has answered.
+    pub(super) fn has_answered(&self) -> bool {
+        self.books.has_answered
+    }
+
     /// Whether the task has ended.
     pub(super) fn is_finished(&self) -> bool {
         matches!(self.phase, Phase::Finished)
@@ -133,8 +138,12 @@ impl Machine {
     fn take(&mut self, input: Input, elapsed_ms: u64) {
         match input {
             Input::Agent(event) => self.agent(event, elapsed_ms),
-            Input::LaunchFailed(reason) => {
-                self.finish(Cause::Failed { code: "agent_start_failed", reason, retryable: true });
+            Input::LaunchFailed(error) => {
+                let (code, retryable) = match &error {
+                    LaunchError::NotStarted(_) => ("agent_start_failed", true),
+                    LaunchError::ConversationLost => ("conversation_lost", false),
+                };
+                self.finish(Cause::Failed { code, reason: error.to_string(), retryable });
             }
             Input::AgentLost => {
                 let cause = match &self.phase {
@@ -348,9 +357,8 @@ impl Machine {
     }
 }
 
-/// Starting anew instead would silently forget what was said.
 fn conversation_lost() -> Cause {
-    let reason = "the session's conversation is no longer there to resume: start a new session".to_owned();
+    let reason = LaunchError::ConversationLost.to_string();
     Cause::Failed { code: "conversation_lost", reason, retryable: false }
 }
 

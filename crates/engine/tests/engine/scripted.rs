@@ -158,7 +158,7 @@ impl Drop for ScriptedAgent {
 impl Launcher for ScriptedLauncher {
     async fn launch(&self, spec: AgentSpec) -> Result<Launched, LaunchError> {
         if spec.model.as_deref() == Some(Behaviour::CannotStart.name()) {
-            return Err(LaunchError("no such file".into()));
+            return Err(LaunchError::NotStarted("no such file".into()));
         }
         self.counts.launched.fetch_add(1, Ordering::SeqCst);
         let alive = self.counts.alive.fetch_add(1, Ordering::SeqCst) + 1;
