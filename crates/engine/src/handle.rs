@@ -156,6 +156,9 @@ impl Handle {
                         Err(CommitError::Fenced | CommitError::Sequence { .. }) => {}
                         Err(CommitError::Unknown) => return Err(InterruptError::Unknown),
                         Err(CommitError::Store(error)) => return Err(error.into()),
+                        Err(error @ CommitError::LogFull { .. }) => {
+                            return Err(StoreError(error.to_string()).into());
+                        }
                     }
                 }
             }

@@ -14,18 +14,24 @@ use crate::{
     SessionRecord, Signal, Store, StoreError, Submit, SubmitError, Submitted, TaskRecord,
 };
 
-/// How much of what has ended is kept. What runs or waits is never dropped.
+/// How much is kept. What runs or waits is never dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retention {
     /// Most ended tasks.
     pub max_ended_tasks: usize,
     /// Most bytes of prompts, events and outcomes of ended tasks.
     pub max_ended_bytes: u64,
+    /// Most bytes of events of one task. An agent that writes without end must not fill the machine's memory.
+    pub max_task_bytes: u64,
 }
 
 impl Default for Retention {
     fn default() -> Self {
-        Self { max_ended_tasks: 10_000, max_ended_bytes: 512 * 1024 * 1024 }
+        Self {
+            max_ended_tasks: 10_000,
+            max_ended_bytes: 512 * 1024 * 1024,
+            max_task_bytes: 256 * 1024 * 1024,
+        }
     }
 }
 
@@ -140,7 +146,7 @@ mod tests {
 
     #[tokio::test]
     async fn ended_tasks_beyond_the_retention_are_dropped_oldest_first_and_running_ones_never() {
-        let store = MemoryStore::new(Retention { max_ended_tasks: 1, max_ended_bytes: 1000 });
+        let store = MemoryStore::new(Retention { max_ended_tasks: 1, ..Retention::default() });
         let running = crate::conformance::submit_and_claim(&store, "running").await;
         for id in ["a", "b"] {
             let claimed = crate::conformance::submit_and_claim(&store, id).await;
@@ -158,5 +164,22 @@ mod tests {
             sessions.iter().map(SessionId::as_str).collect::<Vec<_>>(),
             ["session-running", "session-b"]
         );
+    }
+
+    #[tokio::test]
+    async fn a_task_whose_log_is_full_can_still_be_ended() {
+        let store = MemoryStore::new(Retention { max_task_bytes: 20, ..Retention::default() });
+        let claimed = crate::conformance::submit_and_claim(&store, "t").await;
+        let task_id = claimed.task.spec.task_id.clone();
+        let append = |seq| Append {
+            task_id: task_id.clone(),
+            token: claimed.token,
+            events: vec![crate::EncodedEvent { seq, json: "0123456789".into() }],
+            progress: domain::Progress::default(),
+            now: Timestamp::from_millis(0),
+        };
+        assert_eq!(store.append(append(1)).await, Ok(()));
+        assert_eq!(store.append(append(2)).await, Err(CommitError::LogFull { limit: 20 }));
+        crate::conformance::finish(&store, &claimed, 2).await;
     }
 }

@@ -93,6 +93,12 @@ pub enum CommitError {
         /// First of the refused ones.
         first: u64,
     },
+    /// The task has as many bytes of events as one may have. It can still be ended.
+    #[error("the task's log is full: a task may have {limit} bytes of events")]
+    LogFull {
+        /// Most bytes of a task's events.
+        limit: u64,
+    },
     /// There is no such task.
     #[error("there is no such task")]
     Unknown,

@@ -115,3 +115,18 @@ async fn a_task_goes_on_while_its_background_command_runs() {
     assert_eq!(complete["status"], json!("completed"));
     assert!(server.workspace("bg").join("late.txt").exists(), "the command was not cut short");
 }
+
+#[tokio::test]
+async fn an_agent_that_writes_without_end_is_stopped_before_it_fills_the_memory() {
+    let builder = ServerBuilder::demo(BINARY);
+    let cli = fake_cli(&builder, "tr '\\0' x < /dev/zero | fold -w 1000000");
+    let server = builder.variable("CLAUDE_CLI_PATH", &cli).start().await;
+    server.submit(&task(&server, "flood", "p")).await;
+    let complete = server.stream("flood", "?after=240").await.finish().await;
+    let complete = complete.events().pop().expect("an event")["data"].clone();
+    assert_eq!(
+        (&complete["status"], &complete["errors"]),
+        (&json!("failed"), &json!(["the task's log is full: a task may have 268435456 bytes of events"]))
+    );
+    testing::wait_until_none_mention(&server.agents_folder(), std::time::Duration::from_secs(10)).await;
+}

@@ -46,7 +46,7 @@ pub(crate) async fn run(deps: Arc<Deps>, claimed: Claimed) {
         Ok(conversation) => conversation,
         Err(error) => {
             tracing::error!(task_id = %claimed.task.spec.task_id, %error, "the task's worker failed");
-            abandon(&deps, &claimed).await;
+            abandon(&deps, &claimed, &error).await;
             None
         }
     };
@@ -114,19 +114,19 @@ async fn attempt(deps: &Arc<Deps>, claimed: &Claimed) -> Result<Option<Conversat
 }
 
 /// Ends a task whose worker failed, so that nobody waits for it for ever.
-async fn abandon(deps: &Deps, claimed: &Claimed) {
+async fn abandon(deps: &Deps, claimed: &Claimed, error: &WorkerError) {
     let task_id = &claimed.task.spec.task_id;
     let Ok(Some(task)) = deps.store.task(task_id).await else { return };
     if task.status.is_terminal() {
         return;
     }
     let mut log = EventLog::new(Arc::clone(&deps.store), Arc::clone(&deps.clock), &task, Some(claimed.token));
-    let outcome = Outcome {
-        ending: Ending::Failed,
-        summary: String::new(),
-        errors: vec!["the server failed to run the task; its log says why".to_owned()],
-        total_cost_usd: 0.0,
+    let reason = match error {
+        WorkerError::Commit(error @ CommitError::LogFull { .. }) => error.to_string(),
+        _ => "the server failed to run the task; its log says why".to_owned(),
     };
+    let outcome =
+        Outcome { ending: Ending::Failed, summary: String::new(), errors: vec![reason], total_cost_usd: 0.0 };
     if let Err(error) = log.finish(outcome, task.progress).await {
         tracing::error!(%task_id, %error, "the task could not be ended");
     }

@@ -80,12 +80,16 @@ impl Task {
     }
 
     fn apply(&mut self, events: Vec<EncodedEvent>, progress: Progress, now: Timestamp) {
-        self.bytes += events.iter().map(|event| event.json.len() as u64).sum::<u64>();
+        self.bytes += bytes_of(&events);
         self.events.extend(events);
         self.record.tail = self.events.len() as u64;
         self.record.progress = progress;
         self.record.updated_at = now;
     }
+}
+
+fn bytes_of(events: &[EncodedEvent]) -> u64 {
+    events.iter().map(|event| event.json.len() as u64).sum()
 }
 
 fn outcome_bytes(outcome: &Outcome) -> u64 {
@@ -196,6 +200,10 @@ impl State {
     pub(super) fn append(&mut self, command: Append) -> Result<(), CommitError> {
         let task = self.tasks.get_mut(&command.task_id).ok_or(CommitError::Unknown)?;
         task.check(Some(command.token), &command.events)?;
+        let limit = self.retention.max_task_bytes;
+        if task.bytes + bytes_of(&command.events) > limit {
+            return Err(CommitError::LogFull { limit });
+        }
         task.apply(command.events, command.progress, command.now);
         task.signal();
         Ok(())
