@@ -48,8 +48,9 @@ async fn run_once(server: &Server, model: &ScriptedModel, number: usize, times: 
         stream.next().await.expect("an event");
         Instant::now()
     };
-    let asked =
-        model.wait_for_request(|request| request.last_user_text.contains(&id) && !request.tools.is_empty());
+    let asked = model.wait_for_request(|request| {
+        request.last_user_text.contains(&format!("write {id}.txt")) && !request.tools.is_empty()
+    });
     let (first, asked) = tokio::join!(first, asked);
     times.first_event.push(since(start, first));
     times.model_request.push(since(start, asked.at));
