@@ -1,7 +1,6 @@
 //! Hands waiting tasks to agents, never more at once than there are permits.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use store::Claimed;
@@ -18,25 +17,8 @@ pub(crate) struct Dispatcher {
     pub(crate) deps: Arc<Deps>,
     pub(crate) permits: Arc<Semaphore>,
     pub(crate) runs: TaskTracker,
-    pub(crate) running: Arc<AtomicU64>,
     /// Cancelled when no further task is to start.
     pub(crate) stop_claiming: CancellationToken,
-}
-
-/// Counts a run while it lives.
-struct Running(Arc<AtomicU64>);
-
-impl Running {
-    fn start(count: &Arc<AtomicU64>) -> Self {
-        count.fetch_add(1, Ordering::Relaxed);
-        Self(Arc::clone(count))
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
 }
 
 impl Dispatcher {
@@ -73,11 +55,10 @@ impl Dispatcher {
 
     fn start(&self, claimed: Claimed, permit: OwnedSemaphorePermit) {
         let deps = Arc::clone(&self.deps);
-        let running = Running::start(&self.running);
         tracing::info!(task_id = %claimed.task.spec.task_id, session_id = %claimed.task.session_id, "task started");
         self.runs.spawn(async move {
             Box::pin(run(deps, claimed)).await;
-            drop((permit, running));
+            drop(permit);
         });
     }
 }

@@ -1,7 +1,6 @@
 //! Puts the parts together, and takes them apart at shutdown.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use agent::Launcher;
@@ -41,7 +40,6 @@ impl Engine {
     ) -> Self {
         let stop_claiming = CancellationToken::new();
         let stop_tasks = CancellationToken::new();
-        let running = Arc::new(AtomicU64::new(0));
         let runs = TaskTracker::new();
         let deps = Arc::new(Deps {
             store: Arc::clone(&store),
@@ -53,10 +51,9 @@ impl Engine {
             deps,
             permits: Arc::new(Semaphore::new(settings.max_agents)),
             runs: runs.clone(),
-            running: Arc::clone(&running),
             stop_claiming: stop_claiming.clone(),
         };
-        let handle = Handle::new(settings, store, clock, running, stop_claiming.clone());
+        let handle = Handle::new(settings, store, clock, stop_claiming.clone());
         let dispatcher = tokio::spawn(dispatcher.run());
         Self { handle, dispatcher, runs, stop_claiming, stop_tasks, settings }
     }

@@ -1,12 +1,11 @@
 //! What the outside can ask of the engine.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use domain::{Clock, Ending, Outcome, Progress, SessionId, TaskId, TaskSpec, TaskStatus, Timestamp};
 use store::{
-    CommitError, DeleteError, InterruptError, Interrupted, SessionRecord, Store, StoreError, Submit,
+    CommitError, Counts, DeleteError, InterruptError, Interrupted, SessionRecord, Store, StoreError, Submit,
     SubmitError, Submitted, TaskRecord,
 };
 use tokio::time::timeout;
@@ -72,20 +71,12 @@ pub struct Interruption {
     pub at: Timestamp,
 }
 
-/// What the engine does now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Activity {
-    /// Tasks at work.
-    pub running_tasks: u64,
-}
-
 /// The engine, as the outside sees it. Cheap to clone.
 #[derive(Clone)]
 pub struct Handle {
     settings: Settings,
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
-    running: Arc<AtomicU64>,
     stopping: CancellationToken,
 }
 
@@ -94,10 +85,9 @@ impl Handle {
         settings: Settings,
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
-        running: Arc<AtomicU64>,
         stopping: CancellationToken,
     ) -> Self {
-        Self { settings, store, clock, running, stopping }
+        Self { settings, store, clock, stopping }
     }
 
     /// Admits a task; when this returns, the task exists whatever dies (in a durable store).
@@ -270,9 +260,12 @@ impl Handle {
         timeout(patience, find).await.unwrap_or(Ok(None))
     }
 
-    /// What goes on now.
-    pub fn activity(&self) -> Activity {
-        Activity { running_tasks: self.running.load(Ordering::Relaxed) }
+    /// How much goes on.
+    ///
+    /// # Errors
+    /// When the storage fails.
+    pub async fn counts(&self) -> Result<Counts, StoreError> {
+        self.store.counts().await
     }
 
     /// Whether a task would be admitted now.
@@ -283,7 +276,7 @@ impl Handle {
         if self.stopping.is_cancelled() {
             return Err(NotReady::ShuttingDown);
         }
-        let waiting = self.store.waiting().await?;
+        let waiting = self.store.counts().await?.waiting;
         if waiting >= self.settings.max_pending { Err(NotReady::AtCapacity(waiting)) } else { Ok(()) }
     }
 }

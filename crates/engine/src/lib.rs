@@ -11,8 +11,6 @@ mod settings;
 mod subscription;
 
 pub use engine::Engine;
-pub use handle::{
-    Activity, DeleteSessionError, Handle, InterruptFirst, Interruption, NotReady, SubmitRefused,
-};
+pub use handle::{DeleteSessionError, Handle, InterruptFirst, Interruption, NotReady, SubmitRefused};
 pub use settings::Settings;
 pub use subscription::{Batch, Subscription, SubscriptionError};

@@ -11,8 +11,8 @@ use domain::{
 };
 
 use crate::{
-    Append, Claimed, CommitError, DeleteError, EncodedEvent, Finish, InterruptError, Interrupted, Release,
-    Signal, Store, Submit, SubmitError,
+    Append, Claimed, CommitError, Counts, DeleteError, EncodedEvent, Finish, InterruptError, Interrupted,
+    Release, Signal, Store, Submit, SubmitError,
 };
 
 const NOW: Timestamp = Timestamp::from_millis(1_000);
@@ -118,11 +118,17 @@ async fn a_full_queue_refuses_and_loses_nothing(store: &dyn Store) {
         store.submit(submit(spec(task))).await.expect("admitted");
     }
     assert_eq!(store.submit(submit(spec("c"))).await, Err(SubmitError::QueueFull { waiting: 2 }));
-    assert_eq!(store.waiting().await, Ok(2));
+    assert_eq!(store.counts().await, Ok(Counts { waiting: 2, ..Counts::default() }));
     assert!(store.submit(submit(spec("a"))).await.is_ok(), "a retry of an admitted task is no new task");
     let claimed = store.claim(NOW).await.expect("available").expect("a task");
     assert_eq!(claimed.task.spec.task_id, id("a"));
     assert!(store.submit(submit(spec("c"))).await.is_ok(), "there is a place again");
+    assert_eq!(store.counts().await, Ok(Counts { waiting: 2, running: 1, active_sessions: 1 }));
+    store.finish(finish_with(id("a"), Some(claimed.token), 1)).await.expect("finished");
+    assert_eq!(store.counts().await, Ok(Counts { waiting: 2, running: 0, active_sessions: 1 }));
+    store.release(release(&claimed, None)).await.expect("released");
+    store.finish(finish_with(id("b"), None, 1)).await.expect("finished");
+    assert_eq!(store.counts().await, Ok(Counts { waiting: 1, ..Counts::default() }));
 }
 
 async fn a_session_runs_one_task_at_a_time_in_order(store: &dyn Store) {

@@ -11,7 +11,7 @@ mod records;
 mod store;
 
 pub use memory::{MemoryStore, Retention};
-pub use records::{Claimed, EncodedEvent, LogPage, SessionRecord, Signal, Submitted, TaskRecord};
+pub use records::{Claimed, Counts, EncodedEvent, LogPage, SessionRecord, Signal, Submitted, TaskRecord};
 pub use store::{
     Append, CommitError, DeleteError, Finish, InterruptError, Interrupted, Release, Store, StoreError,
     Submit, SubmitError,

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 use self::state::State;
 use crate::{
-    Append, Claimed, CommitError, DeleteError, Finish, InterruptError, Interrupted, LogPage, Release,
+    Append, Claimed, CommitError, Counts, DeleteError, Finish, InterruptError, Interrupted, LogPage, Release,
     SessionRecord, Signal, Store, StoreError, Submit, SubmitError, Submitted, TaskRecord,
 };
 
@@ -108,8 +108,8 @@ impl Store for MemoryStore {
         Ok(self.state().open_tasks())
     }
 
-    async fn waiting(&self) -> Result<usize, StoreError> {
-        Ok(self.state().waiting())
+    async fn counts(&self) -> Result<Counts, StoreError> {
+        Ok(self.state().counts())
     }
 
     async fn sessions(&self) -> Result<Vec<SessionRecord>, StoreError> {

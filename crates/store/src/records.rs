@@ -89,6 +89,17 @@ pub struct LogPage {
     pub complete: bool,
 }
 
+/// How much goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counts {
+    /// Tasks that wait.
+    pub waiting: usize,
+    /// Tasks at work.
+    pub running: usize,
+    /// Sessions that an agent holds: for a moment longer than their task runs.
+    pub active_sessions: usize,
+}
+
 /// A wake-up: tells that something may be new, never what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Signal {

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use domain::{ConversationId, LeaseToken, Outcome, Progress, SessionId, TaskId, TaskSpec, Timestamp};
 use tokio::sync::watch;
 
-use crate::{Claimed, EncodedEvent, LogPage, SessionRecord, Signal, Submitted, TaskRecord};
+use crate::{Claimed, Counts, EncodedEvent, LogPage, SessionRecord, Signal, Submitted, TaskRecord};
 
 /// The storage did not do what was asked; nothing was changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -190,8 +190,8 @@ pub trait Store: Send + Sync + 'static {
     /// The ids of all tasks that have not ended, oldest first.
     async fn open_tasks(&self) -> Result<Vec<TaskId>, StoreError>;
 
-    /// How many tasks wait.
-    async fn waiting(&self) -> Result<usize, StoreError>;
+    /// How much goes on.
+    async fn counts(&self) -> Result<Counts, StoreError>;
 
     /// All sessions, oldest first.
     async fn sessions(&self) -> Result<Vec<SessionRecord>, StoreError>;

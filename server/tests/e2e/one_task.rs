@@ -32,6 +32,11 @@ async fn a_task_writes_its_file_and_every_reader_sees_the_same_events() {
     assert_eq!(rest.frames, live.frames[4..]);
     assert_eq!(server.stream("hello", "?after=9999").await.finish().await.frames, Vec::<String>::new());
 
+    assert_eq!(
+        server.get("/health").await.1["active_tasks"],
+        json!(0),
+        "the task has ended when its end is seen"
+    );
     let (status, body) = server.get("/api/v1/tasks/hello").await;
     assert_eq!((status, &body["status"]), (200, &json!("completed")));
     assert_eq!(body["result"]["summary"], json!("It works."));

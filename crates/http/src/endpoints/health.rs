@@ -5,17 +5,29 @@ use std::sync::Arc;
 use api::{Health, HealthStatus};
 use axum::Json;
 use axum::extract::State;
+use axum::http::StatusCode;
+use store::Counts;
 
 use crate::state::AppState;
 
-pub(crate) async fn handle(State(state): State<Arc<AppState>>) -> Json<Health> {
-    let running = state.engine.activity().running_tasks;
-    Json(Health {
-        status: HealthStatus::Healthy,
+pub(crate) async fn handle(State(state): State<Arc<AppState>>) -> (StatusCode, Json<Health>) {
+    let (status, counts) = match state.engine.counts().await {
+        Ok(counts) => (HealthStatus::Healthy, counts),
+        Err(error) => {
+            tracing::error!(%error, "the health could not be told");
+            (HealthStatus::Unhealthy, Counts::default())
+        }
+    };
+    let code = match status {
+        HealthStatus::Unhealthy => StatusCode::SERVICE_UNAVAILABLE,
+        HealthStatus::Healthy | HealthStatus::Degraded => StatusCode::OK,
+    };
+    let health = Health {
+        status,
         version: state.version,
-        // A session runs one task at a time.
-        active_sessions: running,
-        active_tasks: running,
+        active_sessions: counts.active_sessions as u64,
+        active_tasks: counts.running as u64,
         uptime_seconds: state.started.elapsed().as_secs(),
-    })
+    };
+    (code, Json(health))
 }

@@ -12,8 +12,8 @@ use tokio::sync::watch;
 
 use super::Retention;
 use crate::{
-    Append, Claimed, CommitError, DeleteError, EncodedEvent, Finish, InterruptError, Interrupted, LogPage,
-    Release, SessionRecord, Signal, Submit, SubmitError, Submitted, TaskRecord,
+    Append, Claimed, CommitError, Counts, DeleteError, EncodedEvent, Finish, InterruptError, Interrupted,
+    LogPage, Release, SessionRecord, Signal, Submit, SubmitError, Submitted, TaskRecord,
 };
 
 /// Most events and bytes that one read gives: enough to fill a socket, not enough to fill memory.
@@ -52,6 +52,10 @@ pub(super) struct State {
     ended: VecDeque<TaskId>,
     ended_bytes: u64,
     last_token: u64,
+    /// Tasks at work.
+    running: usize,
+    /// Sessions that are held.
+    active_sessions: usize,
 }
 
 impl Task {
@@ -107,6 +111,8 @@ impl State {
             ended: VecDeque::new(),
             ended_bytes: 0,
             last_token: 0,
+            running: 0,
+            active_sessions: 0,
         }
     }
 
@@ -192,6 +198,8 @@ impl State {
         let record = task.record.clone();
         let session = self.sessions.get_mut(&record.session_id)?;
         session.holder = Some(token);
+        self.active_sessions += 1;
+        self.running += 1;
         session.last_activity = now;
         let conversation = session.conversation;
         Some(Claimed { token, task: record, conversation })
@@ -213,6 +221,7 @@ impl State {
         let task = self.tasks.get_mut(&command.task_id).ok_or(CommitError::Unknown)?;
         task.check(command.token, &command.events)?;
         task.apply(command.events, command.progress, command.now);
+        self.running -= usize::from(task.record.status == TaskStatus::Running);
         task.record.status = command.outcome.ending.status();
         task.bytes += outcome_bytes(&command.outcome);
         task.record.outcome = Some(command.outcome);
@@ -254,6 +263,7 @@ impl State {
         let Some(session) = self.sessions.get_mut(&command.session_id) else { return };
         if session.holder == Some(command.token) {
             session.holder = None;
+            self.active_sessions -= 1;
             session.conversation = command.conversation.or(session.conversation);
             session.last_activity = command.now;
         }
@@ -295,8 +305,8 @@ impl State {
         open.into_iter().map(|record| record.spec.task_id.clone()).collect()
     }
 
-    pub(super) fn waiting(&self) -> usize {
-        self.pending.len()
+    pub(super) fn counts(&self) -> Counts {
+        Counts { waiting: self.pending.len(), running: self.running, active_sessions: self.active_sessions }
     }
 
     pub(super) fn sessions(&self) -> Vec<SessionRecord> {
