@@ -112,3 +112,16 @@ async fn a_sub_agents_files_count_and_it_is_stopped_with_the_task() {
     assert_eq!((status, &answer["status"]), (200, &json!("interrupted")));
     wait_until_none_mention(&server.agents_folder(), Duration::from_secs(10)).await;
 }
+
+#[tokio::test]
+async fn a_background_command_ends_with_the_interrupt() {
+    let server = demo().await;
+    let name = format!("background-{}", server.pid());
+    let prompt = format!("[[bashbg exec -a {name} python3 -c 'import time; time.sleep(600)']] [[hang]]");
+    server.submit(&task(&server, "bg", &prompt)).await;
+    let mut stream = server.stream("bg", "").await;
+    stream.wait_for("the command", |event| event["data"]["subtype"] == "task_started").await;
+    let (status, answer) = server.post("/api/v1/tasks/bg/interrupt", &json!({})).await;
+    assert_eq!((status, &answer["status"]), (200, &json!("interrupted")));
+    wait_until_none_mention(std::path::Path::new(&name), Duration::from_millis(2_500)).await;
+}

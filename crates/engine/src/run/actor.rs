@@ -42,14 +42,12 @@ const LAST_WORDS_GRACE: Duration = Duration::from_secs(1);
 
 /// Runs a claimed task to its end, ends its agent and gives its session back. Never panics.
 pub(crate) async fn run(deps: Arc<Deps>, claimed: Claimed) {
-    let conversation = match attempt(&deps, &claimed).await {
-        Ok(conversation) => conversation,
-        Err(error) => {
-            tracing::error!(task_id = %claimed.task.spec.task_id, %error, "the task's worker failed");
-            abandon(&deps, &claimed, &error).await;
-            None
-        }
-    };
+    let new = ConversationId::generate();
+    let mut conversation = None;
+    if let Err(error) = attempt(&deps, &claimed, new, &mut conversation).await {
+        tracing::error!(task_id = %claimed.task.spec.task_id, %error, "the task's worker failed");
+        abandon(&deps, &claimed, &error).await;
+    }
     let release = Release {
         session_id: claimed.task.session_id.clone(),
         token: claimed.token,
@@ -75,10 +73,15 @@ async fn guarded<T>(work: impl Future<Output = T>) -> Result<T, WorkerError> {
     AssertUnwindSafe(work).catch_unwind().await.map_err(|_| WorkerError::Panicked)
 }
 
-/// Gives the conversation that the session's next task can resume. When it returns, no process of the agent is left.
-async fn attempt(deps: &Arc<Deps>, claimed: &Claimed) -> Result<Option<ConversationId>, WorkerError> {
+/// Runs the task in the session's conversation, else in a `new` one. When it returns, no process of the agent is left,
+/// and `resumable` says what the session's next task can resume, whether the worker failed or not.
+async fn attempt(
+    deps: &Arc<Deps>,
+    claimed: &Claimed,
+    new: ConversationId,
+    resumable: &mut Option<ConversationId>,
+) -> Result<(), WorkerError> {
     let spec = &claimed.task.spec;
-    let conversation = claimed.conversation.unwrap_or_else(ConversationId::generate);
     let Some(signal) = deps.store.watch(&spec.task_id).await.map_err(CommitError::from)? else {
         return Err(CommitError::Unknown.into());
     };
@@ -86,7 +89,7 @@ async fn attempt(deps: &Arc<Deps>, claimed: &Claimed) -> Result<Option<Conversat
     let launch = deps.launcher.launch(AgentSpec {
         opening: match claimed.conversation {
             Some(id) => Opening::Resume(id),
-            None => Opening::New(conversation),
+            None => Opening::New(new),
         },
         working_directory: spec.working_directory.clone(),
         allowed_tools: spec.options.allowed_tools.clone(),
@@ -100,17 +103,18 @@ async fn attempt(deps: &Arc<Deps>, claimed: &Claimed) -> Result<Option<Conversat
             if driven.is_err() {
                 run.report(agent.stop(Urgency::Now).await);
             }
-            driven??;
             // A transcript that got lost is for the next task to report, not a reason to begin anew.
-            let exists = run.machine.has_answered() || agent.has_conversation().await;
-            Ok(exists.then_some(conversation))
+            if run.machine.has_answered() || agent.has_conversation().await {
+                *resumable = Some(claimed.conversation.unwrap_or(new));
+            }
+            driven??;
         }
         Err(error) => {
             let effects = run.step(Input::LaunchFailed(error));
             run.settle(effects, None).await?;
-            Ok(None)
         }
     }
+    Ok(())
 }
 
 /// Ends a task whose worker failed, so that nobody waits for it for ever.
@@ -205,7 +209,7 @@ impl Run {
                 Err(error) => break Err(error),
             }
         };
-        let urgency = if result.is_ok() { Urgency::Orderly } else { Urgency::Now };
+        let urgency = self.machine.farewell();
         let stop = async {
             match stop {
                 Stop::NotAsked => agent.stop(urgency).await,

@@ -88,7 +88,7 @@ enum Phase {
     /// It is being ended.
     Stopping(Cause),
     /// The task has ended.
-    Finished,
+    Finished(Ending),
 }
 
 /// One task at work.
@@ -124,7 +124,16 @@ impl Machine {
 
     /// Whether the task has ended.
     pub(super) fn is_finished(&self) -> bool {
-        matches!(self.phase, Phase::Finished)
+        matches!(self.phase, Phase::Finished(_))
+    }
+
+    /// How much time the agent gets to end, now that the task has ended. One that was stopped gets none: what it runs
+    /// in the background would go on meanwhile.
+    pub(super) fn farewell(&self) -> Urgency {
+        match self.phase {
+            Phase::Finished(Ending::Completed) => Urgency::Orderly,
+            _ => Urgency::Now,
+        }
     }
 
     /// Takes in what happened; `elapsed_ms` is the task's age. Gives what has to be done, in order.
@@ -189,7 +198,9 @@ impl Machine {
                 }
             }
             AgentEvent::Unusable(reason) => {
-                self.stop(Cause::Failed { code: "agent_start_failed", reason, retryable: true });
+                let starts = matches!(self.phase, Phase::Starting);
+                let code = if starts { "agent_start_failed" } else { "agent_failed" };
+                self.stop(Cause::Failed { code, reason, retryable: true });
             }
             AgentEvent::Said(said) => self.said(said, elapsed_ms),
             AgentEvent::Counted { turns, tokens } => self.books.counted(turns, tokens),
@@ -288,7 +299,7 @@ impl Machine {
             Phase::Starting if exit.conversation_lost => self.finish(conversation_lost()),
             Phase::Starting => self.finish(exit_failure("the agent ended before it was ready", exit)),
             Phase::Working => self.finish(exit_failure("the agent ended before its turn did", exit)),
-            Phase::Finished => {}
+            Phase::Finished(_) => {}
         }
     }
 
@@ -301,7 +312,7 @@ impl Machine {
                 self.effects.push(Effect::Interrupt);
                 self.effects.push(Effect::Arm(Timer::Interrupt));
             }
-            Phase::Interrupting(_) | Phase::Stopping(_) | Phase::Finished => {}
+            Phase::Interrupting(_) | Phase::Stopping(_) | Phase::Finished(_) => {}
         }
     }
 
@@ -350,7 +361,7 @@ impl Machine {
     }
 
     fn end(&mut self, ending: Ending, errors: Vec<String>) {
-        self.phase = Phase::Finished;
+        self.phase = Phase::Finished(ending);
         let summary = std::mem::take(&mut self.books.last_text);
         let total_cost_usd = self.books.cost_usd;
         self.effects.push(Effect::Finish(Outcome { ending, summary, errors, total_cost_usd }));

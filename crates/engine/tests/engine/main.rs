@@ -147,6 +147,22 @@ async fn a_drain_lets_running_tasks_go_on_until_its_time_is_over() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_worker_that_fails_does_not_forget_the_conversation() {
+    let (engine, handle, launcher) = start(settings(1));
+    handle.submit(spec("panic", Behaviour::Panics)).await.expect("admitted");
+    follow(&handle, "panic").await;
+    let session = SessionChoice::Reuse(SessionId::for_task(&id("panic")));
+    handle.submit(TaskSpec { session, ..spec("next", Behaviour::Completes) }).await.expect("admitted");
+    assert_eq!(follow(&handle, "next").await.1["status"], json!("completed"));
+    let openings = launcher.openings();
+    let [agent::Opening::New(first), agent::Opening::Resume(second)] = openings.as_slice() else {
+        unreachable!("{openings:?}")
+    };
+    assert_eq!(first, second);
+    engine.shut_down(CancellationToken::new()).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn interrupts_from_all_sides_end_a_task_once() {
     let (engine, handle, launcher) = start(settings(1));
     handle.submit(spec("t", Behaviour::WaitsForInterrupt)).await.expect("admitted");

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use agent::{
-    Agent, AgentEvent, AgentGone, AgentSpec, EventSender, Exit, LaunchError, Launched, Launcher, StopReceipt,
-    TurnEnd, TurnEnding, Urgency, event_channel,
+    Agent, AgentEvent, AgentGone, AgentSpec, EventSender, Exit, LaunchError, Launched, Launcher, Opening,
+    StopReceipt, TurnEnd, TurnEnding, Urgency, event_channel,
 };
 use async_trait::async_trait;
 use tokio::sync::{Mutex, Notify};
@@ -44,6 +44,7 @@ struct Counts {
     most_alive: AtomicUsize,
     forced: AtomicUsize,
     prompted: Notify,
+    openings: std::sync::Mutex<Vec<Opening>>,
 }
 
 /// Starts scripted agents, and counts them.
@@ -67,6 +68,11 @@ impl ScriptedLauncher {
 
     pub(crate) fn forced(&self) -> usize {
         self.counts.forced.load(Ordering::SeqCst)
+    }
+
+    /// The conversations that agents were started for.
+    pub(crate) fn openings(&self) -> Vec<Opening> {
+        self.counts.openings.lock().expect("not poisoned").clone()
     }
 
     /// Waits until an agent has its prompt.
@@ -161,6 +167,7 @@ impl Launcher for ScriptedLauncher {
             return Err(LaunchError::NotStarted("no such file".into()));
         }
         self.counts.launched.fetch_add(1, Ordering::SeqCst);
+        self.counts.openings.lock().expect("not poisoned").push(spec.opening);
         let alive = self.counts.alive.fetch_add(1, Ordering::SeqCst) + 1;
         self.counts.most_alive.fetch_max(alive, Ordering::SeqCst);
         let (sender, events) = event_channel();
