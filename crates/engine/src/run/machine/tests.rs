@@ -186,6 +186,20 @@ fn an_interrupt_waits_for_the_turn_to_end_and_is_the_outcome_even_if_the_turn_co
 }
 
 #[test]
+fn only_an_agent_that_completed_its_task_gets_time_to_end() {
+    for (inputs, farewell) in [
+        (vec![ready(), turn(TurnEnding::Completed, vec![PROMPT])], Urgency::Orderly),
+        (vec![ready(), turn(TurnEnding::Failed("no".into()), vec![PROMPT])], Urgency::Now),
+        (vec![ready(), Input::InterruptRequested, turn(TurnEnding::Aborted, vec![PROMPT])], Urgency::Now),
+        (vec![ready()], Urgency::Now),
+    ] {
+        let mut machine = machine();
+        play(&mut machine, inputs);
+        assert_eq!(machine.farewell(), farewell);
+    }
+}
+
+#[test]
 fn an_agent_that_ignores_the_interrupt_is_ended() {
     let mut machine = machine();
     play(&mut machine, [ready(), Input::InterruptRequested]);
