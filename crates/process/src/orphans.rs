@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use rustix::process::{Pid, WaitId, WaitIdOptions, getpid, getsid, set_child_subreaper, waitid};
+use rustix::process::{Pid, WaitId, WaitIdOptions, getpid, set_child_subreaper, waitid};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::{AbortHandle, spawn_blocking};
 
@@ -112,7 +112,7 @@ fn reap_all() -> io::Result<u64> {
 /// The children of this process that it did not fork itself.
 fn orphans() -> io::Result<Vec<Row>> {
     let this = std::process::id();
-    let session = getsid(None)?.as_raw_nonzero().get().unsigned_abs();
+    let session = proc_table::own_session()?;
     let own = own_children::lock();
     let mut rows = proc_table::rows()?;
     rows.retain(|row| row.parent == this && row.session != session && !own.contains(&row.identity.pid));

@@ -97,6 +97,16 @@ pub(crate) fn row(pid: u32) -> io::Result<Option<Row>> {
     }
 }
 
+/// The session of this process: 0 when its leader is outside of this pid namespace, as in a container that a shell
+/// of the host was let into. Read from the table, because that 0 is no pid, and no pid is what `getsid` promises.
+///
+/// # Errors
+/// When `/proc` does not show this process.
+pub(crate) fn own_session() -> io::Result<u32> {
+    let this = row(std::process::id())?;
+    this.map(|row| row.session).ok_or_else(|| io::Error::other("/proc does not show this process: mount it"))
+}
+
 /// The pids of all processes. Not a snapshot: what starts or ends meanwhile may be missing or still be there.
 ///
 /// # Errors

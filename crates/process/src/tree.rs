@@ -5,8 +5,6 @@ mod kill;
 use std::collections::HashSet;
 use std::io;
 
-use rustix::process::getsid;
-
 use crate::cgroup::Group;
 use crate::owner::Marker;
 use crate::pipe_probe::PipeProbe;
@@ -125,7 +123,7 @@ impl Tree {
     /// who started before the child, belongs to another one or is in the server's session: a descriptor can be passed
     /// on to somebody who is no descendant.
     pub(crate) fn take_in_writers(&mut self, pipes: &[PipeProbe]) -> io::Result<()> {
-        let own_session = getsid(None)?.as_raw_nonzero().get().unsigned_abs();
+        let own_session = proc_table::own_session()?;
         for row in proc_table::rows()? {
             let Row { identity, .. } = row;
             if self.may_be_member(&row)
