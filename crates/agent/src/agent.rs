@@ -52,6 +52,9 @@ pub enum LaunchError {
     /// The conversation to resume is not there. Starting anew instead would silently forget what was said.
     #[error("the session's conversation is no longer there to resume: start a new session")]
     ConversationLost,
+    /// Another agent writes this conversation. Of two writers one would be forgotten.
+    #[error("another agent works in this conversation: wait until it has ended, or fork it")]
+    ConversationInUse,
 }
 
 /// The agent's process no longer takes input.

@@ -6,9 +6,16 @@ mod environment;
 mod launcher;
 mod locate;
 mod permissions;
+mod phase;
+mod questions;
+mod reader;
+mod requests;
 mod transcript;
 mod translate;
+mod writers;
 
+pub use driver::{ClaudeAgent, RequestError};
 pub use environment::{AgentFolders, Credential, Environment};
-pub use launcher::{ClaudeConfig, ClaudeLauncher};
+pub use launcher::{ClaudeConfig, ClaudeLauncher, ClaudeOptions};
 pub use locate::{Cli, LocateError, locate, probe};
+pub use phase::Phase;

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use crate::{AssistantMessage, ControlReply, StreamEvent, TurnResult, UserMessage};
+use crate::{AssistantMessage, ControlReply, ControlRequest, StreamEvent, TurnResult, UserMessage};
 
 /// What a line says. Every line is a frame; what is not understood is [`Frame::Unknown`] or [`Frame::NotJson`].
 #[derive(Debug)]
@@ -51,33 +51,6 @@ pub enum Frame {
     },
     /// Not a JSON object.
     NotJson,
-}
-
-/// A question of the CLI (protocol section 9).
-#[derive(Debug)]
-pub enum ControlRequest {
-    /// May this tool run?
-    CanUseTool(CanUseTool),
-    /// A question that this version does not know; it must be answered with an error.
-    Other {
-        /// Its subtype.
-        subtype: String,
-    },
-}
-
-/// May this tool run?
-#[derive(Debug, Deserialize)]
-pub struct CanUseTool {
-    /// The tool.
-    pub tool_name: String,
-    /// The call.
-    pub tool_use_id: String,
-    /// Its input.
-    pub input: Box<RawValue>,
-    /// Why the CLI asks.
-    pub decision_reason: Option<String>,
-    /// A path outside the working directories that the call would touch.
-    pub blocked_path: Option<String>,
 }
 
 /// The fate of a prompt.
@@ -181,18 +154,6 @@ struct LifecycleLine {
 }
 
 #[derive(Deserialize)]
-struct RequestLine<'a> {
-    #[serde(borrow)]
-    request: &'a RawValue,
-}
-
-#[derive(Deserialize)]
-struct RequestSubtype {
-    #[serde(default)]
-    subtype: String,
-}
-
-#[derive(Deserialize)]
 struct StateLine {
     state: SessionState,
 }
@@ -249,12 +210,5 @@ fn system(subtype: Option<&str>, line: &[u8]) -> SystemFrame {
 }
 
 fn control_request(request_id: Option<String>, line: &[u8]) -> Option<Frame> {
-    let request_id = request_id?;
-    let line: RequestLine<'_> = serde_json::from_slice(line).ok()?;
-    let RequestSubtype { subtype } = serde_json::from_str(line.request.get()).ok()?;
-    let question = (subtype == "can_use_tool")
-        .then(|| serde_json::from_str(line.request.get()).ok())
-        .flatten()
-        .map_or(ControlRequest::Other { subtype }, ControlRequest::CanUseTool);
-    Some(Frame::ControlRequest { request_id, request: question })
+    Some(Frame::ControlRequest { request_id: request_id?, request: ControlRequest::read(line)? })
 }

@@ -41,7 +41,16 @@ fn label(frame: &Frame) -> String {
         Frame::ControlRequest { request: ControlRequest::CanUseTool(ask), .. } => {
             format!("ask {}", ask.tool_name)
         }
-        Frame::ControlRequest { request: ControlRequest::Other { subtype }, .. } => format!("ask {subtype}"),
+        Frame::ControlRequest { request: ControlRequest::HookCallback(call), .. } => {
+            format!("hook {}", call.callback_id)
+        }
+        Frame::ControlRequest { request: ControlRequest::McpMessage(message), .. } => {
+            format!("mcp {}", message.server_name)
+        }
+        Frame::ControlRequest { request: ControlRequest::Elicitation(_), .. } => "elicitation".into(),
+        Frame::ControlRequest { request: ControlRequest::Other { subtype }, .. } => {
+            format!("UNKNOWN ask {subtype}")
+        }
         Frame::ControlCancel { .. } => "cancel".into(),
         Frame::CommandLifecycle { state, .. } => format!("prompt {state:?}").to_lowercase(),
         Frame::System(SystemFrame::BackgroundTasks { open }) => format!("background {open}"),

@@ -3,14 +3,17 @@
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
-use claude_protocol::{Conversation, LaunchOptions};
+use claude_protocol::{Conversation, Initialize, LaunchOptions};
+use domain::ConversationId;
 use process::{CgroupLimits, CgroupSpec, Cgroups, Limits, Owner, Spec};
+use uuid::Uuid;
 
-use super::driver::ClaudeAgent;
+use super::driver::{ClaudeAgent, Opened};
 use super::environment::Environment;
 use super::permissions::Permissions;
 use super::transcript::{Transcript, TranscriptError};
-use crate::{AgentSpec, LaunchError, Launched, Launcher, Opening};
+use super::writers::Writers;
+use crate::{AgentSpec, Events, Host, LaunchError, Launched, Launcher, Opening};
 
 /// What all agents of one tenant are started with.
 #[derive(Clone)]
@@ -27,19 +30,83 @@ pub struct ClaudeConfig {
     pub cgroups: Option<Cgroups>,
 }
 
+/// What one agent is started with, in full: every option of the official SDK.
+#[derive(Debug, Clone, Default)]
+pub struct ClaudeOptions {
+    /// The folder it works in: absolute, without links, and there.
+    pub working_directory: PathBuf,
+    /// What goes on its command line.
+    pub launch: LaunchOptions,
+    /// What it is told when the conversation opens. Hooks and MCP servers of the [`Host`] are added to it.
+    pub initialize: Initialize,
+    /// Variables of its environment, which take the place of ours of the same name.
+    pub environment: Vec<(String, String)>,
+}
+
 /// Starts one CLI process an agent.
 pub struct ClaudeLauncher {
     config: ClaudeConfig,
+    writers: Writers,
 }
 
 impl ClaudeLauncher {
     /// A launcher of that CLI.
     pub fn new(config: ClaudeConfig) -> Self {
-        Self { config }
+        Self { config, writers: Writers::default() }
     }
 
-    fn process(&self, spec: &AgentSpec, permissions: &Permissions) -> Spec {
-        let options = LaunchOptions {
+    /// Starts an agent whose questions `host` answers. Returns as soon as its process runs; `Ready` or `Exited`
+    /// follows as an event.
+    ///
+    /// # Errors
+    /// When there is no process to start, or its conversation cannot be had.
+    pub async fn start(
+        &self,
+        mut options: ClaudeOptions,
+        host: Host,
+    ) -> Result<(ClaudeAgent, Events), LaunchError> {
+        check_folder(&options.working_directory).await?;
+        let conversation = settle(&mut options.launch.conversation);
+        let writing = match conversation {
+            Some(id) => Some(self.writers.claim(id).ok_or(LaunchError::ConversationInUse)?),
+            None => None,
+        };
+        let transcript = conversation.map(|id| self.transcript(id));
+        if let Conversation::Resume(from) | Conversation::Fork { from, .. } = options.launch.conversation {
+            prepare_resume(&self.transcript(from)).await?;
+        }
+        // What waits for `initialize` can be given servers there: their secrets do not show in the process table.
+        options.launch.await_initialize |= !options.initialize.mcp_servers.is_empty();
+        let spec = self.process(&options)?;
+        let child = process::spawn(spec).await.map_err(|error| LaunchError::NotStarted(error.to_string()))?;
+        let opened = Opened { host, initialize: options.initialize, transcript, writing };
+        Ok(ClaudeAgent::start(child, opened))
+    }
+
+    fn transcript(&self, conversation: Uuid) -> Transcript {
+        Transcript::new(self.config.environment.folders.config(), ConversationId(conversation))
+    }
+
+    fn process(&self, options: &ClaudeOptions) -> Result<Spec, LaunchError> {
+        let args = options.launch.arguments().map_err(|error| LaunchError::NotStarted(error.to_string()))?;
+        let mut env = self.config.environment.variables(&options.working_directory);
+        env.retain(|(name, _)| !options.environment.iter().any(|(given, _)| name == given.as_str()));
+        env.extend(options.environment.iter().map(|(name, value)| (name.into(), value.into())));
+        let groups = self.config.cgroups.clone();
+        Ok(Spec {
+            program: self.config.program.clone(),
+            args: args.into_iter().map(Into::into).collect(),
+            env,
+            cwd: options.working_directory.clone(),
+            owner: self.config.owner.clone(),
+            limits: Limits::default(),
+            cgroup: groups.map(|groups| CgroupSpec { groups, limits: CgroupLimits::default() }),
+        })
+    }
+
+    fn options(&self, spec: &AgentSpec, permissions: &Permissions) -> ClaudeOptions {
+        let sources = &self.config.setting_sources;
+        let launch = LaunchOptions {
             conversation: match spec.opening {
                 Opening::New(id) => Conversation::New(id.0),
                 Opening::Resume(id) => Conversation::Resume(id.0),
@@ -47,25 +114,38 @@ impl ClaudeLauncher {
             allowed_tools: spec.allowed_tools.clone(),
             disallowed_tools: Permissions::removed_tools(),
             ask_tools: permissions.ask_tools(),
-            permission_mode: spec.permission_mode.as_str(),
+            permission_mode: Some(spec.permission_mode.as_str()),
             max_turns: spec.max_turns,
             model: spec.model.clone(),
-            setting_sources: self.config.setting_sources.clone(),
+            strict_mcp_config: !sources.iter().any(|source| source == "project"),
+            setting_sources: sources.clone(),
+            partial_messages: true,
+            ..LaunchOptions::default()
         };
-        Spec {
-            program: self.config.program.clone(),
-            args: options.arguments().into_iter().map(Into::into).collect(),
-            env: self.config.environment.variables(&spec.working_directory),
-            cwd: spec.working_directory.clone(),
-            owner: self.config.owner.clone(),
-            limits: Limits::default(),
-            cgroup: self
-                .config
-                .cgroups
-                .clone()
-                .map(|groups| CgroupSpec { groups, limits: CgroupLimits::default() }),
-        }
+        ClaudeOptions { working_directory: spec.working_directory.clone(), launch, ..Default::default() }
     }
+}
+
+/// Gives a new conversation its id, so that it can be found again. Gives the id that will be written, unless only the
+/// CLI knows it.
+fn settle(conversation: &mut Conversation) -> Option<Uuid> {
+    match conversation {
+        Conversation::Fresh => {
+            let id = Uuid::new_v4();
+            *conversation = Conversation::New(id);
+            Some(id)
+        }
+        Conversation::New(id) | Conversation::Resume(id) => Some(*id),
+        Conversation::Fork { to, .. } => Some(*to.get_or_insert_with(Uuid::new_v4)),
+        Conversation::Continue => None,
+    }
+}
+
+async fn prepare_resume(transcript: &Transcript) -> Result<(), LaunchError> {
+    transcript.prepare_resume().await.map_err(|error| match error {
+        TranscriptError::Missing => LaunchError::ConversationLost,
+        TranscriptError::Unusable(_) => LaunchError::NotStarted(error.to_string()),
+    })
 }
 
 /// The folder was checked when the task was admitted, its symlinks resolved. It has to be the same folder still.
@@ -82,20 +162,9 @@ async fn check_folder(folder: &Path) -> Result<(), LaunchError> {
 #[async_trait]
 impl Launcher for ClaudeLauncher {
     async fn launch(&self, spec: AgentSpec) -> Result<Launched, LaunchError> {
-        check_folder(&spec.working_directory).await?;
-        let (Opening::New(conversation) | Opening::Resume(conversation)) = spec.opening;
-        let transcript = Transcript::new(self.config.environment.folders.config(), conversation);
-        if let Opening::Resume(_) = spec.opening {
-            transcript.prepare_resume().await.map_err(|error| match error {
-                TranscriptError::Missing => LaunchError::ConversationLost,
-                TranscriptError::Unusable(_) => LaunchError::NotStarted(error.to_string()),
-            })?;
-        }
         let permissions = Permissions::new(spec.allowed_tools.clone(), spec.permission_mode);
-        let child = process::spawn(self.process(&spec, &permissions))
-            .await
-            .map_err(|error| LaunchError::NotStarted(error.to_string()))?;
-        let (agent, events) = ClaudeAgent::start(child, permissions, transcript);
+        let options = self.options(&spec, &permissions);
+        let (agent, events) = self.start(options, Host::new(permissions)).await?;
         Ok(Launched { agent: Box::new(agent), events })
     }
 }

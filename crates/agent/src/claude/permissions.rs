@@ -1,8 +1,11 @@
 //! Which tools an agent may use, and what it is told when it may not. Nobody waits for an answer: what the task's
 //! options do not allow is refused at once, with the reason.
 
+use async_trait::async_trait;
 use claude_protocol::{CanUseTool, PermissionAnswer};
 use domain::PermissionMode;
+
+use crate::PermissionHandler;
 
 /// Tools that reach other sessions of this machine or start work that no task owns (protocol section 15).
 const OUT_OF_BOUNDS: [&str; 7] =
@@ -46,7 +49,7 @@ impl Permissions {
 
     /// The answer to "may this tool run?": whatever still has to be asked is not allowed.
     pub(crate) fn answer(&self, ask: &CanUseTool) -> PermissionAnswer {
-        PermissionAnswer::Deny { message: self.refusal(ask) }
+        PermissionAnswer::deny(self.refusal(ask))
     }
 
     fn refusal(&self, ask: &CanUseTool) -> String {
@@ -87,6 +90,13 @@ impl Permissions {
     }
 }
 
+#[async_trait]
+impl PermissionHandler for Permissions {
+    async fn decide(&self, ask: CanUseTool) -> PermissionAnswer {
+        self.answer(&ask)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -96,13 +106,10 @@ mod tests {
     }
 
     fn ask(tool: &str) -> CanUseTool {
-        CanUseTool {
-            tool_name: tool.into(),
-            tool_use_id: "t".into(),
-            input: Box::default(),
-            decision_reason: Some("matched rule".into()),
-            blocked_path: None,
-        }
+        let ask = serde_json::json!({
+            "tool_name": tool, "tool_use_id": "t", "input": {}, "decision_reason": "matched rule",
+        });
+        serde_json::from_value(ask).expect("a question")
     }
 
     #[test]
@@ -117,13 +124,9 @@ mod tests {
     #[test]
     fn a_refusal_says_what_is_allowed() {
         assert_eq!(
-            permissions(&["Read", "Grep"], PermissionMode::AcceptEdits).answer(&ask("Write")),
-            PermissionAnswer::Deny {
-                message:
-                    "Write was refused: this task allows Read, Grep and runs in permission mode acceptEdits \
+            permissions(&["Read", "Grep"], PermissionMode::AcceptEdits).refusal(&ask("Write")),
+            "Write was refused: this task allows Read, Grep and runs in permission mode acceptEdits \
                           (matched rule). Nobody is there to ask: go on without it"
-                        .into()
-            }
         );
     }
 }

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use bytes::Bytes;
 use claude_protocol::{
-    AssistantMessage, Block, CanUseTool, CommandState, ControlReply, ControlRequest, Frame, Line,
-    SessionState, StreamEvent, SystemFrame, TurnResult, UserMessage, WireUsage, decode,
+    AssistantMessage, Block, CommandState, ControlReply, ControlRequest, Frame, Line, SessionState,
+    StreamEvent, SystemFrame, TurnResult, UserMessage, WireUsage, decode,
 };
 use domain::TokenUsage;
 use serde_json::json;
@@ -20,10 +20,10 @@ use crate::{AgentEvent, Said, Statement, TurnEnd, TurnEnding};
 pub(super) enum Output {
     /// Tell the agent's owner.
     Event(AgentEvent),
-    /// Answer the CLI: may this tool run?
-    Ask { request_id: String, ask: CanUseTool },
-    /// Answer the CLI that it asks for something unknown.
-    Unsupported { request_id: String, subtype: String },
+    /// Answer the CLI.
+    Question { request_id: String, request: ControlRequest },
+    /// The CLI no longer needs the answer.
+    Withdrawn { request_id: String },
     /// The CLI answered a request of ours.
     Reply(ControlReply),
 }
@@ -90,19 +90,14 @@ impl Translator {
             Frame::StreamEvent(event) => self.stream_event(event),
             Frame::System(frame) => Self::system(&frame, line),
             Frame::Result(result) => vec![Output::Event(AgentEvent::TurnEnded(self.turn_end(result, line)))],
-            Frame::ControlRequest { request_id, request: ControlRequest::CanUseTool(ask) } => {
-                vec![Output::Ask { request_id, ask }]
-            }
-            Frame::ControlRequest { request_id, request: ControlRequest::Other { subtype } } => {
-                vec![Output::Unsupported { request_id, subtype }]
-            }
+            Frame::ControlRequest { request_id, request } => vec![Output::Question { request_id, request }],
+            Frame::ControlCancel { request_id } => vec![Output::Withdrawn { request_id }],
             Frame::ControlResponse(reply) => vec![Output::Reply(reply)],
             Frame::CommandLifecycle { prompt, state: CommandState::Discarded | CommandState::Refused } => {
                 vec![Output::Event(AgentEvent::PromptRefused(prompt))]
             }
-            // Answers are given at once, so there is nothing to call off; and what else becomes of a prompt is told
-            // by the result that names it.
-            Frame::ControlCancel { .. } | Frame::CommandLifecycle { .. } | Frame::KeepAlive => Vec::new(),
+            // What else becomes of a prompt is told by the result that names it.
+            Frame::CommandLifecycle { .. } | Frame::KeepAlive => Vec::new(),
             Frame::Unknown { kind } if kind.is_empty() => vec![report("unknown", raw_json(line))],
             Frame::Unknown { kind } => vec![report(&kind, raw_json(line))],
             Frame::NotJson => vec![report("unparsed_output", raw_json(line))],

@@ -151,6 +151,7 @@ impl Machine {
                 let (code, retryable) = match &error {
                     LaunchError::NotStarted(_) => ("agent_start_failed", true),
                     LaunchError::ConversationLost => ("conversation_lost", false),
+                    LaunchError::ConversationInUse => ("conversation_in_use", true),
                 };
                 self.finish(Cause::Failed { code, reason: error.to_string(), retryable });
             }

@@ -8,8 +8,14 @@ use serde_json::{Value, json};
 use super::message::{SIGNATURE, opening};
 use super::{Block, Interruption, Reply, token};
 
-/// Characters of one text or input delta.
+/// Characters of one text or input delta, unless the text is very long.
 const DELTA_CHARS: usize = 16;
+/// About the most deltas that one block is cut into: a text of megabytes in small ones would keep the CLI busy for minutes.
+const MOST_DELTAS: usize = 8192;
+
+fn delta_chars(text: &str) -> usize {
+    DELTA_CHARS.max(text.len() / MOST_DELTAS)
+}
 /// An interruption comes after half of the deltas, but never after more than this.
 const MOST_DELTAS_BEFORE_INTERRUPTION: usize = 10;
 
@@ -109,7 +115,7 @@ fn deltas(block: Block) -> Box<dyn Iterator<Item = Value> + Send> {
 }
 
 fn delta_count(block: &Block) -> usize {
-    let pieces = |text: &str| text.chars().count().div_ceil(DELTA_CHARS);
+    let pieces = |text: &str| text.chars().count().div_ceil(delta_chars(text));
     match block {
         Block::Thinking(text) => pieces(text) + 1,
         Block::Text(text) => pieces(text),
@@ -118,11 +124,11 @@ fn delta_count(block: &Block) -> usize {
     }
 }
 
-/// The text in small pieces, none of which splits a character.
+/// The text in pieces, none of which splits a character.
 fn pieces(text: String) -> impl Iterator<Item = String> + Send {
-    let mut at = 0;
+    let (mut at, most) = (0, delta_chars(&text));
     std::iter::from_fn(move || {
-        let piece: String = text.get(at..)?.chars().take(DELTA_CHARS).collect();
+        let piece: String = text.get(at..)?.chars().take(most).collect();
         at += piece.len();
         (!piece.is_empty()).then_some(piece)
     })

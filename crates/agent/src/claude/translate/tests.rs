@@ -8,8 +8,11 @@ const STREAMED: &str = include_str!("../../../../claude-protocol/tests/transcrip
 fn show(output: Output) -> String {
     let event = match output {
         Output::Event(event) => event,
-        Output::Ask { ask, .. } => return format!("ask {}", ask.tool_name),
-        Output::Unsupported { subtype, .. } => return format!("unsupported {subtype}"),
+        Output::Question { request: ControlRequest::CanUseTool(ask), .. } => {
+            return format!("ask {}", ask.tool_name);
+        }
+        Output::Question { request, .. } => return format!("ask {request:?}"),
+        Output::Withdrawn { request_id } => return format!("withdrawn {request_id}"),
         Output::Reply(reply) => return format!("reply {}", reply.outcome.is_ok()),
     };
     match event {

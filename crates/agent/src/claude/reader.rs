@@ -1,0 +1,197 @@
+//! Reads a CLI's output to its end, whatever its owner and its questions' answerers do.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use claude_protocol::{ControlReply, Line, LineSplitter};
+use process::Life;
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::driver::{NOW, Shared};
+use super::phase::Change;
+use super::questions::Questions;
+use super::translate::{Output, Translator};
+use crate::{AgentEvent, EventSender, Exit};
+
+const READ_BYTES: usize = 64 * 1024;
+/// The CLI answers `initialize` within 0.4 s alone and 4 s among eight on two cores.
+const READY_WITHIN: Duration = Duration::from_secs(60);
+/// After the output has ended, the process gets this long to follow.
+const EXIT_AFTER_OUTPUT: Duration = Duration::from_secs(5);
+
+/// What the CLI says when there is nothing to resume (protocol, section 11.2).
+const CONVERSATION_LOST: &str = "No conversation found with session ID";
+
+/// The agent's owner has let go of its events.
+struct NobodyListens;
+
+pub(super) struct Reader {
+    life: Life,
+    events: EventSender,
+    /// Weak, so that the input closes when the handle lets go of it.
+    input: mpsc::WeakSender<Vec<u8>>,
+    questions: Questions,
+    shared: Arc<Shared>,
+    initialize_id: String,
+    translator: Translator,
+    ready: bool,
+}
+
+impl Reader {
+    pub(super) fn new(
+        life: Life,
+        events: EventSender,
+        input: mpsc::WeakSender<Vec<u8>>,
+        questions: Questions,
+        shared: Arc<Shared>,
+        initialize_id: String,
+    ) -> Self {
+        let translator = Translator::default();
+        Self { life, events, input, questions, shared, initialize_id, translator, ready: false }
+    }
+
+    pub(super) async fn run(mut self, mut stdout: impl AsyncRead + Unpin) {
+        let read = self.read(&mut stdout).await;
+        self.shared.requests.close();
+        if read.is_ok() {
+            self.report_exit().await;
+        }
+        self.shared.follow(Change::Ended);
+    }
+
+    /// Reads until the output ends, or the process has ended and its pipe is held open by somebody else.
+    async fn read(&mut self, stdout: &mut (impl AsyncRead + Unpin)) -> Result<(), NobodyListens> {
+        let mut splitter = LineSplitter::default();
+        let ready_by = sleep_until(Instant::now() + READY_WITHIN);
+        let life = self.life.clone();
+        let held_open = life.drain_deadline();
+        tokio::pin!(ready_by, held_open);
+        let mut late = false;
+        loop {
+            splitter.buffer().reserve(READ_BYTES);
+            tokio::select! {
+                // Time limits first: an output that never pauses must not hide them.
+                biased;
+                () = &mut held_open => {
+                    tracing::warn!("a process that the agent left behind holds its output open");
+                    break;
+                }
+                () = &mut ready_by, if !self.ready && !late => {
+                    late = true;
+                    let reason = format!("the agent was not ready within {} seconds", READY_WITHIN.as_secs());
+                    self.send(AgentEvent::Unusable(reason), 0).await?;
+                }
+                failure = self.questions.answered() => self.after_answer(failure).await?,
+                read = stdout.read_buf(splitter.buffer()) => match read {
+                    Ok(0) => break,
+                    Ok(_) => while let Some(line) = splitter.next_line() {
+                        self.handle(line).await?;
+                    },
+                    Err(error) => {
+                        tracing::warn!(%error, "the agent's output could not be read");
+                        break;
+                    }
+                },
+            }
+        }
+        if let Some(line) = splitter.finish() {
+            self.handle(line).await?;
+        }
+        Ok(())
+    }
+
+    async fn handle(&mut self, line: Line) -> Result<(), NobodyListens> {
+        let mut bytes = line.len();
+        for output in self.translator.line(line) {
+            match output {
+                Output::Event(event) => {
+                    self.follow(&event);
+                    self.send(event, std::mem::take(&mut bytes)).await?;
+                }
+                Output::Question { request_id, request } => {
+                    let at_once = self.questions.ask(request_id, request);
+                    self.after_answer(at_once).await?;
+                }
+                Output::Withdrawn { request_id } => {
+                    self.questions.withdraw(&request_id);
+                    self.after_answer(None).await?;
+                }
+                Output::Reply(reply) => self.reply(reply).await?,
+            }
+        }
+        Ok(())
+    }
+
+    fn follow(&self, event: &AgentEvent) {
+        match event {
+            AgentEvent::Busy => self.shared.follow(Change::Busy),
+            AgentEvent::Idle => self.shared.follow(Change::Idle),
+            AgentEvent::PromptRefused(prompt) => self.shared.follow(Change::Done(*prompt)),
+            AgentEvent::TurnEnded(end) => {
+                for prompt in &end.prompts {
+                    self.shared.follow(Change::Done(*prompt));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    async fn after_answer(&mut self, line: Option<Vec<u8>>) -> Result<(), NobodyListens> {
+        self.shared.follow(Change::Questions(self.questions.open()));
+        match line {
+            Some(line) => self.answer(line).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn reply(&mut self, reply: ControlReply) -> Result<(), NobodyListens> {
+        let Some(reply) = self.shared.requests.answer(reply) else { return Ok(()) };
+        if reply.request_id.as_deref() != Some(self.initialize_id.as_str()) {
+            return Ok(());
+        }
+        self.ready = true;
+        match reply.outcome {
+            Ok(_) => {
+                self.shared.follow(Change::Ready);
+                self.send(AgentEvent::Ready, 0).await
+            }
+            Err(reason) => {
+                self.send(AgentEvent::Unusable(format!("the agent refused to start: {reason}")), 0).await
+            }
+        }
+    }
+
+    /// Never waits for the CLI: one that stopped reading must not stop us from reading it. It would wait for its
+    /// answer for ever, so it is given up.
+    async fn answer(&self, line: Vec<u8>) -> Result<(), NobodyListens> {
+        let sent = self.input.upgrade().map(|input| input.try_send(line));
+        match sent {
+            Some(Ok(())) => Ok(()),
+            _ => self.send(AgentEvent::Unusable("the agent no longer reads its input".to_owned()), 0).await,
+        }
+    }
+
+    /// `bytes` is the length of the line that the event came from.
+    async fn send(&self, event: AgentEvent, bytes: usize) -> Result<(), NobodyListens> {
+        if self.events.send(event, bytes).await { Ok(()) } else { Err(NobodyListens) }
+    }
+
+    async fn report_exit(&self) {
+        if timeout(EXIT_AFTER_OUTPUT, self.life.exited()).await.is_err() {
+            tracing::warn!("the agent closed its output and went on: stopping it");
+            self.life.stop(NOW).await;
+        }
+        // What stderr held is complete once the whole tree has ended.
+        self.life.ended().await;
+        let exit = self.life.exited().await;
+        let stderr_tail = self.life.stderr_tail();
+        let conversation_lost = stderr_tail.contains(CONVERSATION_LOST);
+        let exit = Exit { code: exit.code, signal: exit.signal, stderr_tail, conversation_lost };
+        // Nobody listens any more when the owner has let go: then there is nobody to tell.
+        if self.send(AgentEvent::Exited(exit), 0).await.is_err() {
+            tracing::debug!("the agent's end was not waited for");
+        }
+    }
+}

@@ -1,0 +1,79 @@
+use agent::protocol::{Conversation, LaunchOptions};
+use agent::{Agent, Host, LaunchError, TurnEnding, Urgency};
+use uuid::Uuid;
+
+use crate::place::{Place, Session, allowing};
+
+fn launch(conversation: Conversation) -> LaunchOptions {
+    LaunchOptions { conversation, ..LaunchOptions::default() }
+}
+
+async fn open(place: &Place, conversation: Conversation) -> Session {
+    place.open(place.options(launch(conversation)), allowing()).await
+}
+
+#[tokio::test]
+async fn a_closed_conversation_is_resumed_with_its_memory() {
+    let place = Place::new().await;
+    let id = Uuid::new_v4();
+    let mut session = open(&place, Conversation::New(id)).await;
+    session.turn("[[say first]]").await;
+    session.close().await;
+    let mut session = open(&place, Conversation::Resume(id)).await;
+    let turn = session.turn("[[history]]").await;
+    assert!(turn.end.text.contains("[[say first]]"), "{}", turn.end.text);
+    session.close().await;
+}
+
+#[tokio::test]
+async fn a_conversation_killed_in_mid_turn_is_resumed_with_its_prompt() {
+    let place = Place::new().await;
+    let id = Uuid::new_v4();
+    let mut session = open(&place, Conversation::New(id)).await;
+    session.turn("[[say first]]").await;
+    session.send("[[bash sleep 600]] [[say never]]");
+    session.called("Bash").await;
+    assert_eq!(session.agent.stop(Urgency::Now).await.processes_left, 0);
+    drop(session);
+    let mut session = open(&place, Conversation::Resume(id)).await;
+    let turn = session.turn("[[history]]").await;
+    assert!(turn.end.text.contains("[[say first]]") && turn.end.text.contains("[[bash sleep 600]]"));
+    assert_eq!(turn.end.ending, TurnEnding::Completed);
+    session.close().await;
+}
+
+#[tokio::test]
+async fn a_fork_remembers_and_leaves_the_original_alone() {
+    let place = Place::new().await;
+    let (id, copy) = (Uuid::new_v4(), Uuid::new_v4());
+    let mut session = open(&place, Conversation::New(id)).await;
+    session.turn("[[say first]]").await;
+    session.close().await;
+    let mut fork = open(&place, Conversation::Fork { from: id, to: Some(copy) }).await;
+    assert!(fork.turn("[[history]]").await.end.text.contains("[[say first]]"));
+    fork.turn("[[say in the fork]]").await;
+    fork.close().await;
+    let mut session = open(&place, Conversation::Resume(id)).await;
+    let history = session.turn("[[history]]").await.end.text;
+    assert!(history.contains("[[say first]]") && !history.contains("fork"), "{history}");
+    session.close().await;
+}
+
+#[tokio::test]
+async fn a_lost_conversation_is_an_error_and_no_empty_one() {
+    let place = Place::new().await;
+    let options = place.options(launch(Conversation::Resume(Uuid::new_v4())));
+    let error = place.try_open(options, Host::denying()).await.err();
+    assert!(matches!(error, Some(LaunchError::ConversationLost)), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_conversation_has_one_writer() {
+    let place = Place::new().await;
+    let id = Uuid::new_v4();
+    let session = open(&place, Conversation::New(id)).await;
+    let options = place.options(launch(Conversation::Resume(id)));
+    let error = place.try_open(options, Host::denying()).await.err();
+    assert!(matches!(error, Some(LaunchError::ConversationInUse)), "{error:?}");
+    session.close().await;
+}

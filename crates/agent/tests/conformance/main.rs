@@ -1,0 +1,13 @@
+//! The driver against the real CLI, behind the scripted model: one capability a test.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "what fails in a helper fails the test that calls it")]
+
+mod conversations;
+mod faults;
+mod hooks;
+mod interrupts;
+mod limits;
+mod mcp;
+mod permissions;
+mod place;
+mod tools;

@@ -1,0 +1,193 @@
+//! A model, a folder to work in, and an agent in it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use agent::claude::{AgentFolders, ClaudeAgent, ClaudeConfig, ClaudeLauncher, ClaudeOptions, Credential};
+use agent::claude::{Environment, locate};
+use agent::protocol::{CanUseTool, LaunchOptions, PermissionAnswer, Prompt};
+use agent::{Agent, AgentEvent, Events, Host, LaunchError, Statement, StopReceipt, TurnEnd, Urgency};
+use process::Owner;
+use scripted_model::{Options, Scenario, ScriptedModel};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::time::timeout;
+use uuid::Uuid;
+
+/// Long enough to be an error when it is used up, also on a busy machine.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+pub(crate) struct Place {
+    root: TempDir,
+    /// Serves while this lives.
+    _model: ScriptedModel,
+    pub(crate) launcher: ClaudeLauncher,
+}
+
+impl Place {
+    pub(crate) async fn new() -> Self {
+        Self::scripted(None).await
+    }
+
+    /// With a model that follows a scenario instead of its prompts.
+    pub(crate) async fn scripted(scenario: Option<Scenario>) -> Self {
+        let root = tempfile::tempdir().unwrap();
+        std::fs::create_dir(root.path().join("work")).unwrap();
+        let model = ScriptedModel::start(Options { scenario, ..Options::default() }).await.unwrap();
+        let near = [PathBuf::from(env!("CARGO_MANIFEST_DIR"))];
+        let launcher = ClaudeLauncher::new(ClaudeConfig {
+            program: locate(None, &near, "".as_ref()).unwrap(),
+            environment: Environment {
+                credential: Credential::ApiKey("dummy-key".into()),
+                base_url: Some(model.base_url()),
+                folders: AgentFolders::create(&root.path().join("agents")).unwrap(),
+                path: "/usr/local/bin:/usr/bin:/bin".into(),
+            },
+            setting_sources: vec![],
+            owner: Owner::new(&format!("conformance-{}", Uuid::new_v4())).unwrap(),
+            cgroups: None,
+        });
+        Self { root, _model: model, launcher }
+    }
+
+    pub(crate) fn work(&self) -> PathBuf {
+        self.root.path().canonicalize().unwrap().join("work")
+    }
+
+    pub(crate) fn read(&self, name: &str) -> String {
+        std::fs::read_to_string(self.work().join(name)).unwrap()
+    }
+
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.work().join(name).exists()
+    }
+
+    pub(crate) fn options(&self, launch: LaunchOptions) -> ClaudeOptions {
+        ClaudeOptions { working_directory: self.work(), launch, ..ClaudeOptions::default() }
+    }
+
+    pub(crate) async fn open(&self, options: ClaudeOptions, host: Host) -> Session {
+        self.try_open(options, host).await.unwrap()
+    }
+
+    pub(crate) async fn try_open(&self, options: ClaudeOptions, host: Host) -> Result<Session, LaunchError> {
+        let (agent, events) = self.launcher.start(options, host).await?;
+        let mut session = Session { agent, events, seen: Vec::new() };
+        session.until(|event| matches!(event, AgentEvent::Ready)).await;
+        Ok(session)
+    }
+
+    /// An agent that asks for nearly everything and is allowed all of it.
+    pub(crate) async fn allowed(&self) -> Session {
+        self.open(self.options(LaunchOptions::default()), allowing()).await
+    }
+}
+
+/// A host that allows whatever is asked.
+pub(crate) fn allowing() -> Host {
+    Host::new(async |_: CanUseTool| PermissionAnswer::allow())
+}
+
+pub(crate) struct Session {
+    pub(crate) agent: ClaudeAgent,
+    events: Events,
+    /// Everything since the last turn's end.
+    seen: Vec<AgentEvent>,
+}
+
+/// What happened up to the end of a turn.
+pub(crate) struct Turn {
+    pub(crate) events: Vec<AgentEvent>,
+    pub(crate) end: TurnEnd,
+}
+
+impl Session {
+    /// Waits for an event, which is left the last in `seen`.
+    pub(crate) async fn until(&mut self, wanted: impl Fn(&AgentEvent) -> bool) {
+        let search = async {
+            loop {
+                let batch = self.events.batch(1).await;
+                let [event] =
+                    <[AgentEvent; 1]>::try_from(batch).unwrap_or_else(|_| panic!("the agent is gone"));
+                let found = wanted(&event);
+                self.seen.push(event);
+                if found {
+                    return;
+                }
+            }
+        };
+        assert!(timeout(PATIENCE, search).await.is_ok(), "waited in vain, and saw: {}", self.kinds());
+    }
+
+    /// What was seen, without texts that may be of any length.
+    fn kinds(&self) -> String {
+        let kind = |event: &AgentEvent| format!("{event:?}").chars().take(120).collect::<String>();
+        self.seen.iter().map(kind).collect::<Vec<_>>().join("\n")
+    }
+
+    pub(crate) fn send(&self, text: &str) -> Uuid {
+        let prompt = Prompt::text(Uuid::new_v4(), text);
+        self.agent.send(&prompt).unwrap();
+        prompt.uuid
+    }
+
+    pub(crate) async fn end_of_turn(&mut self) -> Turn {
+        self.until(|event| matches!(event, AgentEvent::TurnEnded(_))).await;
+        let mut events = std::mem::take(&mut self.seen);
+        let Some(AgentEvent::TurnEnded(end)) = events.pop() else { panic!("no turn's end") };
+        Turn { events, end }
+    }
+
+    /// Sends a prompt, and waits for the turn that answers it.
+    pub(crate) async fn turn(&mut self, text: &str) -> Turn {
+        let id = self.send(text);
+        let turn = self.end_of_turn().await;
+        assert_eq!(turn.end.prompts, [id]);
+        turn
+    }
+
+    pub(crate) async fn called(&mut self, tool: &str) {
+        self.until(|event| {
+            matches!(event, AgentEvent::Said(said)
+                if matches!(&said.statement, Statement::ToolUse { name, .. } if name == tool))
+        })
+        .await;
+    }
+
+    pub(crate) async fn close(self) -> StopReceipt {
+        let receipt = self.agent.stop(Urgency::Orderly).await;
+        assert_eq!(receipt.processes_left, 0);
+        receipt
+    }
+}
+
+impl Turn {
+    /// The tools' answers: name, text, whether it failed.
+    pub(crate) fn results(&self) -> Vec<(String, String, bool)> {
+        self.statements()
+            .filter_map(|statement| match statement {
+                Statement::ToolResult { name, content, is_error, .. } => {
+                    Some((name.clone(), content.clone(), *is_error))
+                }
+                _ => None,
+            })
+            .collect()
+    }
+
+    pub(crate) fn statements(&self) -> impl Iterator<Item = &Statement> {
+        self.events.iter().filter_map(|event| match event {
+            AgentEvent::Said(said) => Some(&said.statement),
+            _ => None,
+        })
+    }
+
+    /// Whether the CLI reported something of this kind.
+    pub(crate) fn reported(&self, kind: &str) -> bool {
+        self.statements().any(|said| matches!(said, Statement::System { subtype, .. } if subtype == kind))
+    }
+
+    /// The result in the CLI's words.
+    pub(crate) fn result(&self) -> Value {
+        serde_json::from_str(self.end.data.get()).unwrap()
+    }
+}
