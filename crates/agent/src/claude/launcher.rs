@@ -149,7 +149,7 @@ async fn prepare_resume(transcript: &Transcript) -> Result<(), LaunchError> {
 }
 
 /// The folder was checked when the task was admitted, its symlinks resolved. It has to be the same folder still.
-async fn check_folder(folder: &Path) -> Result<(), LaunchError> {
+pub(super) async fn check_folder(folder: &Path) -> Result<(), LaunchError> {
     match tokio::fs::canonicalize(folder).await {
         Ok(found) if found == folder => Ok(()),
         Ok(_) => Err(LaunchError::NotStarted(format!("{} has been replaced by a link", folder.display()))),

@@ -10,4 +10,5 @@ mod limits;
 mod mcp;
 mod permissions;
 mod place;
+mod pool;
 mod tools;

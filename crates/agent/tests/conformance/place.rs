@@ -1,6 +1,7 @@
 //! A model, a folder to work in, and an agent in it.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use agent::claude::{AgentFolders, ClaudeAgent, ClaudeConfig, ClaudeLauncher, ClaudeOptions, Credential};
@@ -21,7 +22,7 @@ pub(crate) struct Place {
     root: TempDir,
     /// Serves while this lives.
     _model: ScriptedModel,
-    pub(crate) launcher: ClaudeLauncher,
+    pub(crate) launcher: Arc<ClaudeLauncher>,
 }
 
 impl Place {
@@ -31,12 +32,17 @@ impl Place {
 
     /// With a model that follows a scenario instead of its prompts.
     pub(crate) async fn scripted(scenario: Option<Scenario>) -> Self {
+        Self::with(scenario, |program| program).await
+    }
+
+    /// With what `program` makes of the real CLI's path.
+    pub(crate) async fn with(scenario: Option<Scenario>, program: impl FnOnce(PathBuf) -> PathBuf) -> Self {
         let root = tempfile::tempdir().unwrap();
         std::fs::create_dir(root.path().join("work")).unwrap();
         let model = ScriptedModel::start(Options { scenario, ..Options::default() }).await.unwrap();
         let near = [PathBuf::from(env!("CARGO_MANIFEST_DIR"))];
-        let launcher = ClaudeLauncher::new(ClaudeConfig {
-            program: locate(None, &near, "".as_ref()).unwrap(),
+        let launcher = Arc::new(ClaudeLauncher::new(ClaudeConfig {
+            program: program(locate(None, &near, "".as_ref()).unwrap()),
             environment: Environment {
                 credential: Credential::ApiKey("dummy-key".into()),
                 base_url: Some(model.base_url()),
@@ -46,7 +52,7 @@ impl Place {
             setting_sources: vec![],
             owner: Owner::new(&format!("conformance-{}", Uuid::new_v4())).unwrap(),
             cgroups: None,
-        });
+        }));
         Self { root, _model: model, launcher }
     }
 
@@ -71,10 +77,7 @@ impl Place {
     }
 
     pub(crate) async fn try_open(&self, options: ClaudeOptions, host: Host) -> Result<Session, LaunchError> {
-        let (agent, events) = self.launcher.start(options, host).await?;
-        let mut session = Session { agent, events, seen: Vec::new() };
-        session.until(|event| matches!(event, AgentEvent::Ready)).await;
-        Ok(session)
+        Ok(Session::new(self.launcher.start(options, host).await?).await)
     }
 
     /// An agent that asks for nearly everything and is allowed all of it.
@@ -102,6 +105,12 @@ pub(crate) struct Turn {
 }
 
 impl Session {
+    pub(crate) async fn new((agent, events): (ClaudeAgent, Events)) -> Self {
+        let mut session = Self { agent, events, seen: Vec::new() };
+        session.until(|event| matches!(event, AgentEvent::Ready)).await;
+        session
+    }
+
     /// Waits for an event, which is left the last in `seen`.
     pub(crate) async fn until(&mut self, wanted: impl Fn(&AgentEvent) -> bool) {
         let search = async {
