@@ -29,6 +29,9 @@ const INPUT_QUEUE: usize = 64;
 /// The SDKs wait this long for the answer to a control request.
 const ANSWER_WITHIN: Duration = Duration::from_secs(60);
 
+/// No other request has this id.
+pub(super) const INITIALIZE_ID: &str = "initialize";
+
 pub(super) const ORDERLY: Ladder =
     Ladder { exit_grace: Duration::from_secs(3), term_grace: Duration::from_secs(3) };
 pub(super) const NOW: Ladder = Ladder { exit_grace: Duration::ZERO, term_grace: Duration::from_millis(350) };
@@ -97,14 +100,13 @@ impl ClaudeAgent {
             follower: Mutex::default(),
             phase: watch::Sender::new(Phase::Starting),
         });
-        let id = shared.requests.id();
         // The queue is empty, so there is a place.
         let request = HostRequest::Initialize(Box::new(initialize));
-        if input.try_send(control_request(&id, &request)).is_err() {
+        if input.try_send(control_request(INITIALIZE_ID, &request)).is_err() {
             tracing::error!("the agent's input is closed before it was used");
         }
         let questions = Questions::new(host, input.downgrade());
-        let reader = Reader::new(life.clone(), events, input.downgrade(), questions, Arc::clone(&shared), id);
+        let reader = Reader::new(life.clone(), events, input.downgrade(), questions, Arc::clone(&shared));
         let reader = tokio::spawn(reader.run(stdout));
         let writer = tokio::spawn(write_input(stdin, lines));
         let input = Mutex::new(Some(input));

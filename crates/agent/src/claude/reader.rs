@@ -9,7 +9,7 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::driver::{NOW, Shared};
+use super::driver::{INITIALIZE_ID, NOW, Shared};
 use super::phase::Change;
 use super::questions::Questions;
 use super::translate::{Output, Translator};
@@ -34,7 +34,6 @@ pub(super) struct Reader {
     input: mpsc::WeakSender<Vec<u8>>,
     questions: Questions,
     shared: Arc<Shared>,
-    initialize_id: String,
     translator: Translator,
     ready: bool,
 }
@@ -46,10 +45,9 @@ impl Reader {
         input: mpsc::WeakSender<Vec<u8>>,
         questions: Questions,
         shared: Arc<Shared>,
-        initialize_id: String,
     ) -> Self {
         let translator = Translator::default();
-        Self { life, events, input, questions, shared, initialize_id, translator, ready: false }
+        Self { life, events, input, questions, shared, translator, ready: false }
     }
 
     pub(super) async fn run(mut self, mut stdout: impl AsyncRead + Unpin) {
@@ -148,7 +146,7 @@ impl Reader {
 
     async fn reply(&mut self, reply: ControlReply) -> Result<(), NobodyListens> {
         let Some(reply) = self.shared.requests.answer(reply) else { return Ok(()) };
-        if reply.request_id.as_deref() != Some(self.initialize_id.as_str()) {
+        if reply.request_id.as_deref() != Some(INITIALIZE_ID) {
             return Ok(());
         }
         self.ready = true;
