@@ -6,9 +6,15 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use crate::{AssistantMessage, ControlReply, ControlRequest, StreamEvent, TurnResult, UserMessage};
+use crate::lenient::parse;
+use crate::{
+    AssistantMessage, AuthStatus, ControlReply, ControlRequest, ConversationReset, PromptSuggestion,
+    RateLimitEvent, StreamEvent, SystemFrame, ToolProgress, ToolUseSummary, TranscriptMirror, TurnResult,
+    UserMessage,
+};
 
-/// What a line says. Every line is a frame; what is not understood is [`Frame::Unknown`] or [`Frame::NotJson`].
+/// What a line says (protocol section 6). Every line is a frame; what is not understood is [`Frame::Unknown`] or
+/// [`Frame::NotJson`]. Whoever decodes a line keeps its bytes, and with them the fields that have no place here.
 #[derive(Debug)]
 pub enum Frame {
     /// The answer to a control request of ours.
@@ -39,9 +45,23 @@ pub enum Frame {
     /// A tool answered, or the CLI told the model something.
     User(UserMessage),
     /// A turn ended.
-    Result(TurnResult),
+    Result(Box<TurnResult>),
     /// A piece of an answer that is being written.
     StreamEvent(StreamEvent),
+    /// A tool still runs.
+    ToolProgress(ToolProgress),
+    /// The conversation was emptied.
+    ConversationReset(ConversationReset),
+    /// Lines were written to a transcript.
+    TranscriptMirror(TranscriptMirror),
+    /// How much of a subscription is used.
+    RateLimit(RateLimitEvent),
+    /// A login goes on.
+    AuthStatus(AuthStatus),
+    /// What the user may want to say next.
+    PromptSuggestion(PromptSuggestion),
+    /// What the last tool calls did.
+    ToolUseSummary(ToolUseSummary),
     /// A heartbeat.
     KeepAlive,
     /// A JSON object of a kind that this version does not know.
@@ -74,77 +94,50 @@ pub enum CommandState {
     Unknown,
 }
 
-/// A `system` line, by subtype.
-#[derive(Debug)]
-pub enum SystemFrame {
-    /// A turn starts; says how the session is set up.
-    Init,
-    /// The session starts or stops working.
-    SessionState(SessionState),
-    /// A call of the model failed and will be repeated.
-    ApiRetry(ApiRetry),
-    /// The set of background tasks is now this large.
-    BackgroundTasks {
-        /// How many run.
-        open: usize,
-    },
-    /// Any other subtype.
-    Other {
-        /// The subtype; empty when it has none.
-        subtype: String,
-    },
-}
-
-impl SystemFrame {
-    /// The word on the wire.
-    pub fn subtype(&self) -> &str {
+impl Frame {
+    /// The `type` on the wire; empty when there is none.
+    pub fn kind(&self) -> &str {
         match self {
-            Self::Init => "init",
-            Self::SessionState(_) => "session_state_changed",
-            Self::ApiRetry(_) => "api_retry",
-            Self::BackgroundTasks { .. } => "background_tasks_changed",
-            Self::Other { subtype } => subtype,
+            Self::ControlResponse(_) => "control_response",
+            Self::ControlRequest { .. } => "control_request",
+            Self::ControlCancel { .. } => "control_cancel_request",
+            Self::CommandLifecycle { .. } => "command_lifecycle",
+            Self::System(_) => "system",
+            Self::Assistant(_) => "assistant",
+            Self::User(_) => "user",
+            Self::Result(_) => "result",
+            Self::StreamEvent(_) => "stream_event",
+            Self::ToolProgress(_) => "tool_progress",
+            Self::ConversationReset(_) => "conversation_reset",
+            Self::TranscriptMirror(_) => "transcript_mirror",
+            Self::RateLimit(_) => "rate_limit_event",
+            Self::AuthStatus(_) => "auth_status",
+            Self::PromptSuggestion(_) => "prompt_suggestion",
+            Self::ToolUseSummary(_) => "tool_use_summary",
+            Self::KeepAlive => "keep_alive",
+            Self::Unknown { kind } => kind,
+            Self::NotJson => "",
         }
     }
 }
 
-/// What the session does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SessionState {
-    /// A turn runs.
-    Running,
-    /// Waits for our answer.
-    RequiresAction,
-    /// Waits for a prompt.
-    Idle,
-    /// A state that this version does not know.
-    #[serde(other)]
-    Unknown,
-}
-
-/// A call of the model failed and will be repeated.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-pub struct ApiRetry {
-    /// Which repetition comes now, from 1.
-    #[serde(default)]
-    pub attempt: u32,
-    /// How long the CLI waits before it, in milliseconds.
-    #[serde(default)]
-    pub retry_delay_ms: f64,
-    /// HTTP status of the failure; `None` when there was no answer.
-    pub error_status: Option<u16>,
-    /// The API's word for it.
-    pub error: Option<String>,
-}
-
+/// What decides how the rest of a line is read. The values are read when they are needed: most lines have no use for
+/// the subtype and the request.
 #[derive(Deserialize)]
 struct Envelope<'a> {
-    #[serde(rename = "type", borrow, default)]
-    kind: Cow<'a, str>,
+    #[serde(rename = "type", borrow)]
+    kind: Option<&'a RawValue>,
     #[serde(borrow)]
-    subtype: Option<Cow<'a, str>>,
-    request_id: Option<String>,
+    subtype: Option<&'a RawValue>,
+    #[serde(borrow)]
+    request_id: Option<&'a RawValue>,
+}
+
+/// A JSON text; `None` when it is something else.
+fn text(raw: Option<&RawValue>) -> Option<Cow<'_, str>> {
+    let json = raw?.get();
+    let borrowed = serde_json::from_str(json).map(Cow::Borrowed);
+    borrowed.or_else(|_| serde_json::from_str(json).map(Cow::Owned)).ok()
 }
 
 #[derive(Deserialize)]
@@ -153,60 +146,53 @@ struct LifecycleLine {
     state: CommandState,
 }
 
-#[derive(Deserialize)]
-struct StateLine {
-    state: SessionState,
-}
-
-#[derive(Deserialize)]
-struct BackgroundLine<'a> {
-    #[serde(borrow)]
-    tasks: Vec<&'a RawValue>,
-}
-
 /// Reads a line. Never fails: see [`Frame`].
 pub fn decode(line: &[u8]) -> Frame {
+    // Serde would read a list as an object without names.
+    if line.trim_ascii_start().first() != Some(&b'{') {
+        return Frame::NotJson;
+    }
     let Ok(envelope) = serde_json::from_slice::<Envelope<'_>>(line) else { return undecodable(line) };
-    let known = match envelope.kind.as_ref() {
+    let kind = text(envelope.kind).unwrap_or_default();
+    known(&kind, &envelope, line).unwrap_or_else(|| Frame::Unknown { kind: kind.into_owned() })
+}
+
+fn known(kind: &str, envelope: &Envelope<'_>, line: &[u8]) -> Option<Frame> {
+    let request_id = || text(envelope.request_id).map(Cow::into_owned);
+    match kind {
         "assistant" => AssistantMessage::read(line).map(Frame::Assistant),
         "user" => UserMessage::read(line).map(Frame::User),
         "stream_event" => StreamEvent::read(line).map(Frame::StreamEvent),
-        "system" => Some(Frame::System(system(envelope.subtype.as_deref(), line))),
-        "result" => TurnResult::read(line).map(Frame::Result),
+        "system" => {
+            let subtype = text(envelope.subtype).unwrap_or_default();
+            Some(Frame::System(SystemFrame::read(&subtype, line)))
+        }
+        "result" => TurnResult::read(line).map(|result| Frame::Result(Box::new(result))),
         "control_response" => ControlReply::read(line).map(Frame::ControlResponse),
-        "control_request" => control_request(envelope.request_id, line),
-        "control_cancel_request" => envelope.request_id.map(|request_id| Frame::ControlCancel { request_id }),
-        "command_lifecycle" => serde_json::from_slice::<LifecycleLine>(line)
-            .ok()
-            .map(|line| Frame::CommandLifecycle { prompt: line.command_uuid, state: line.state }),
+        "control_request" => control_request(request_id(), line),
+        "control_cancel_request" => request_id().map(|request_id| Frame::ControlCancel { request_id }),
+        "command_lifecycle" => parse(line).map(|line: LifecycleLine| Frame::CommandLifecycle {
+            prompt: line.command_uuid,
+            state: line.state,
+        }),
+        "tool_progress" => parse(line).map(Frame::ToolProgress),
+        "conversation_reset" => parse(line).map(Frame::ConversationReset),
+        "transcript_mirror" => parse(line).map(Frame::TranscriptMirror),
+        "rate_limit_event" => parse(line).map(Frame::RateLimit),
+        "auth_status" => parse(line).map(Frame::AuthStatus),
+        "prompt_suggestion" => parse(line).map(Frame::PromptSuggestion),
+        "tool_use_summary" => parse(line).map(Frame::ToolUseSummary),
         "keep_alive" => Some(Frame::KeepAlive),
         _ => None,
-    };
-    known.unwrap_or_else(|| Frame::Unknown { kind: envelope.kind.into_owned() })
-}
-
-/// An object whose `type` is no text is unknown; anything else is no message at all.
-fn undecodable(line: &[u8]) -> Frame {
-    match serde_json::from_slice::<serde_json::Value>(line) {
-        Ok(serde_json::Value::Object(_)) => Frame::Unknown { kind: String::new() },
-        _ => Frame::NotJson,
     }
 }
 
-fn system(subtype: Option<&str>, line: &[u8]) -> SystemFrame {
-    let subtype = subtype.unwrap_or_default();
-    let known = match subtype {
-        "init" => Some(SystemFrame::Init),
-        "session_state_changed" => {
-            serde_json::from_slice::<StateLine>(line).ok().map(|line| SystemFrame::SessionState(line.state))
-        }
-        "api_retry" => serde_json::from_slice(line).ok().map(SystemFrame::ApiRetry),
-        "background_tasks_changed" => serde_json::from_slice::<BackgroundLine<'_>>(line)
-            .ok()
-            .map(|line| SystemFrame::BackgroundTasks { open: line.tasks.len() }),
-        _ => None,
-    };
-    known.unwrap_or_else(|| SystemFrame::Other { subtype: subtype.to_owned() })
+/// A line that names a field twice is unknown; anything else is no message at all.
+fn undecodable(line: &[u8]) -> Frame {
+    match serde_json::from_slice::<serde_json::Value>(line) {
+        Ok(_) => Frame::Unknown { kind: String::new() },
+        Err(_) => Frame::NotJson,
+    }
 }
 
 fn control_request(request_id: Option<String>, line: &[u8]) -> Option<Frame> {

@@ -1,101 +1,44 @@
-//! Recorded output of the real CLI 2.1.330 (long lists cut) decodes to typed values with nothing unknown.
-#![expect(clippy::panic, reason = "tests fail by panicking")]
+//! The recorded runs decode to typed values with nothing unknown, and read as what happened.
+#![expect(clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
 
-use claude_protocol::{Block, ControlRequest, Frame, LineSplitter, StreamEvent, SystemFrame, decode};
+use claude_protocol::{
+    Block, CommandState, ControlRequest, Delta, Frame, SessionState, StreamEvent, SystemFrame, TaskStatus,
+    decode,
+};
 
-const TRANSCRIPTS: [(&str, &str); 10] = [
-    ("background_bash", include_str!("transcripts/background_bash.jsonl")),
-    ("bad_tool_calls", include_str!("transcripts/bad_tool_calls.jsonl")),
-    ("err_529_x2", include_str!("transcripts/err_529_x2.jsonl")),
-    ("interrupt_during_bash", include_str!("transcripts/interrupt_during_bash.jsonl")),
-    ("partial_messages", include_str!("transcripts/partial_messages.jsonl")),
-    ("perm_deny", include_str!("transcripts/perm_deny.jsonl")),
-    ("session_state_events", include_str!("transcripts/session_state_events.jsonl")),
-    ("subagent_foreground", include_str!("transcripts/subagent_foreground.jsonl")),
-    ("tools_write_edit_read_bash", include_str!("transcripts/tools_write_edit_read_bash.jsonl")),
-    ("uuid_echo", include_str!("transcripts/uuid_echo.jsonl")),
-];
+use labels::{frames, labels};
 
-fn blocks(blocks: &[Block]) -> String {
-    let label = |block: &Block| match block {
-        Block::Text(_) => "text".to_owned(),
-        Block::Thinking(_) => "thinking".to_owned(),
-        Block::ToolUse { name, .. } => format!("tool_use {name}"),
-        Block::ToolResult { is_error, .. } => {
-            if *is_error {
-                "tool_result error".to_owned()
-            } else {
-                "tool_result".to_owned()
-            }
-        }
-        Block::Other(raw) => panic!("unknown block: {}", raw.get()),
-    };
-    blocks.iter().map(label).collect::<Vec<_>>().join("+")
-}
+mod labels;
+mod recorded;
 
-fn label(frame: &Frame) -> String {
+fn is_unknown(frame: &Frame) -> bool {
+    let odd = |blocks: &[Block]| blocks.iter().any(|block| matches!(block, Block::Other(_)));
     match frame {
-        Frame::ControlResponse(reply) => {
-            format!("response {}", if reply.outcome.is_ok() { "ok" } else { "refused" })
+        Frame::Unknown { .. }
+        | Frame::ControlRequest { request: ControlRequest::Other { .. }, .. }
+        | Frame::NotJson
+        | Frame::CommandLifecycle { state: CommandState::Unknown, .. }
+        | Frame::System(SystemFrame::Other { .. } | SystemFrame::SessionState(SessionState::Unknown))
+        | Frame::StreamEvent(StreamEvent::Other | StreamEvent::BlockDelta { delta: Delta::Other, .. }) => {
+            true
         }
-        Frame::ControlRequest { request: ControlRequest::CanUseTool(ask), .. } => {
-            format!("ask {}", ask.tool_name)
-        }
-        Frame::ControlRequest { request: ControlRequest::HookCallback(call), .. } => {
-            format!("hook {}", call.callback_id)
-        }
-        Frame::ControlRequest { request: ControlRequest::McpMessage(message), .. } => {
-            format!("mcp {}", message.server_name)
-        }
-        Frame::ControlRequest { request: ControlRequest::Elicitation(_), .. } => "elicitation".into(),
-        Frame::ControlRequest { request: ControlRequest::Other { subtype }, .. } => {
-            format!("UNKNOWN ask {subtype}")
-        }
-        Frame::ControlCancel { .. } => "cancel".into(),
-        Frame::CommandLifecycle { state, .. } => format!("prompt {state:?}").to_lowercase(),
-        Frame::System(SystemFrame::BackgroundTasks { open }) => format!("background {open}"),
-        Frame::System(SystemFrame::SessionState(state)) => format!("state {state:?}").to_lowercase(),
-        Frame::System(SystemFrame::ApiRetry(retry)) => {
-            format!("retry {} {:?}", retry.attempt, retry.error_status)
-        }
-        Frame::System(frame) => frame.subtype().to_owned(),
-        Frame::Assistant(message) => format!("assistant {}", blocks(&message.blocks)),
-        Frame::User(message) => format!("user {}", blocks(&message.blocks)),
-        Frame::Result(result) => format!(
-            "result {} {} {}",
-            result.subtype,
-            if result.is_error { "error" } else { "ok" },
-            result.terminal_reason.as_deref().unwrap_or("-")
-        ),
-        Frame::StreamEvent(StreamEvent::Delta) => "delta".into(),
-        Frame::StreamEvent(event) => format!("{event:?}"),
-        Frame::KeepAlive => "keep_alive".into(),
-        Frame::Unknown { kind } => format!("UNKNOWN {kind}"),
-        Frame::NotJson => "NOT JSON".into(),
+        Frame::System(SystemFrame::TaskUpdated(task)) => task.patch.status == Some(TaskStatus::Unknown),
+        Frame::System(SystemFrame::TaskNotification(task)) => task.status == TaskStatus::Unknown,
+        Frame::StreamEvent(StreamEvent::BlockStart { block, .. }) => odd(std::slice::from_ref(block)),
+        Frame::Assistant(message) => odd(&message.blocks),
+        Frame::User(message) => odd(&message.blocks),
+        _ => false,
     }
-}
-
-fn labels(text: &str) -> Vec<String> {
-    let mut splitter = LineSplitter::default();
-    splitter.buffer().extend_from_slice(text.as_bytes());
-    let mut labels = Vec::new();
-    while let Some(line) = splitter.next_line() {
-        let claude_protocol::Line::Whole(line) = line else { panic!("{line:?}") };
-        labels.push(label(&decode(&line)));
-    }
-    labels
 }
 
 #[test]
 fn nothing_in_the_recorded_runs_is_unknown() {
-    for (name, text) in TRANSCRIPTS {
-        // `conversation_reset` (the answer to `/clear`, which no prompt of ours can trigger) is passed on untyped.
-        let unknown: Vec<_> = labels(text)
-            .into_iter()
-            .filter(|label| label.starts_with("UNKNOWN") || label.starts_with("NOT"))
-            .filter(|label| label != "UNKNOWN conversation_reset")
-            .collect();
-        assert_eq!(unknown, Vec::<String>::new(), "{name}");
+    let runs = recorded::runs();
+    assert!(runs.len() > 100, "{}", runs.len());
+    for (name, text) in runs {
+        for (frame, line) in frames(&text).iter().zip(text.lines()) {
+            assert!(!is_unknown(frame), "{name}: {line}");
+        }
     }
 }
 
@@ -132,12 +75,12 @@ fn a_background_task_outlives_its_turn() {
             "init",
             "assistant tool_use Bash",
             "background 1",
-            "task_started",
+            "task_started local_bash background",
             "user tool_result",
             "assistant text",
             "result success ok completed",
-            "task_updated",
-            "task_notification",
+            "task_updated completed",
+            "task_notification completed",
             "background 0",
             "init",
             "assistant text",
@@ -174,4 +117,167 @@ fn a_torn_line_is_no_message_and_a_damaged_one_never_panics() {
             drop(decode(&damaged));
         }
     }
+}
+
+#[test]
+fn a_sub_agent_outlives_its_turn_and_its_end_starts_another() {
+    assert_eq!(
+        labels(include_str!("transcripts/subagent.jsonl")),
+        [
+            "response ok",
+            "init",
+            "assistant tool_use Agent",
+            "background 1",
+            "task_started local_agent background",
+            "user tool_result",
+            "assistant text",
+            "assistant text",
+            "assistant tool_use Bash",
+            "task_progress",
+            "result success ok completed",
+            "user tool_result",
+            "assistant text",
+            "task_updated completed",
+            "task_notification completed",
+            "background 0",
+            "init",
+            "assistant text",
+            "result success ok completed",
+        ]
+    );
+}
+
+#[test]
+fn an_interrupt_kills_background_agents_and_spares_background_commands() {
+    assert_eq!(
+        labels(include_str!("transcripts/interrupt_kills_background_agent.jsonl")),
+        [
+            "response ok",
+            "init",
+            "assistant tool_use Agent",
+            "background 1",
+            "task_started local_agent background",
+            "user tool_result",
+            "assistant tool_use Bash",
+            "assistant tool_use Bash",
+            "task_progress",
+            "background 2",
+            "task_started local_bash background",
+            "user tool_result",
+            "task_updated killed",
+            "task_notification stopped",
+            "background 1",
+            "response ok",
+            "assistant text",
+            "user text",
+            "result error_during_execution error aborted_streaming",
+            "user tool_result error",
+            "user text",
+            "task_updated completed",
+            "task_notification completed",
+            "background 0",
+            "init",
+            "assistant text",
+            "result success ok completed",
+        ]
+    );
+}
+
+#[test]
+fn an_answer_that_breaks_off_is_abandoned_and_comes_again_whole() {
+    assert_eq!(
+        labels(include_str!("transcripts/err_midstream_x1.jsonl")),
+        [
+            "response ok",
+            "init",
+            "status requesting",
+            "message_start",
+            "block_start 0 text",
+            "delta 0 text",
+            "block_stop 0",
+            "message_stop abandoned 0",
+            "assistant text",
+            "result success ok completed",
+            "init",
+            "status requesting",
+            "message_start",
+            "block_start 0 text",
+            "delta 0 text",
+            "assistant text",
+            "block_stop 0",
+            "message_delta end_turn",
+            "message_stop",
+            "result success ok completed",
+        ]
+    );
+}
+
+#[test]
+fn an_overloaded_model_is_asked_again_until_the_turn_fails() {
+    assert_eq!(
+        labels(include_str!("transcripts/err_529_maxretries2.jsonl")),
+        [
+            "response ok",
+            "init",
+            "retry 1 Some(529)",
+            "retry 2 Some(529)",
+            "assistant text",
+            "result success error api_error",
+            "init",
+            "retry 1 Some(529)",
+            "retry 2 Some(529)",
+            "assistant text",
+            "result success error api_error",
+        ]
+    );
+}
+
+#[test]
+fn structured_output_ends_the_turn_without_a_text() {
+    assert_eq!(
+        labels(include_str!("transcripts/structured_output_ok.jsonl")),
+        [
+            "response ok",
+            "init",
+            "assistant tool_use StructuredOutput",
+            "user tool_result",
+            "result success ok completed",
+        ]
+    );
+}
+
+#[test]
+fn commands_empty_and_shorten_the_conversation() {
+    assert_eq!(
+        labels(include_str!("transcripts/slash_commands.jsonl")),
+        [
+            "response ok",
+            "init",
+            "assistant text",
+            "result success ok completed",
+            "init",
+            "assistant text",
+            "result success ok -",
+            "init",
+            "assistant text",
+            "result success ok -",
+            "conversation_reset clear",
+            "background 0",
+            "init",
+            "result success ok -",
+            "init",
+            "assistant text",
+            "result success ok completed",
+            "init",
+            "assistant text",
+            "result success ok completed",
+            "status compacting",
+            "status -",
+            "init",
+            "compact_boundary manual",
+            "user text",
+            "user text",
+            "result success ok -",
+        ]
+    );
 }

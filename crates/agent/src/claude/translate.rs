@@ -89,7 +89,7 @@ impl Translator {
             Frame::User(message) => self.user(message),
             Frame::StreamEvent(event) => self.stream_event(event),
             Frame::System(frame) => Self::system(&frame, line),
-            Frame::Result(result) => vec![Output::Event(AgentEvent::TurnEnded(self.turn_end(result, line)))],
+            Frame::Result(result) => vec![Output::Event(AgentEvent::TurnEnded(self.turn_end(*result, line)))],
             Frame::ControlRequest { request_id, request } => vec![Output::Question { request_id, request }],
             Frame::ControlCancel { request_id } => vec![Output::Withdrawn { request_id }],
             Frame::ControlResponse(reply) => vec![Output::Reply(reply)],
@@ -99,7 +99,14 @@ impl Translator {
             // What else becomes of a prompt is told by the result that names it.
             Frame::CommandLifecycle { .. } | Frame::KeepAlive => Vec::new(),
             Frame::Unknown { kind } if kind.is_empty() => vec![report("unknown", raw_json(line))],
-            Frame::Unknown { kind } => vec![report(&kind, raw_json(line))],
+            Frame::Unknown { .. }
+            | Frame::ToolProgress(_)
+            | Frame::ConversationReset(_)
+            | Frame::TranscriptMirror(_)
+            | Frame::RateLimit(_)
+            | Frame::AuthStatus(_)
+            | Frame::PromptSuggestion(_)
+            | Frame::ToolUseSummary(_) => vec![report(frame.kind(), raw_json(line))],
             Frame::NotJson => vec![report("unparsed_output", raw_json(line))],
         }
     }
@@ -182,10 +189,10 @@ impl Translator {
 
     fn stream_event(&mut self, event: StreamEvent) -> Vec<Output> {
         match event {
-            StreamEvent::MessageStart { message_id, usage } => {
+            StreamEvent::MessageStart { message_id, usage, .. } => {
                 self.count_answer(&message_id, Some(usage)).into_iter().collect()
             }
-            StreamEvent::MessageDelta { usage: wire } => {
+            StreamEvent::MessageDelta { usage: Some(wire), .. } => {
                 let before = self.tokens_of_answer;
                 let now = usage(wire);
                 // The final counts of an answer leave out what did not change since its start.
@@ -197,7 +204,13 @@ impl Translator {
                 };
                 vec![self.counted()]
             }
-            StreamEvent::Delta => Vec::new(),
+            // What is written piece by piece is said again by the whole answer.
+            StreamEvent::MessageDelta { usage: None, .. }
+            | StreamEvent::BlockStart { .. }
+            | StreamEvent::BlockDelta { .. }
+            | StreamEvent::BlockStop { .. }
+            | StreamEvent::MessageStop { .. }
+            | StreamEvent::Other => Vec::new(),
         }
     }
 
@@ -215,14 +228,10 @@ impl Translator {
                 return vec![Output::Event(AgentEvent::Busy)];
             }
             // The state of a request to the model, many times a turn: said by the answer itself.
-            SystemFrame::Other { subtype } if subtype == "status" || subtype == "thinking_tokens" => {
-                return Vec::new();
-            }
+            SystemFrame::Status(_) | SystemFrame::ThinkingTokens(_) => return Vec::new(),
             SystemFrame::ApiRetry(retry) => Some(AgentEvent::Retrying { status: retry.error_status }),
-            SystemFrame::BackgroundTasks { open } => Some(AgentEvent::Background { open: *open }),
-            SystemFrame::Init
-            | SystemFrame::SessionState(SessionState::Unknown)
-            | SystemFrame::Other { .. } => None,
+            SystemFrame::BackgroundTasks(tasks) => Some(AgentEvent::Background { open: tasks.len() }),
+            _ => None,
         };
         let visible = report(frame.subtype(), raw_json(line));
         std::iter::once(visible).chain(event.map(Output::Event)).collect()
