@@ -1,6 +1,7 @@
 //! The model or the agent fails: the task says so, and the server goes on.
 
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
 use serde_json::json;
 use testing::ServerBuilder;
@@ -9,7 +10,12 @@ use crate::{BINARY, demo, task};
 
 /// A program that tells a good version and then does as the script says.
 pub(crate) fn fake_cli(builder: &ServerBuilder, script: &str) -> String {
-    let path = builder.folder().join("claude");
+    fake_cli_in(builder.folder(), script)
+}
+
+/// The same in a folder that outlives the server.
+pub(crate) fn fake_cli_in(folder: &Path, script: &str) -> String {
+    let path = folder.join("claude");
     let text = format!(
         "#!/bin/sh\nif [ \"$1\" = --version ]; then echo '2.1.330 (Claude Code)'; exit; fi\n{script}\n"
     );

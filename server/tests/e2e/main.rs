@@ -4,6 +4,7 @@
 
 mod admission;
 mod agent_failures;
+mod chaos;
 mod conversation;
 mod guard;
 mod limits;

@@ -1,0 +1,110 @@
+//! Any bytes, in any pieces: the splitter loses nothing, and every line decodes to a frame.
+//!
+//! An input is one byte for the limit, four for the sizes of the pieces, and then the stream.
+#![no_main]
+
+use claude_protocol::{Line, LineSplitter, decode};
+use libfuzzer_sys::fuzz_target;
+
+const SIZES: usize = 4;
+
+fuzz_target!(|input: &[u8]| {
+    let Some((&limit, rest)) = input.split_first() else { return };
+    let Some((sizes, stream)) = rest.split_at_checked(SIZES) else { return };
+    // From 1 to 4,065, mostly small: both limits that cut everything and such that let JSON through.
+    let limit = 1 + usize::from(limit).pow(2) / 16;
+    let at_once = split(limit, [stream].into_iter());
+    let in_pieces = split(limit, pieces(stream, sizes).into_iter());
+    let alike = at_once.len() == in_pieces.len() && at_once.iter().zip(&in_pieces).all(|(a, b)| alike(a, b));
+    assert!(alike, "limit {limit}, pieces {sizes:?}:\n{at_once:?}\n{in_pieces:?}");
+    let expected = expected(stream);
+    account(&at_once, &expected, limit);
+    account(&in_pieces, &expected, limit);
+    for line in &at_once {
+        if let Line::Whole(bytes) | Line::Torn(bytes) = line {
+            drop(decode(bytes));
+        }
+    }
+});
+
+/// The stream in pieces of these sizes, in turn.
+fn pieces<'a>(mut stream: &'a [u8], sizes: &[u8]) -> Vec<&'a [u8]> {
+    let mut pieces = Vec::new();
+    for size in sizes.iter().cycle() {
+        let (piece, rest) = stream.split_at(usize::from(*size).max(1).min(stream.len()));
+        if piece.is_empty() {
+            break;
+        }
+        pieces.push(piece);
+        stream = rest;
+    }
+    pieces
+}
+
+fn split<'a>(limit: usize, pieces: impl Iterator<Item = &'a [u8]>) -> Vec<Line> {
+    let mut splitter = LineSplitter::new(limit);
+    let mut lines = Vec::new();
+    for piece in pieces {
+        splitter.buffer().extend_from_slice(piece);
+        while let Some(line) = splitter.next_line() {
+            lines.push(line);
+        }
+    }
+    lines.extend(splitter.finish());
+    lines
+}
+
+/// Equal; but where the stream is cut decides whether the carriage return of a line near the limit or over it counts.
+/// To be made strict when the splitter no longer does that.
+fn alike(a: &Line, b: &Line) -> bool {
+    let length = |line: &Line| if let Line::Overlong(length) = line { *length } else { line.len() as u64 };
+    let overlong = matches!(a, Line::Overlong(_)) || matches!(b, Line::Overlong(_));
+    a == b || overlong && length(a).abs_diff(length(b)) == 1
+}
+
+/// A line by a simpler way: the bytes between line feeds.
+struct Expected<'a> {
+    /// With its carriage return.
+    raw: &'a [u8],
+    /// Without.
+    bare: &'a [u8],
+    /// Whether a line feed ended it.
+    ended: bool,
+}
+
+fn expected(stream: &[u8]) -> Vec<Expected<'_>> {
+    let bare = |raw: &'_ [u8]| raw.len() - usize::from(raw.ends_with(b"\r"));
+    let mut lines: Vec<_> = stream
+        .split(|byte| *byte == b'\n')
+        .map(|raw| Expected { raw, bare: &raw[..bare(raw)], ended: true })
+        .collect();
+    if let Some(last) = lines.last_mut() {
+        last.ended = false;
+    }
+    lines.retain(|line| !line.bare.is_empty());
+    lines
+}
+
+/// Every line that is not empty is there, in order, with all its bytes or their number.
+fn account(lines: &[Line], expected: &[Expected<'_>], limit: usize) {
+    assert_eq!(lines.len(), expected.len(), "{lines:?}");
+    for (line, Expected { raw, bare, ended }) in lines.iter().zip(expected) {
+        match line {
+            Line::Overlong(length) => {
+                assert!(raw.len() > limit, "{raw:?} fits in {limit}");
+                // With the carriage return or without: see `alike`.
+                assert!(
+                    [raw.len() as u64, bare.len() as u64].contains(length),
+                    "{length} is not that of {raw:?}"
+                );
+            }
+            Line::Whole(found) => {
+                assert!(*ended && found.len() <= limit);
+                // Halves of surrogate pairs are replaced by as many bytes.
+                assert_eq!(found.len(), bare.len());
+                assert!(found == bare || bare.windows(3).any(|window| window.eq_ignore_ascii_case(b"\\ud")));
+            }
+            Line::Torn(found) => assert!(!ended && found == bare && found.len() <= limit, "{found:?}"),
+        }
+    }
+}
