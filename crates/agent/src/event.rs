@@ -1,6 +1,7 @@
 //! What an agent says.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use domain::TokenUsage;
 use serde_json::value::RawValue;
@@ -26,6 +27,10 @@ pub enum AgentEvent {
     Retrying {
         /// HTTP status; `None` when there was no answer.
         status: Option<u16>,
+        /// Which repetition comes now, from 1.
+        attempt: u32,
+        /// How long the agent waits before it.
+        delay: Duration,
     },
     /// This many background tasks run now.
     Background {

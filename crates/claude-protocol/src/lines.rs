@@ -33,14 +33,33 @@ impl Line {
     }
 }
 
+/// What is remembered of an overlong line. A carriage return at its end belongs to the line end, wherever it was cut.
+#[derive(Debug, Clone, Copy, Default)]
+struct Skipped {
+    bytes: u64,
+    ends_with_return: bool,
+}
+
+impl Skipped {
+    fn append(&mut self, bytes: &[u8]) {
+        self.bytes += bytes.len() as u64;
+        self.ends_with_return = bytes.last().map_or(self.ends_with_return, |last| *last == b'\r');
+    }
+
+    fn line(mut self, rest: &[u8]) -> Line {
+        self.append(rest);
+        Line::Overlong(self.bytes - u64::from(self.ends_with_return))
+    }
+}
+
 /// Collects bytes and hands out lines. Memory stays below the limit plus one read.
 #[derive(Debug)]
 pub struct LineSplitter {
     buffer: BytesMut,
     /// Bytes at the start of `buffer` that are known to hold no line end.
     searched: usize,
-    /// Length so far of an overlong line that is being skipped.
-    skipping: Option<u64>,
+    /// An overlong line that is being skipped.
+    skipping: Option<Skipped>,
     limit: usize,
 }
 
@@ -74,7 +93,7 @@ impl LineSplitter {
             let line = self.buffer.split_to(length).freeze();
             self.buffer.advance(1);
             if let Some(skipped) = self.skipping.take() {
-                return Some(Line::Overlong(skipped + length as u64));
+                return Some(skipped.line(&line));
             }
             let line = without_carriage_return(line);
             if line.len() > self.limit {
@@ -89,7 +108,7 @@ impl LineSplitter {
     /// What was left when the stream ended.
     pub fn finish(mut self) -> Option<Line> {
         if let Some(skipped) = self.skipping {
-            return Some(Line::Overlong(skipped + self.buffer.len() as u64));
+            return Some(skipped.line(&self.buffer));
         }
         let rest = without_carriage_return(self.buffer.split().freeze());
         if rest.is_empty() { None } else { Some(Line::Torn(rest)) }
@@ -97,8 +116,9 @@ impl LineSplitter {
 
     fn remember_partial_line(&mut self) {
         let length = self.buffer.len();
-        if self.skipping.is_some() || length > self.limit {
-            self.skipping = Some(self.skipping.unwrap_or(0) + length as u64);
+        let content = length - usize::from(self.buffer.last() == Some(&b'\r'));
+        if self.skipping.is_some() || content > self.limit {
+            self.skipping.get_or_insert_default().append(&self.buffer);
             self.buffer = BytesMut::new();
             self.searched = 0;
         } else {
@@ -151,6 +171,8 @@ mod tests {
         assert_eq!(split(4, &[b"123", b"4567", b"89\nab\n"]), [Line::Overlong(9), whole("ab")]);
         assert_eq!(split(4, &[b"12345678"]), [Line::Overlong(8)]);
         assert_eq!(split(4, &[b"12345678\nab\n"]), [Line::Overlong(8), whole("ab")]);
+        assert_eq!(split(4, &[b"1234\r", b"\n"]), [whole("1234")]);
+        assert_eq!(split(4, &[b"12345\r", b"\n"]), [Line::Overlong(5)]);
     }
 
     proptest! {
@@ -158,6 +180,7 @@ mod tests {
         fn where_the_stream_is_cut_makes_no_difference(
             bytes in proptest::collection::vec(prop_oneof![Just(b'\n'), Just(b'\r'), any::<u8>()], 0..200),
             cuts in proptest::collection::vec(0usize..200, 0..10),
+            limit in 0usize..30,
         ) {
             let mut cuts: Vec<_> = cuts.into_iter().map(|cut| cut.min(bytes.len())).collect();
             cuts.sort_unstable();
@@ -168,7 +191,7 @@ mod tests {
                 start = cut;
             }
             chunks.push(&bytes[start..]);
-            prop_assert_eq!(split(1000, &chunks), split(1000, &[&bytes]));
+            prop_assert_eq!(split(limit, &chunks), split(limit, &[&bytes]));
         }
     }
 }

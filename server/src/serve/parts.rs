@@ -12,7 +12,7 @@ use anyhow::Context;
 use domain::{Clock, SystemClock};
 use engine::{Engine, Settings};
 use http_api::{ApiKey, AppState, HostPolicy, WorkspaceRoots};
-use process::{Cgroups, Owner};
+use process::{CgroupLimits, Cgroups, Limits, Owner};
 use scripted_model::{Options, ScriptedModel};
 use secrecy::SecretString;
 use sha2::{Digest, Sha256};
@@ -49,6 +49,8 @@ impl Parts {
             environment,
             setting_sources: config.setting_sources.clone(),
             cgroups: cgroups.clone(),
+            group_limits: CgroupLimits::default(),
+            limits: Limits::default(),
             owner,
         });
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);

@@ -7,7 +7,7 @@ use agent::claude::{
 };
 use agent::{AgentEvent, Events, Statement, TurnEnd};
 use anyhow::{Context, bail};
-use process::Owner;
+use process::{CgroupLimits, Limits, Owner};
 
 /// A launcher that uses `ANTHROPIC_API_KEY` and, when it is set, `ANTHROPIC_BASE_URL`. The CLI is the one of
 /// `CLAUDE_CLI_PATH`, the project's pinned one or the one on `PATH`; its files go below `EXAMPLE_DATA_DIR`.
@@ -29,6 +29,8 @@ pub(crate) fn launcher() -> anyhow::Result<ClaudeLauncher> {
         setting_sources: vec![],
         owner: Owner::new("agent-examples")?,
         cgroups: None,
+        group_limits: CgroupLimits::default(),
+        limits: Limits::default(),
     }))
 }
 

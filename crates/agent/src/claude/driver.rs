@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use claude_protocol::{
-    ControlRefusal, HostRequest, Initialize, Prompt, control_cancel, control_request, user_prompt,
+    ControlRefusal, HostRequest, Initialize, Prompt, StreamEvent, control_cancel, control_request,
+    user_prompt,
 };
 use process::{Child, Ladder, Life};
 use serde_json::value::RawValue;
 use tokio::io::AsyncWriteExt;
 use tokio::process::ChildStdin;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use uuid::Uuid;
@@ -29,6 +30,8 @@ const INPUT_QUEUE: usize = 64;
 /// The SDKs wait this long for the answer to a control request.
 const ANSWER_WITHIN: Duration = Duration::from_secs(60);
 
+/// Pieces of answers that a slow reader may be behind.
+const PIECES: usize = 1024;
 /// No other request has this id.
 pub(super) const INITIALIZE_ID: &str = "initialize";
 
@@ -55,9 +58,18 @@ pub(super) struct Shared {
     pub(super) requests: Requests,
     follower: Mutex<Follower>,
     phase: watch::Sender<Phase>,
+    pieces: broadcast::Sender<Arc<StreamEvent>>,
 }
 
 impl Shared {
+    /// Tells those who want to know, if there are any.
+    pub(super) fn piece(&self, piece: StreamEvent) {
+        if self.pieces.receiver_count() > 0 {
+            // Whoever listened may have stopped meanwhile.
+            self.pieces.send(Arc::new(piece)).ok();
+        }
+    }
+
     pub(super) fn follow(&self, change: Change) {
         let mut follower = self.follower.lock().unwrap_or_else(PoisonError::into_inner);
         let now = follower.follow(change);
@@ -99,6 +111,7 @@ impl ClaudeAgent {
             requests: Requests::new(),
             follower: Mutex::default(),
             phase: watch::Sender::new(Phase::Starting),
+            pieces: broadcast::Sender::new(PIECES),
         });
         // The queue is empty, so there is a place.
         let request = HostRequest::Initialize(Box::new(initialize));
@@ -156,6 +169,12 @@ impl ClaudeAgent {
                 Err(RequestError::NoAnswer(limit))
             }
         }
+    }
+
+    /// The pieces of answers that are being written, from now on; needs `partial_messages`. A reader that is slow misses
+    /// the oldest: each is said again by the finished block, which comes as an event.
+    pub fn pieces(&self) -> broadcast::Receiver<Arc<StreamEvent>> {
+        self.shared.pieces.subscribe()
     }
 
     /// What it is doing, now and from now on.

@@ -28,6 +28,10 @@ pub struct ClaudeConfig {
     pub owner: Owner,
     /// Control groups, where there are any: what an agent starts then cannot outlive it, whatever it does.
     pub cgroups: Option<Cgroups>,
+    /// What the processes of one agent may use together, as far as its control group can enforce it.
+    pub group_limits: CgroupLimits,
+    /// What each process of an agent may use.
+    pub limits: Limits,
 }
 
 /// What one agent is started with, in full: every option of the official SDK.
@@ -75,6 +79,12 @@ impl ClaudeLauncher {
         if let Conversation::Resume(from) | Conversation::Fork { from, .. } = options.launch.conversation {
             prepare_resume(&self.transcript(from)).await?;
         }
+        // No agent reaches the others of this machine, or starts work that nobody owns.
+        for tool in Permissions::removed_tools() {
+            if !options.launch.disallowed_tools.contains(&tool) {
+                options.launch.disallowed_tools.push(tool);
+            }
+        }
         // What waits for `initialize` can be given servers there: their secrets do not show in the process table.
         options.launch.await_initialize |= !options.initialize.mcp_servers.is_empty();
         let spec = self.process(&options)?;
@@ -99,8 +109,8 @@ impl ClaudeLauncher {
             env,
             cwd: options.working_directory.clone(),
             owner: self.config.owner.clone(),
-            limits: Limits::default(),
-            cgroup: groups.map(|groups| CgroupSpec { groups, limits: CgroupLimits::default() }),
+            limits: self.config.limits.clone(),
+            cgroup: groups.map(|groups| CgroupSpec { groups, limits: self.config.group_limits.clone() }),
         })
     }
 
@@ -112,7 +122,6 @@ impl ClaudeLauncher {
                 Opening::Resume(id) => Conversation::Resume(id.0),
             },
             allowed_tools: spec.allowed_tools.clone(),
-            disallowed_tools: Permissions::removed_tools(),
             ask_tools: permissions.ask_tools(),
             permission_mode: Some(spec.permission_mode.as_str()),
             max_turns: spec.max_turns,

@@ -117,6 +117,7 @@ impl Reader {
                     self.after_answer(None).await?;
                 }
                 Output::Reply(reply) => self.reply(reply).await?,
+                Output::Partial(piece) => self.shared.piece(piece),
             }
         }
         Ok(())

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use bytes::Bytes;
 use claude_protocol::{
@@ -26,6 +27,8 @@ pub(super) enum Output {
     Withdrawn { request_id: String },
     /// The CLI answered a request of ours.
     Reply(ControlReply),
+    /// A piece of an answer that is being written.
+    Partial(StreamEvent),
 }
 
 /// Names of calls whose result is still to come. More than this many at once is no real agent.
@@ -187,14 +190,15 @@ impl Translator {
         Some(self.counted())
     }
 
+    /// What is written piece by piece is said again by the whole answer, so the pieces are no events.
     fn stream_event(&mut self, event: StreamEvent) -> Vec<Output> {
-        match event {
+        let counted = match &event {
             StreamEvent::MessageStart { message_id, usage, .. } => {
-                self.count_answer(&message_id, Some(usage)).into_iter().collect()
+                self.count_answer(message_id, Some(*usage))
             }
             StreamEvent::MessageDelta { usage: Some(wire), .. } => {
                 let before = self.tokens_of_answer;
-                let now = usage(wire);
+                let now = usage(*wire);
                 // The final counts of an answer leave out what did not change since its start.
                 self.tokens_of_answer = TokenUsage {
                     input: before.input.max(now.input),
@@ -202,16 +206,11 @@ impl Translator {
                     cache_read: before.cache_read.max(now.cache_read),
                     cache_creation: before.cache_creation.max(now.cache_creation),
                 };
-                vec![self.counted()]
+                Some(self.counted())
             }
-            // What is written piece by piece is said again by the whole answer.
-            StreamEvent::MessageDelta { usage: None, .. }
-            | StreamEvent::BlockStart { .. }
-            | StreamEvent::BlockDelta { .. }
-            | StreamEvent::BlockStop { .. }
-            | StreamEvent::MessageStop { .. }
-            | StreamEvent::Other => Vec::new(),
-        }
+            _ => None,
+        };
+        counted.into_iter().chain([Output::Partial(event)]).collect()
     }
 
     fn counted(&self) -> Output {
@@ -229,7 +228,11 @@ impl Translator {
             }
             // The state of a request to the model, many times a turn: said by the answer itself.
             SystemFrame::Status(_) | SystemFrame::ThinkingTokens(_) => return Vec::new(),
-            SystemFrame::ApiRetry(retry) => Some(AgentEvent::Retrying { status: retry.error_status }),
+            SystemFrame::ApiRetry(retry) => Some(AgentEvent::Retrying {
+                status: retry.error_status,
+                attempt: retry.attempt,
+                delay: Duration::try_from_secs_f64(retry.retry_delay_ms / 1000.0).unwrap_or_default(),
+            }),
             SystemFrame::BackgroundTasks(tasks) => Some(AgentEvent::Background { open: tasks.len() }),
             _ => None,
         };

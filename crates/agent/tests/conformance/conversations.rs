@@ -1,8 +1,9 @@
 use agent::protocol::{Conversation, LaunchOptions};
-use agent::{Agent, Host, LaunchError, TurnEnding, Urgency};
+use agent::{Agent, AgentEvent, Host, LaunchError, TurnEnding, Urgency};
+use rustix::process::{Pid, Signal, kill_process};
 use uuid::Uuid;
 
-use crate::place::{Place, Session, allowing};
+use crate::place::{Place, Session, allowing, until};
 
 fn launch(conversation: Conversation) -> LaunchOptions {
     LaunchOptions { conversation, ..LaunchOptions::default() }
@@ -31,13 +32,18 @@ async fn a_conversation_killed_in_mid_turn_is_resumed_with_its_prompt() {
     let id = Uuid::new_v4();
     let mut session = open(&place, Conversation::New(id)).await;
     session.turn("[[say first]]").await;
-    session.send("[[bash sleep 600]] [[say never]]");
+    session.send("[[bash bash -c 'sleep 600 & wait']] [[say never]]");
     session.called("Bash").await;
+    // The CLI writes a prompt down some time after it has taken it.
+    until("the prompt on disk", || place.transcript(id).contains("sleep 600")).await;
+    let pid = i32::try_from(session.agent.pid()).ok().and_then(Pid::from_raw).unwrap();
+    kill_process(pid, Signal::KILL).unwrap();
+    session.until(|event| matches!(event, AgentEvent::Exited(exit) if exit.signal == Some(9))).await;
     assert_eq!(session.agent.stop(Urgency::Now).await.processes_left, 0);
     drop(session);
     let mut session = open(&place, Conversation::Resume(id)).await;
     let turn = session.turn("[[history]]").await;
-    assert!(turn.end.text.contains("[[say first]]") && turn.end.text.contains("[[bash sleep 600]]"));
+    assert!(turn.end.text.contains("[[say first]]") && turn.end.text.contains("sleep 600"));
     assert_eq!(turn.end.ending, TurnEnding::Completed);
     session.close().await;
 }

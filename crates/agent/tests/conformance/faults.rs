@@ -12,7 +12,7 @@ async fn impatient(place: &Place) -> Session {
 
 fn retries(turn: &Turn) -> Vec<Option<u16>> {
     let status = |event: &AgentEvent| match event {
-        AgentEvent::Retrying { status } => Some(*status),
+        AgentEvent::Retrying { status, .. } => Some(*status),
         _ => None,
     };
     turn.events.iter().filter_map(status).collect()
@@ -23,7 +23,7 @@ async fn a_refused_key_is_noticed_at_the_first_try() {
     let place = Place::new().await;
     let mut session = impatient(&place).await;
     session.send("[[error 401]]");
-    session.until(|event| matches!(event, AgentEvent::Retrying { status: Some(401) })).await;
+    session.until(|event| matches!(event, AgentEvent::Retrying { status: Some(401), attempt: 1, .. })).await;
     session.agent.interrupt().await.unwrap();
     assert_eq!(session.end_of_turn().await.end.ending, TurnEnding::Aborted);
     session.close().await;
@@ -50,6 +50,23 @@ async fn overload_that_lasts_fails_the_turn_with_its_status_and_the_process_goes
     assert!(reason.contains("529"), "{reason}");
     assert_eq!(turn.result()["api_error_status"], 529);
     assert_eq!(session.turn("[[say again]]").await.end.text, "again");
+    session.close().await;
+}
+
+#[tokio::test]
+async fn a_model_that_cannot_be_reached_fails_the_turn() {
+    let place = Place::new().await;
+    // Nobody listens there: the port was free a moment ago.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let mut options = place.options(LaunchOptions::default());
+    options.environment = vec![
+        ("CLAUDE_CODE_MAX_RETRIES".into(), "1".into()),
+        ("ANTHROPIC_BASE_URL".into(), format!("http://127.0.0.1:{port}")),
+    ];
+    let mut session = place.open(options, allowing()).await;
+    let turn = session.turn("[[say never]]").await;
+    assert_eq!(retries(&turn), [None]);
+    assert!(matches!(turn.end.ending, TurnEnding::Failed(_)), "{:?}", turn.end);
     session.close().await;
 }
 

@@ -1,10 +1,12 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use agent::protocol::{CanUseTool, LaunchOptions, PermissionAnswer};
-use agent::{Agent, AgentEvent, Host, TurnEnding};
+use agent::protocol::{CanUseTool, Delta, LaunchOptions, PermissionAnswer, StreamEvent};
+use agent::{Agent, Host, TurnEnding};
 
-use crate::place::{PATIENCE, Place};
+use tokio::time::timeout;
+
+use crate::place::{PATIENCE, Place, until};
 
 /// Living processes whose command line holds `text`.
 fn running(text: &str) -> Vec<String> {
@@ -22,21 +24,21 @@ fn running(text: &str) -> Vec<String> {
     found
 }
 
-async fn until(what: &str, condition: impl Fn() -> bool) {
-    let start = Instant::now();
-    while !condition() {
-        assert!(start.elapsed() < PATIENCE, "waited in vain for: {what}");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-}
-
 #[tokio::test]
 async fn in_a_text_that_is_being_written() {
     let place = Place::new().await;
     let launch = LaunchOptions { partial_messages: true, ..LaunchOptions::default() };
     let mut session = place.open(place.options(launch), Host::denying()).await;
     session.send("[[stream 10000 5]]");
-    session.until(|event| matches!(event, AgentEvent::Counted { turns: 1, .. })).await;
+    let mut pieces = session.agent.pieces();
+    let text = async {
+        loop {
+            if let StreamEvent::BlockDelta { delta: Delta::Text(text), .. } = &*pieces.recv().await.unwrap() {
+                return text.clone();
+            }
+        }
+    };
+    assert!(timeout(PATIENCE, text).await.unwrap().contains("tok"));
     let start = Instant::now();
     session.agent.interrupt().await.unwrap();
     let turn = session.end_of_turn().await;

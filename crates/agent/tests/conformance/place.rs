@@ -2,13 +2,13 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use agent::claude::{AgentFolders, ClaudeAgent, ClaudeConfig, ClaudeLauncher, ClaudeOptions, Credential};
 use agent::claude::{Environment, locate};
 use agent::protocol::{CanUseTool, LaunchOptions, PermissionAnswer, Prompt};
 use agent::{Agent, AgentEvent, Events, Host, LaunchError, Statement, StopReceipt, TurnEnd, Urgency};
-use process::Owner;
+use process::{CgroupLimits, Limits, Owner};
 use scripted_model::{Options, Scenario, ScriptedModel};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -52,6 +52,8 @@ impl Place {
             setting_sources: vec![],
             owner: Owner::new(&format!("conformance-{}", Uuid::new_v4())).unwrap(),
             cgroups: None,
+            group_limits: CgroupLimits::default(),
+            limits: Limits::default(),
         }));
         Self { root, _model: model, launcher }
     }
@@ -66,6 +68,13 @@ impl Place {
 
     pub(crate) fn has(&self, name: &str) -> bool {
         self.work().join(name).exists()
+    }
+
+    /// What is on disk of a conversation.
+    pub(crate) fn transcript(&self, conversation: Uuid) -> String {
+        let folders = std::fs::read_dir(self.root.path().join("agents/config/projects")).unwrap().flatten();
+        let file = format!("{conversation}.jsonl");
+        folders.filter_map(|folder| std::fs::read_to_string(folder.path().join(&file)).ok()).collect()
     }
 
     pub(crate) fn options(&self, launch: LaunchOptions) -> ClaudeOptions {
@@ -83,6 +92,15 @@ impl Place {
     /// An agent that asks for nearly everything and is allowed all of it.
     pub(crate) async fn allowed(&self) -> Session {
         self.open(self.options(LaunchOptions::default()), allowing()).await
+    }
+}
+
+/// Waits for a condition that nobody tells about.
+pub(crate) async fn until(what: &str, condition: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !condition() {
+        assert!(start.elapsed() < PATIENCE, "waited in vain for: {what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
 

@@ -205,7 +205,7 @@ impl Machine {
             }
             AgentEvent::Said(said) => self.said(said, elapsed_ms),
             AgentEvent::Counted { turns, tokens } => self.books.counted(turns, tokens),
-            AgentEvent::Retrying { status: Some(status @ (401 | 403)) } => {
+            AgentEvent::Retrying { status: Some(status @ (401 | 403)), .. } => {
                 // The CLI itself goes on for three minutes (protocol, section 11.1).
                 let reason =
                     format!("the model API refused the key (HTTP status {status}): check CLAUDE_API_KEY");

@@ -13,6 +13,7 @@ fn show(output: Output) -> String {
         }
         Output::Question { request, .. } => return format!("ask {request:?}"),
         Output::Withdrawn { request_id } => return format!("withdrawn {request_id}"),
+        Output::Partial(piece) => return format!("piece {piece:?}"),
         Output::Reply(reply) => return format!("reply {}", reply.outcome.is_ok()),
     };
     match event {
@@ -91,9 +92,9 @@ fn retries_are_reported_and_the_turn_still_completes() {
             "reply true",
             "system init",
             "system api_retry",
-            "Retrying { status: Some(529) }",
+            "Retrying { status: Some(529), attempt: 1, delay: 547ms }",
             "system api_retry",
-            "Retrying { status: Some(529) }",
+            "Retrying { status: Some(529), attempt: 2, delay: 1.092s }",
             "counted 1 12357/1",
             "text Echo: [[error 529 2]] go",
             "ended Completed \"Echo: [[error 529 2]] go\" turns=1 tokens=Some(12382) prompts=0",

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use agent::{Statement, TurnEnd};
 use domain::TokenUsage;
 use proptest::prelude::*;
@@ -269,7 +271,7 @@ fn a_timeout_fails_the_task_and_stops_the_agent() {
 fn a_refused_key_is_noticed_at_the_first_retry() {
     let mut machine = machine();
     play(&mut machine, [ready()]);
-    let retry = |status| Input::Agent(AgentEvent::Retrying { status });
+    let retry = |status| Input::Agent(AgentEvent::Retrying { status, attempt: 1, delay: Duration::ZERO });
     assert_eq!(play(&mut machine, [retry(Some(529)), retry(None)]), Vec::<String>::new());
     assert_eq!(play(&mut machine, [retry(Some(401))]), ["Interrupt", "Arm(Interrupt)"]);
     let shown = play(&mut machine, [turn(TurnEnding::Aborted, vec![PROMPT])]);
@@ -298,7 +300,11 @@ fn any_input() -> impl Strategy<Value = fn() -> Input> {
         Just((|| Input::Agent(AgentEvent::Idle)) as fn() -> Input),
         Just((|| Input::Agent(AgentEvent::Background { open: 1 })) as fn() -> Input),
         Just((|| Input::Agent(AgentEvent::Background { open: 0 })) as fn() -> Input),
-        Just((|| Input::Agent(AgentEvent::Retrying { status: Some(401) })) as fn() -> Input),
+        Just(
+            (|| {
+                Input::Agent(AgentEvent::Retrying { status: Some(401), attempt: 1, delay: Duration::ZERO })
+            }) as fn() -> Input
+        ),
         Just((|| turn(TurnEnding::Completed, vec![PROMPT])) as fn() -> Input),
         Just((|| turn(TurnEnding::Failed("f".into()), vec![])) as fn() -> Input),
         Just((|| turn(TurnEnding::Aborted, vec![PROMPT])) as fn() -> Input),
