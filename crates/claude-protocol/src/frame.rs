@@ -148,6 +148,25 @@ struct LifecycleLine {
 
 /// Reads a line. Never fails: see [`Frame`].
 pub fn decode(line: &[u8]) -> Frame {
+    frequent(line).unwrap_or_else(|| decode_any(line))
+}
+
+/// The kinds that come most often begin with their type: finding it does not take a pass over the whole line.
+fn frequent(line: &[u8]) -> Option<Frame> {
+    let rest = line.strip_prefix(br#"{"type":""#)?;
+    if rest.starts_with(br#"stream_event""#) {
+        return StreamEvent::read(line).map(Frame::StreamEvent);
+    }
+    if rest.starts_with(br#"assistant""#) {
+        return AssistantMessage::read(line).map(Frame::Assistant);
+    }
+    if rest.starts_with(br#"user""#) {
+        return UserMessage::read(line).map(Frame::User);
+    }
+    None
+}
+
+fn decode_any(line: &[u8]) -> Frame {
     // Serde would read a list as an object without names.
     if line.trim_ascii_start().first() != Some(&b'{') {
         return Frame::NotJson;

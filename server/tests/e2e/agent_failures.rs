@@ -125,7 +125,11 @@ async fn a_task_goes_on_while_its_background_command_runs() {
 #[tokio::test]
 async fn an_agent_that_writes_without_end_is_stopped_before_it_fills_the_memory() {
     let builder = ServerBuilder::demo(BINARY);
-    let cli = fake_cli(&builder, "tr '\\0' x < /dev/zero | fold -w 1000000");
+    // Ready, so that nothing but its output ends it.
+    let script = r#"read -r line
+        echo '{"type":"control_response","response":{"subtype":"success","request_id":"initialize","response":{}}}'
+        tr '\0' x < /dev/zero | fold -w 1000000"#;
+    let cli = fake_cli(&builder, script);
     let server = builder.variable("CLAUDE_CLI_PATH", &cli).start().await;
     server.submit(&task(&server, "flood", "p")).await;
     let complete = server.stream("flood", "?after=240").await.finish().await;
