@@ -45,6 +45,8 @@ pub enum AgentEvent {
     TurnEnded(TurnEnd),
     /// The prompt with this id will not be answered.
     PromptRefused(Uuid),
+    /// The prompt with this id was dropped by an interrupt before its turn began. No turn's end will name it.
+    PromptCancelled(Uuid),
     /// Its process is gone. The last event.
     Exited(Exit),
 }

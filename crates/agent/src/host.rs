@@ -91,6 +91,12 @@ pub trait McpServer: Send + Sync {
     /// # Errors
     /// When there is no answer to be had; the text is for people.
     async fn handle(&self, message: Box<RawValue>) -> Result<Option<Box<RawValue>>, String>;
+
+    /// The server that one agent alone talks to: ids of requests are unique to an agent, not to a host. `None` when
+    /// this one keeps nothing between messages, so that agents may share it.
+    fn for_agent(&self) -> Option<Arc<dyn McpServer>> {
+        None
+    }
 }
 
 /// Everything that may be asked, and who answers.

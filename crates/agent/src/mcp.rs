@@ -8,7 +8,7 @@ use rmcp::{RoleServer, Service, ServiceExt};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream, ReadHalf, WriteHalf};
-use tokio::sync::{Mutex as AsyncMutex, oneshot};
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
 
 use crate::McpServer;
@@ -16,18 +16,23 @@ use crate::McpServer;
 /// Bytes that may lie between us and the service.
 const PIPE_BYTES: usize = 64 * 1024;
 
+/// Messages that may wait for the service.
+const LINES: usize = 64;
+
+type Response = oneshot::Receiver<Box<RawValue>>;
 type Waiting = Arc<Mutex<HashMap<String, oneshot::Sender<Box<RawValue>>>>>;
 
-/// An `rmcp` service as a server that an agent may call. Each agent that shakes hands gets a new service.
+/// An `rmcp` service as a server that agents may call. Each agent that shakes hands gets a service of its own.
 pub struct RmcpServer<F> {
-    make: F,
-    connection: AsyncMutex<Option<Connection>>,
+    make: Arc<F>,
+    connection: Mutex<Option<Connection>>,
 }
 
 struct Connection {
-    writer: WriteHalf<DuplexStream>,
+    /// Whole lines to the service.
+    lines: mpsc::Sender<String>,
     waiting: Waiting,
-    tasks: [AbortHandle; 2],
+    tasks: [AbortHandle; 3],
 }
 
 impl Drop for Connection {
@@ -47,12 +52,12 @@ struct Envelope<'a> {
 
 impl<F, S> RmcpServer<F>
 where
-    F: Fn() -> S + Send + Sync,
+    F: Fn() -> S + Send + Sync + 'static,
     S: Service<RoleServer>,
 {
-    /// A server whose service `make` makes.
+    /// A server whose services `make` makes.
     pub fn new(make: F) -> Self {
-        Self { make, connection: AsyncMutex::new(None) }
+        Self { make: Arc::new(make), connection: Mutex::new(None) }
     }
 
     fn connect(&self) -> Connection {
@@ -69,16 +74,19 @@ where
             }
         });
         let (reader, writer) = tokio::io::split(ours);
+        let (lines, to_write) = mpsc::channel(LINES);
         let waiting = Waiting::default();
-        let reading = tokio::spawn(read_responses(reader, Arc::clone(&waiting)));
-        Connection { writer, waiting, tasks: [serving.abort_handle(), reading.abort_handle()] }
+        let reading = tokio::spawn(read_responses(reader, Arc::clone(&waiting), lines.downgrade()));
+        let writing = tokio::spawn(write_lines(writer, to_write));
+        let tasks = [serving, reading, writing].map(|task| task.abort_handle());
+        Connection { lines, waiting, tasks }
     }
 
-    /// Writes the message, and gives where its response will come, if it is a request.
-    async fn deliver(&self, message: &RawValue) -> Result<Option<oneshot::Receiver<Box<RawValue>>>, String> {
+    /// Where a message goes and, if it is a request, where its response will come.
+    fn route(&self, message: &RawValue) -> Result<(mpsc::Sender<String>, Option<Response>), String> {
         let envelope: Envelope<'_> =
             serde_json::from_str(message.get()).map_err(|error| format!("no JSON-RPC: {error}"))?;
-        let mut connection = self.connection.lock().await;
+        let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
         if envelope.method.as_deref() == Some("initialize") {
             *connection = Some(self.connect());
         }
@@ -88,10 +96,16 @@ where
             lock(&connection.waiting).insert(id.get().to_owned(), sender);
             receiver
         });
-        let mut line = message.get().replace(['\n', '\r'], " ");
-        line.push('\n');
-        connection.writer.write_all(line.as_bytes()).await.map_err(|error| error.to_string())?;
-        Ok(response)
+        Ok((connection.lines.clone(), response))
+    }
+}
+
+/// Writes lines to their end, whoever gives up waiting for their answer.
+async fn write_lines(mut writer: WriteHalf<DuplexStream>, mut lines: mpsc::Receiver<String>) {
+    while let Some(line) = lines.recv().await {
+        if writer.write_all(line.as_bytes()).await.is_err() {
+            return;
+        }
     }
 }
 
@@ -99,18 +113,31 @@ fn lock(waiting: &Waiting) -> std::sync::MutexGuard<'_, HashMap<String, oneshot:
     waiting.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Hands out responses until the service is gone; then everybody who waits is told.
-async fn read_responses(reader: ReadHalf<DuplexStream>, waiting: Waiting) {
-    let mut lines = BufReader::new(reader).lines();
-    while let Ok(Some(line)) = lines.next_line().await {
+/// Hands out responses until the service is gone; then everybody who waits is told. A request of the service's own is
+/// refused: the CLI has no way to take it.
+async fn read_responses(reader: ReadHalf<DuplexStream>, waiting: Waiting, lines: mpsc::WeakSender<String>) {
+    let mut output = BufReader::new(reader).lines();
+    while let Ok(Some(line)) = output.next_line().await {
         let Ok(message) = serde_json::from_str::<Box<RawValue>>(&line) else { continue };
-        let Ok(Envelope { id: Some(id), method: None }) = serde_json::from_str(&line) else {
-            tracing::debug!("a notification of an MCP server was left out");
-            continue;
-        };
-        // Whoever asked may have been told to stop.
-        if let Some(waiting) = lock(&waiting).remove(id.get()) {
-            waiting.send(message).ok();
+        match serde_json::from_str(&line) {
+            Ok(Envelope { id: Some(id), method: None }) => {
+                // Whoever asked may have been told to stop.
+                if let Some(waiting) = lock(&waiting).remove(id.get()) {
+                    waiting.send(message).ok();
+                }
+            }
+            Ok(Envelope { id: Some(id), method: Some(method) }) => {
+                let refusal = format!(
+                    "{{\"jsonrpc\":\"2.0\",\"id\":{},\"error\":{{\"code\":-32601,\"message\":\"not answered here\"}}}}\n",
+                    id.get()
+                );
+                tracing::debug!(method, "a request of an MCP server was refused");
+                // A full queue means that the service takes nothing, and it is waited for by others.
+                if let Some(lines) = lines.upgrade() {
+                    lines.try_send(refusal).ok();
+                }
+            }
+            _ => tracing::debug!("a notification of an MCP server was left out"),
         }
     }
     lock(&waiting).clear();
@@ -119,13 +146,21 @@ async fn read_responses(reader: ReadHalf<DuplexStream>, waiting: Waiting) {
 #[async_trait]
 impl<F, S> McpServer for RmcpServer<F>
 where
-    F: Fn() -> S + Send + Sync,
+    F: Fn() -> S + Send + Sync + 'static,
     S: Service<RoleServer>,
 {
     async fn handle(&self, message: Box<RawValue>) -> Result<Option<Box<RawValue>>, String> {
-        match self.deliver(&message).await? {
-            Some(response) => response.await.map(Some).map_err(|_| "the MCP server has ended".to_owned()),
+        let (lines, response) = self.route(&message)?;
+        let gone = || "the MCP server has ended".to_owned();
+        let line = format!("{}\n", message.get().replace(['\n', '\r'], " "));
+        lines.send(line).await.map_err(|_| gone())?;
+        match response {
+            Some(response) => response.await.map(Some).map_err(|_| gone()),
             None => Ok(None),
         }
+    }
+
+    fn for_agent(&self) -> Option<Arc<dyn McpServer>> {
+        Some(Arc::new(Self { make: Arc::clone(&self.make), connection: Mutex::new(None) }))
     }
 }

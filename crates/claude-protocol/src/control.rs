@@ -161,7 +161,14 @@ fn line(value: &impl Serialize) -> Vec<u8> {
 /// A request of ours; the id comes back in the [`ControlReply`].
 #[must_use]
 pub fn control_request(request_id: &str, request: &HostRequest) -> Vec<u8> {
-    line(&json!({"type": "control_request", "request_id": request_id, "request": request}))
+    #[derive(Serialize)]
+    struct Line<'a> {
+        r#type: &'static str,
+        request_id: &'a str,
+        request: &'a HostRequest,
+    }
+    // Not by way of a tree of values: raw JSON may hold numbers and depths that it has no place for.
+    line(&Line { r#type: "control_request", request_id, request })
 }
 
 /// Withdraws a request of ours.

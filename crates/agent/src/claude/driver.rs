@@ -12,6 +12,7 @@ use process::{Child, Ladder, Life};
 use serde_json::value::RawValue;
 use tokio::io::AsyncWriteExt;
 use tokio::process::ChildStdin;
+use tokio::runtime::Handle;
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -38,6 +39,8 @@ pub(super) const INITIALIZE_ID: &str = "initialize";
 pub(super) const ORDERLY: Ladder =
     Ladder { exit_grace: Duration::from_secs(3), term_grace: Duration::from_secs(3) };
 pub(super) const NOW: Ladder = Ladder { exit_grace: Duration::ZERO, term_grace: Duration::from_millis(350) };
+
+const AT_ONCE: Ladder = Ladder { exit_grace: Duration::ZERO, term_grace: Duration::ZERO };
 
 /// Why a control request was not fulfilled.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -94,7 +97,8 @@ pub struct ClaudeAgent {
     life: Life,
     shared: Arc<Shared>,
     transcript: Option<Transcript>,
-    _writing: Option<Writing>,
+    /// Given back when the last process is gone.
+    writing: Mutex<Option<Writing>>,
     reader: JoinHandle<()>,
     writer: JoinHandle<()>,
 }
@@ -123,7 +127,7 @@ impl ClaudeAgent {
         let reader = tokio::spawn(reader.run(stdout));
         let writer = tokio::spawn(write_input(stdin, lines));
         let input = Mutex::new(Some(input));
-        (Self { input, life, shared, transcript, _writing: writing, reader, writer }, receiver)
+        (Self { input, life, shared, transcript, writing: Mutex::new(writing), reader, writer }, receiver)
     }
 
     /// Sends a message: a new turn's prompt, or one into the running turn.
@@ -136,7 +140,8 @@ impl ClaudeAgent {
         self.write(user_prompt(prompt)).inspect_err(|_| self.shared.follow(Change::Done(prompt.uuid)))
     }
 
-    /// Asks the CLI for something, and waits for its answer for at most a minute.
+    /// Asks the CLI for something, and waits for its answer for at most a minute. The answer stands in its output behind
+    /// what it said before: take events meanwhile, or it may not be reached.
     ///
     /// # Errors
     /// When it refuses, does not answer or is gone.
@@ -193,6 +198,10 @@ impl ClaudeAgent {
         sender.try_send(line).map_err(|_| AgentGone)
     }
 
+    fn take_writing(&self) -> Option<Writing> {
+        self.writing.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
     fn close_input(&self) {
         if let Ok(mut input) = self.input.lock() {
             input.take();
@@ -225,6 +234,7 @@ impl Agent for ClaudeAgent {
             Urgency::Orderly => self.life.stop(ORDERLY).await,
             Urgency::Now => self.life.stop(NOW).await,
         };
+        drop(self.take_writing());
         StopReceipt {
             took: receipt.took,
             processes_killed: receipt.processes_killed,
@@ -240,6 +250,14 @@ impl Drop for ClaudeAgent {
         self.writer.abort();
         self.shared.requests.close();
         self.shared.follow(Change::Ended);
+        // Nobody may write the conversation before its last writer is gone.
+        if let (Some(writing), Ok(runtime)) = (self.take_writing(), Handle::try_current()) {
+            let life = self.life.clone();
+            runtime.spawn(async move {
+                life.stop(AT_ONCE).await;
+                drop(writing);
+            });
+        }
     }
 }
 

@@ -76,9 +76,7 @@ impl ClaudeLauncher {
             None => None,
         };
         let transcript = conversation.map(|id| self.transcript(id));
-        if let Conversation::Resume(from) | Conversation::Fork { from, .. } = options.launch.conversation {
-            prepare_resume(&self.transcript(from)).await?;
-        }
+        self.check_origin(options.launch.conversation).await?;
         // No agent reaches the others of this machine, or starts work that nobody owns.
         for tool in Permissions::removed_tools() {
             if !options.launch.disallowed_tools.contains(&tool) {
@@ -91,6 +89,23 @@ impl ClaudeLauncher {
         let child = process::spawn(spec).await.map_err(|error| LaunchError::NotStarted(error.to_string()))?;
         let opened = Opened { host, initialize: options.initialize, transcript, writing };
         Ok(ClaudeAgent::start(child, opened))
+    }
+
+    /// Makes sure that there is something to go on from.
+    async fn check_origin(&self, conversation: Conversation) -> Result<(), LaunchError> {
+        match conversation {
+            Conversation::Resume(from) => prepare_resume(&self.transcript(from)).await,
+            Conversation::Fork { from, .. } => {
+                let transcript = self.transcript(from);
+                // Nothing is mended that somebody writes.
+                match self.writers.claim(from) {
+                    Some(_writing) => prepare_resume(&transcript).await,
+                    None if transcript.exists().await => Ok(()),
+                    None => Err(LaunchError::ConversationLost),
+                }
+            }
+            Conversation::Fresh | Conversation::New(_) | Conversation::Continue => Ok(()),
+        }
     }
 
     fn transcript(&self, conversation: Uuid) -> Transcript {

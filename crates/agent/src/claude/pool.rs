@@ -10,10 +10,10 @@ use async_trait::async_trait;
 use claude_protocol::{CanUseTool, ClaimSession, Conversation, HostRequest, LaunchOptions, PermissionAnswer};
 use tokio::time::timeout;
 
-use super::driver::ClaudeAgent;
+use super::driver::{ClaudeAgent, RequestError};
 use super::launcher::{ClaudeLauncher, ClaudeOptions, check_folder};
 use super::phase::Phase;
-use crate::{Events, Host, LaunchError, PermissionHandler};
+use crate::{AgentEvent, Events, Host, LaunchError, PermissionHandler};
 
 /// The CLI is ready in 0.4 s alone; longer than this is no gain over a start when it is needed.
 const READY_WITHIN: Duration = Duration::from_secs(30);
@@ -125,10 +125,19 @@ impl Pool {
         // Nobody else has the slot yet.
         slot.0.set(Arc::clone(&permissions)).ok();
         while let Some(spare) = self.take(&options) {
-            let in_place = spare.is_in_place(&options);
-            if in_place || claim(&spare.agent, &options).await {
-                spare.permissions.0.set(permissions).ok();
-                return Ok((spare.agent, spare.events));
+            let bound =
+                if spare.is_in_place(&options) { Ok(()) } else { claim(&spare.agent, &options).await };
+            match bound {
+                Ok(()) => {
+                    spare.permissions.0.set(permissions).ok();
+                    return Ok((spare.agent, spare.events));
+                }
+                // The folder is the reason, and another one would say the same.
+                Err(RequestError::Refused(_)) => {
+                    self.lock().push(spare);
+                    break;
+                }
+                Err(RequestError::NoAnswer(_) | RequestError::Gone) => {}
             }
         }
         self.launcher.start(options, Host::new(slot)).await
@@ -140,12 +149,12 @@ impl Pool {
         }
         let permissions = Slot::default();
         let started = self.launcher.start(options.clone(), Host::new(permissions.clone())).await;
-        let (agent, events) = started.map_err(|_| Unready::NotWanted)?;
+        let (agent, mut events) = started.map_err(|_| Unready::NotWanted)?;
         let mut phase = agent.phase();
         let ready = phase.wait_for(|phase| !matches!(phase, Phase::Starting));
         match timeout(READY_WITHIN, ready).await.map(|phase| phase.map(|phase| *phase)) {
             Ok(Ok(Phase::Ready)) => {}
-            Ok(_) => return Err(Unready::Refused),
+            Ok(_) => return Err(why_it_ended(&mut events).await),
             Err(_) => return Err(Unready::NotWanted),
         }
         let mut spares = self.lock();
@@ -172,22 +181,40 @@ impl Pool {
 
 /// Why an agent does not wait in the pool.
 enum Unready {
-    /// The pool is full, the options do not fit it, or the machine is too slow.
+    /// The pool is full, the options do not fit it, the machine is too slow or the agent broke.
     NotWanted,
-    /// The CLI ended instead of getting ready.
+    /// The CLI does not know how to wait.
     Refused,
 }
 
-/// Binds a waiting agent to its folder. An agent that refuses is of no use.
-async fn claim(agent: &ClaudeAgent, options: &ClaudeOptions) -> bool {
+/// What an agent that ended before it was ready said.
+async fn why_it_ended(events: &mut Events) -> Unready {
+    loop {
+        let batch = events.batch(64).await;
+        if batch.is_empty() {
+            return Unready::NotWanted;
+        }
+        for event in batch {
+            if let AgentEvent::Exited(exit) = event
+                && exit.stderr_tail.contains("unknown option")
+            {
+                return Unready::Refused;
+            }
+        }
+    }
+}
+
+/// Binds a waiting agent to its folder. One that refuses goes on waiting.
+async fn claim(agent: &ClaudeAgent, options: &ClaudeOptions) -> Result<(), RequestError> {
     let claim = HostRequest::ClaimSession(ClaimSession {
         cwd: options.working_directory.to_string_lossy().into_owned(),
-        permission_mode: options.launch.permission_mode.map(str::to_owned),
+        // What it waited with is not the wanted one if that is the default.
+        permission_mode: Some(options.launch.permission_mode.unwrap_or("default").to_owned()),
         ..ClaimSession::default()
     });
     let answer = agent.request_within(&claim, CLAIMED_WITHIN).await;
     if let Err(error) = &answer {
         tracing::info!(%error, "a waiting agent could not be bound to a folder: starting another");
     }
-    answer.is_ok()
+    answer.map(drop)
 }

@@ -27,7 +27,12 @@ pub(super) struct Questions {
 }
 
 impl Questions {
-    pub(super) fn new(host: Host, input: mpsc::WeakSender<Vec<u8>>) -> Self {
+    pub(super) fn new(mut host: Host, input: mpsc::WeakSender<Vec<u8>>) -> Self {
+        for server in host.mcp_servers.values_mut() {
+            if let Some(own) = server.for_agent() {
+                *server = own;
+            }
+        }
         Self { host, input, answering: JoinSet::new(), open: HashMap::new(), names: HashMap::new() }
     }
 

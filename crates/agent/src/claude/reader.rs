@@ -16,6 +16,8 @@ use super::translate::{Output, Translator};
 use crate::{AgentEvent, EventSender, Exit};
 
 const READ_BYTES: usize = 64 * 1024;
+/// More than a pipe holds unless root says otherwise.
+const MOST_IN_A_PIPE: usize = 1024 * 1024;
 /// The CLI answers `initialize` within 0.4 s alone and 4 s among eight on two cores.
 const READY_WITHIN: Duration = Duration::from_secs(60);
 /// After the output has ended, the process gets this long to follow.
@@ -23,9 +25,6 @@ const EXIT_AFTER_OUTPUT: Duration = Duration::from_secs(5);
 
 /// What the CLI says when there is nothing to resume (protocol, section 11.2).
 const CONVERSATION_LOST: &str = "No conversation found with session ID";
-
-/// The agent's owner has let go of its events.
-struct NobodyListens;
 
 pub(super) struct Reader {
     life: Life,
@@ -51,16 +50,14 @@ impl Reader {
     }
 
     pub(super) async fn run(mut self, mut stdout: impl AsyncRead + Unpin) {
-        let read = self.read(&mut stdout).await;
+        self.read(&mut stdout).await;
         self.shared.requests.close();
-        if read.is_ok() {
-            self.report_exit().await;
-        }
+        self.report_exit().await;
         self.shared.follow(Change::Ended);
     }
 
     /// Reads until the output ends, or the process has ended and its pipe is held open by somebody else.
-    async fn read(&mut self, stdout: &mut (impl AsyncRead + Unpin)) -> Result<(), NobodyListens> {
+    async fn read(&mut self, stdout: &mut (impl AsyncRead + Unpin)) {
         let mut splitter = LineSplitter::default();
         let ready_by = sleep_until(Instant::now() + READY_WITHIN);
         let life = self.life.clone();
@@ -73,19 +70,22 @@ impl Reader {
                 // Time limits first: an output that never pauses must not hide them.
                 biased;
                 () = &mut held_open => {
-                    tracing::warn!("a process that the agent left behind holds its output open");
+                    // Or the owner was slow to take events, and all of it is there.
+                    if !self.read_rest(stdout, &mut splitter).await {
+                        tracing::warn!("a process that the agent left behind holds its output open");
+                    }
                     break;
                 }
                 () = &mut ready_by, if !self.ready && !late => {
                     late = true;
                     let reason = format!("the agent was not ready within {} seconds", READY_WITHIN.as_secs());
-                    self.send(AgentEvent::Unusable(reason), 0).await?;
+                    self.send(AgentEvent::Unusable(reason), 0).await;
                 }
-                failure = self.questions.answered() => self.after_answer(failure).await?,
+                failure = self.questions.answered() => self.after_answer(failure).await,
                 read = stdout.read_buf(splitter.buffer()) => match read {
                     Ok(0) => break,
                     Ok(_) => while let Some(line) = splitter.next_line() {
-                        self.handle(line).await?;
+                        self.handle(line).await;
                     },
                     Err(error) => {
                         tracing::warn!(%error, "the agent's output could not be read");
@@ -95,39 +95,60 @@ impl Reader {
             }
         }
         if let Some(line) = splitter.finish() {
-            self.handle(line).await?;
+            self.handle(line).await;
         }
-        Ok(())
     }
 
-    async fn handle(&mut self, line: Line) -> Result<(), NobodyListens> {
+    /// Reads what is in the pipe without waiting for more. Gives whether that was the end.
+    async fn read_rest(
+        &mut self,
+        stdout: &mut (impl AsyncRead + Unpin),
+        splitter: &mut LineSplitter,
+    ) -> bool {
+        let mut left = MOST_IN_A_PIPE;
+        while left > 0 {
+            splitter.buffer().reserve(READ_BYTES);
+            match timeout(Duration::ZERO, stdout.read_buf(splitter.buffer())).await {
+                Ok(Ok(bytes)) if bytes > 0 => left = left.saturating_sub(bytes),
+                Ok(_) => return true,
+                Err(_) => return false,
+            }
+            while let Some(line) = splitter.next_line() {
+                self.handle(line).await;
+            }
+        }
+        false
+    }
+
+    async fn handle(&mut self, line: Line) {
         let mut bytes = line.len();
         for output in self.translator.line(line) {
             match output {
                 Output::Event(event) => {
                     self.follow(&event);
-                    self.send(event, std::mem::take(&mut bytes)).await?;
+                    self.send(event, std::mem::take(&mut bytes)).await;
                 }
                 Output::Question { request_id, request } => {
                     let at_once = self.questions.ask(request_id, request);
-                    self.after_answer(at_once).await?;
+                    self.after_answer(at_once).await;
                 }
                 Output::Withdrawn { request_id } => {
                     self.questions.withdraw(&request_id);
-                    self.after_answer(None).await?;
+                    self.after_answer(None).await;
                 }
-                Output::Reply(reply) => self.reply(reply).await?,
+                Output::Reply(reply) => self.reply(reply).await,
                 Output::Partial(piece) => self.shared.piece(piece),
             }
         }
-        Ok(())
     }
 
     fn follow(&self, event: &AgentEvent) {
         match event {
             AgentEvent::Busy => self.shared.follow(Change::Busy),
             AgentEvent::Idle => self.shared.follow(Change::Idle),
-            AgentEvent::PromptRefused(prompt) => self.shared.follow(Change::Done(*prompt)),
+            AgentEvent::PromptRefused(prompt) | AgentEvent::PromptCancelled(prompt) => {
+                self.shared.follow(Change::Done(*prompt))
+            }
             AgentEvent::TurnEnded(end) => {
                 for prompt in &end.prompts {
                     self.shared.follow(Change::Done(*prompt));
@@ -137,18 +158,17 @@ impl Reader {
         }
     }
 
-    async fn after_answer(&mut self, line: Option<Vec<u8>>) -> Result<(), NobodyListens> {
+    async fn after_answer(&mut self, line: Option<Vec<u8>>) {
         self.shared.follow(Change::Questions(self.questions.open()));
-        match line {
-            Some(line) => self.answer(line).await,
-            None => Ok(()),
+        if let Some(line) = line {
+            self.answer(line).await;
         }
     }
 
-    async fn reply(&mut self, reply: ControlReply) -> Result<(), NobodyListens> {
-        let Some(reply) = self.shared.requests.answer(reply) else { return Ok(()) };
+    async fn reply(&mut self, reply: ControlReply) {
+        let Some(reply) = self.shared.requests.answer(reply) else { return };
         if reply.request_id.as_deref() != Some(INITIALIZE_ID) {
-            return Ok(());
+            return;
         }
         self.ready = true;
         match reply.outcome {
@@ -164,17 +184,17 @@ impl Reader {
 
     /// Never waits for the CLI: one that stopped reading must not stop us from reading it. It would wait for its
     /// answer for ever, so it is given up.
-    async fn answer(&self, line: Vec<u8>) -> Result<(), NobodyListens> {
+    async fn answer(&self, line: Vec<u8>) {
         let sent = self.input.upgrade().map(|input| input.try_send(line));
-        match sent {
-            Some(Ok(())) => Ok(()),
-            _ => self.send(AgentEvent::Unusable("the agent no longer reads its input".to_owned()), 0).await,
+        if !matches!(sent, Some(Ok(()))) {
+            self.send(AgentEvent::Unusable("the agent no longer reads its input".to_owned()), 0).await;
         }
     }
 
-    /// `bytes` is the length of the line that the event came from.
-    async fn send(&self, event: AgentEvent, bytes: usize) -> Result<(), NobodyListens> {
-        if self.events.send(event, bytes).await { Ok(()) } else { Err(NobodyListens) }
+    /// `bytes` is the length of the line that the event came from. When the owner has let go of the events, they are
+    /// dropped: the output is read on all the same, or the agent would stand still.
+    async fn send(&self, event: AgentEvent, bytes: usize) {
+        self.events.send(event, bytes).await;
     }
 
     async fn report_exit(&self) {
@@ -188,9 +208,6 @@ impl Reader {
         let stderr_tail = self.life.stderr_tail();
         let conversation_lost = stderr_tail.contains(CONVERSATION_LOST);
         let exit = Exit { code: exit.code, signal: exit.signal, stderr_tail, conversation_lost };
-        // Nobody listens any more when the owner has let go: then there is nobody to tell.
-        if self.send(AgentEvent::Exited(exit), 0).await.is_err() {
-            tracing::debug!("the agent's end was not waited for");
-        }
+        self.send(AgentEvent::Exited(exit), 0).await;
     }
 }

@@ -12,6 +12,7 @@ use claude_protocol::{
 use domain::TokenUsage;
 use serde_json::json;
 use serde_json::value::{RawValue, to_raw_value};
+use uuid::Uuid;
 
 use super::changes::{changed_file, file_to_change};
 use crate::{AgentEvent, Said, Statement, TurnEnd, TurnEnding};
@@ -47,6 +48,8 @@ struct Call {
 pub(super) struct Translator {
     calls: HashMap<String, Call>,
     answers: HashSet<String>,
+    /// Prompts whose turn has begun and whose fate is not told yet.
+    started: HashSet<Uuid>,
     tokens_before: TokenUsage,
     tokens_of_answer: TokenUsage,
 }
@@ -98,6 +101,22 @@ impl Translator {
             Frame::ControlResponse(reply) => vec![Output::Reply(reply)],
             Frame::CommandLifecycle { prompt, state: CommandState::Discarded | CommandState::Refused } => {
                 vec![Output::Event(AgentEvent::PromptRefused(prompt))]
+            }
+            Frame::CommandLifecycle { prompt, state: CommandState::Started } => {
+                if self.started.len() < MOST_OPEN_CALLS {
+                    self.started.insert(prompt);
+                }
+                Vec::new()
+            }
+            // One whose turn had begun is named by that turn's result.
+            Frame::CommandLifecycle { prompt, state: CommandState::Cancelled } => {
+                let began = self.started.remove(&prompt);
+                let dropped = (!began).then_some(Output::Event(AgentEvent::PromptCancelled(prompt)));
+                dropped.into_iter().collect()
+            }
+            Frame::CommandLifecycle { prompt, state: CommandState::Completed } => {
+                self.started.remove(&prompt);
+                Vec::new()
             }
             // What else becomes of a prompt is told by the result that names it.
             Frame::CommandLifecycle { .. } | Frame::KeepAlive => Vec::new(),
@@ -248,7 +267,11 @@ impl Translator {
             cache_read: model.cache_read_input_tokens,
             cache_creation: model.cache_creation_input_tokens,
         });
-        *self = Self { calls: std::mem::take(&mut self.calls), ..Self::default() };
+        *self = Self {
+            calls: std::mem::take(&mut self.calls),
+            started: std::mem::take(&mut self.started),
+            ..Self::default()
+        };
         let mut prompts = result.user_message_uuids.clone();
         prompts.extend(result.user_message_uuid.filter(|prompt| !prompts.contains(prompt)));
         TurnEnd {

@@ -1,9 +1,12 @@
+use std::time::Duration;
+
 use agent::protocol::{Conversation, LaunchOptions};
 use agent::{Agent, AgentEvent, Host, LaunchError, TurnEnding, Urgency};
 use rustix::process::{Pid, Signal, kill_process};
+use tokio::time::timeout;
 use uuid::Uuid;
 
-use crate::place::{Place, Session, allowing, until};
+use crate::place::{PATIENCE, Place, Session, allowing, until};
 
 fn launch(conversation: Conversation) -> LaunchOptions {
     LaunchOptions { conversation, ..LaunchOptions::default() }
@@ -81,5 +84,19 @@ async fn a_conversation_has_one_writer() {
     let options = place.options(launch(Conversation::Resume(id)));
     let error = place.try_open(options, Host::denying()).await.err();
     assert!(matches!(error, Some(LaunchError::ConversationInUse)), "{error:?}");
-    session.close().await;
+    // Let go of without a stop: killed, and free as soon as it is gone.
+    let pid = session.agent.pid();
+    drop(session);
+    let freed = async {
+        loop {
+            let options = place.options(launch(Conversation::Resume(id)));
+            match place.launcher.start(options, Host::denying()).await.err() {
+                Some(LaunchError::ConversationInUse) => tokio::time::sleep(Duration::from_millis(5)).await,
+                other => return other,
+            }
+        }
+    };
+    let error = timeout(PATIENCE, freed).await.unwrap();
+    assert!(matches!(error, Some(LaunchError::ConversationLost)), "it had no prompt: {error:?}");
+    assert!(!std::path::Path::new(&format!("/proc/{pid}")).exists(), "its writer is gone");
 }

@@ -2,7 +2,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use agent::protocol::{CanUseTool, Delta, LaunchOptions, PermissionAnswer, StreamEvent};
-use agent::{Agent, Host, TurnEnding};
+use agent::{Agent, AgentEvent, Host, TurnEnding};
 
 use tokio::time::timeout;
 
@@ -69,6 +69,21 @@ async fn in_a_command_with_children_leaves_none_and_the_process_takes_the_next_p
     let pid = session.agent.pid();
     assert_eq!(session.turn("[[say again]]").await.end.text, "again");
     assert_eq!(session.agent.pid(), pid);
+    session.close().await;
+}
+
+#[tokio::test]
+async fn a_prompt_that_waits_is_dropped_and_told() {
+    let place = Place::new().await;
+    let mut session = place.allowed().await;
+    let mut phase = session.agent.phase();
+    session.send("[[stream 10000 5]]");
+    session.until(|event| matches!(event, AgentEvent::Busy)).await;
+    let second = session.send("[[say never]]");
+    session.agent.interrupt().await.unwrap();
+    session.until(|event| matches!(event, AgentEvent::PromptCancelled(prompt) if *prompt == second)).await;
+    phase.wait_for(|phase| *phase == agent::claude::Phase::Ready).await.unwrap();
+    assert_eq!(session.turn_of("[[say again]]").await.end.text, "again");
     session.close().await;
 }
 

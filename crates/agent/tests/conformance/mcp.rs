@@ -64,3 +64,18 @@ async fn a_tool_result_of_ten_megabytes_is_taken() {
     assert_eq!(turn.results().len(), 1);
     session.close().await;
 }
+
+#[tokio::test]
+async fn two_agents_of_one_host_do_not_mix_their_calls() {
+    let place = Place::new().await;
+    let host = allowing().mcp_server("calc", RmcpServer::new(|| Calculator));
+    let mut one = place.open(place.options(LaunchOptions::default()), host.clone()).await;
+    let mut other = place.open(place.options(LaunchOptions::default()), host).await;
+    let (first, second) = tokio::join!(
+        one.turn(r#"[[tool mcp__calc__add {"a": 1, "b": 1}]] [[say done]]"#),
+        other.turn(r#"[[tool mcp__calc__add {"a": 2, "b": 2}]] [[say done]]"#),
+    );
+    assert_eq!((first.results()[0].1.as_str(), second.results()[0].1.as_str()), ("2", "4"));
+    one.close().await;
+    other.close().await;
+}

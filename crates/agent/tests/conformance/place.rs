@@ -173,6 +173,17 @@ impl Session {
         turn
     }
 
+    /// As [`Self::turn`], passing over the ends of turns before.
+    pub(crate) async fn turn_of(&mut self, text: &str) -> Turn {
+        let id = self.send(text);
+        loop {
+            let turn = self.end_of_turn().await;
+            if turn.end.prompts.contains(&id) {
+                return turn;
+            }
+        }
+    }
+
     pub(crate) async fn called(&mut self, tool: &str) {
         self.until(|event| {
             matches!(event, AgentEvent::Said(said)

@@ -128,6 +128,16 @@ fn initialize_says_what_was_asked_for_and_nothing_else() {
 }
 
 #[test]
+fn a_schema_that_no_tree_of_values_can_hold_is_written_as_it_is() {
+    let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
+    for schema in [r#"{"maximum":1e999}"#, deep.as_str()] {
+        let initialize = Initialize { json_schema: Some(raw(schema)), ..Initialize::default() };
+        let written = control_request("r", &HostRequest::Initialize(Box::new(initialize)));
+        assert!(String::from_utf8_lossy(&written).contains(schema));
+    }
+}
+
+#[test]
 fn answers_name_the_question() {
     assert_eq!(
         read(&mcp_answer("q", Some(&raw(r#"{"jsonrpc":"2.0","id":1,"result":{}}"#)))),

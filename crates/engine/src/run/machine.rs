@@ -221,6 +221,8 @@ impl Machine {
                     self.stop(Cause::Failed { code: "agent_failed", reason, retryable: false });
                 }
             }
+            // Only an interrupt of ours does that, and it has its own way to the end.
+            AgentEvent::PromptCancelled(_) => {}
             AgentEvent::TurnEnded(end) => self.turn_ended(end, elapsed_ms),
             AgentEvent::Exited(exit) => self.exited(&exit),
         }
