@@ -84,10 +84,10 @@ impl Shared {
 pub(super) struct Opened {
     pub(super) host: Host,
     pub(super) initialize: Initialize,
-    /// `None` when the CLI chose the conversation.
-    pub(super) transcript: Option<Transcript>,
-    /// The right to write the conversation.
-    pub(super) writing: Option<Writing>,
+    /// Where the CLI keeps the conversation.
+    pub(super) transcript: Transcript,
+    /// The right to write it.
+    pub(super) writing: Writing,
 }
 
 /// The handle on one running CLI. Dropping it kills the CLI with everything it started.
@@ -96,7 +96,7 @@ pub struct ClaudeAgent {
     input: Mutex<Option<mpsc::Sender<Vec<u8>>>>,
     life: Life,
     shared: Arc<Shared>,
-    transcript: Option<Transcript>,
+    transcript: Transcript,
     /// Given back when the last process is gone.
     writing: Mutex<Option<Writing>>,
     reader: JoinHandle<()>,
@@ -127,7 +127,10 @@ impl ClaudeAgent {
         let reader = tokio::spawn(reader.run(stdout));
         let writer = tokio::spawn(write_input(stdin, lines));
         let input = Mutex::new(Some(input));
-        (Self { input, life, shared, transcript, writing: Mutex::new(writing), reader, writer }, receiver)
+        (
+            Self { input, life, shared, transcript, writing: Mutex::new(Some(writing)), reader, writer },
+            receiver,
+        )
     }
 
     /// Sends a message: a new turn's prompt, or one into the running turn.
@@ -221,10 +224,7 @@ impl Agent for ClaudeAgent {
     }
 
     async fn has_conversation(&self) -> bool {
-        match &self.transcript {
-            Some(transcript) => transcript.exists().await,
-            None => false,
-        }
+        self.transcript.exists().await
     }
 
     async fn stop(&self, urgency: Urgency) -> StopReceipt {

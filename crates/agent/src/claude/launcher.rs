@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::driver::{ClaudeAgent, Opened};
 use super::environment::Environment;
 use super::permissions::Permissions;
-use super::transcript::{Transcript, TranscriptError};
+use super::transcript::{Transcript, TranscriptError, newest};
 use super::writers::Writers;
 use crate::{AgentSpec, Events, Host, LaunchError, Launched, Launcher, Opening};
 
@@ -70,12 +70,9 @@ impl ClaudeLauncher {
         host: Host,
     ) -> Result<(ClaudeAgent, Events), LaunchError> {
         check_folder(&options.working_directory).await?;
-        let conversation = settle(&mut options.launch.conversation);
-        let writing = match conversation {
-            Some(id) => Some(self.writers.claim(id).ok_or(LaunchError::ConversationInUse)?),
-            None => None,
-        };
-        let transcript = conversation.map(|id| self.transcript(id));
+        let id = self.settle(&mut options).await?;
+        let writing = self.writers.claim(id).ok_or(LaunchError::ConversationInUse)?;
+        let transcript = self.transcript(id);
         self.check_origin(options.launch.conversation).await?;
         // No agent reaches the others of this machine, or starts work that nobody owns.
         for tool in Permissions::removed_tools() {
@@ -89,6 +86,26 @@ impl ClaudeLauncher {
         let child = process::spawn(spec).await.map_err(|error| LaunchError::NotStarted(error.to_string()))?;
         let opened = Opened { host, initialize: options.initialize, transcript, writing };
         Ok(ClaudeAgent::start(child, opened))
+    }
+
+    /// Decides which conversation will be written, and gives its id: two agents must not write the same one.
+    async fn settle(&self, options: &mut ClaudeOptions) -> Result<Uuid, LaunchError> {
+        let conversation = &mut options.launch.conversation;
+        if *conversation == Conversation::Continue {
+            let config = self.config.environment.folders.config();
+            let newest = newest(config, &options.working_directory).await;
+            let newest = newest.map_err(|error| LaunchError::NotStarted(error.to_string()))?;
+            *conversation = newest.map_or(Conversation::Fresh, Conversation::Resume);
+        }
+        match conversation {
+            Conversation::Fresh | Conversation::Continue => {
+                let id = Uuid::new_v4();
+                *conversation = Conversation::New(id);
+                Ok(id)
+            }
+            Conversation::New(id) | Conversation::Resume(id) => Ok(*id),
+            Conversation::Fork { to, .. } => Ok(*to.get_or_insert_with(Uuid::new_v4)),
+        }
     }
 
     /// Makes sure that there is something to go on from.
@@ -147,21 +164,6 @@ impl ClaudeLauncher {
             ..LaunchOptions::default()
         };
         ClaudeOptions { working_directory: spec.working_directory.clone(), launch, ..Default::default() }
-    }
-}
-
-/// Gives a new conversation its id, so that it can be found again. Gives the id that will be written, unless only the
-/// CLI knows it.
-fn settle(conversation: &mut Conversation) -> Option<Uuid> {
-    match conversation {
-        Conversation::Fresh => {
-            let id = Uuid::new_v4();
-            *conversation = Conversation::New(id);
-            Some(id)
-        }
-        Conversation::New(id) | Conversation::Resume(id) => Some(*id),
-        Conversation::Fork { to, .. } => Some(*to.get_or_insert_with(Uuid::new_v4)),
-        Conversation::Continue => None,
     }
 }
 

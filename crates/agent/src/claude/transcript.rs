@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use domain::ConversationId;
 use tokio::task::spawn_blocking;
+use uuid::Uuid;
 
 /// Read backwards in pieces of this size.
 const PIECE: u64 = 64 * 1024;
@@ -15,6 +16,36 @@ const PIECE: u64 = 64 * 1024;
 pub(super) struct Transcript {
     projects: PathBuf,
     file: String,
+}
+
+/// Longer names of a project's folder are cut by the CLI, and end with a hash.
+const LONGEST_KEY: usize = 200;
+
+/// The id of the newest conversation that was begun in a folder; `None` when there is none.
+///
+/// # Errors
+/// When the folder's path is so long that its conversations cannot be found.
+pub(super) async fn newest(config: &Path, working_directory: &Path) -> Result<Option<Uuid>, TranscriptError> {
+    let key: String = working_directory.to_string_lossy().chars().map(in_key).collect();
+    if key.len() > LONGEST_KEY {
+        let reason = "the folder's path is too long to find its newest conversation: resume it by its id";
+        return Err(io::Error::other(reason).into());
+    }
+    let Ok(mut files) = tokio::fs::read_dir(config.join("projects").join(key)).await else { return Ok(None) };
+    let mut newest = None;
+    while let Some(file) = files.next_entry().await? {
+        let path = file.path();
+        let id = path.file_stem().and_then(|stem| stem.to_str()?.parse::<Uuid>().ok());
+        if let Some(id) = id.filter(|_| path.extension().is_some_and(|extension| extension == "jsonl")) {
+            newest = newest.max(Some((file.metadata().await?.modified()?, id)));
+        }
+    }
+    Ok(newest.map(|(_, id)| id))
+}
+
+/// How the CLI writes a letter of a path in the name of the project's folder: it counts in UTF-16.
+fn in_key(letter: char) -> String {
+    if letter.is_ascii_alphanumeric() { letter.to_string() } else { "-".repeat(letter.len_utf16()) }
 }
 
 /// Why a conversation cannot be resumed.

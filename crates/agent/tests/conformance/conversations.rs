@@ -69,6 +69,21 @@ async fn a_fork_remembers_and_leaves_the_original_alone() {
 }
 
 #[tokio::test]
+async fn the_newest_conversation_of_the_folder_goes_on_and_without_one_a_new_one_begins() {
+    let place = Place::new().await;
+    let mut session = open(&place, Conversation::Continue).await;
+    session.turn("[[say first]]").await;
+    let options = place.options(launch(Conversation::Continue));
+    let error = place.try_open(options, Host::denying()).await.err();
+    assert!(matches!(error, Some(LaunchError::ConversationInUse)), "{error:?}");
+    session.close().await;
+    let mut session = open(&place, Conversation::Continue).await;
+    let history = session.turn("[[history]]").await.end.text;
+    assert!(history.contains("[[say first]]"), "{history}");
+    session.close().await;
+}
+
+#[tokio::test]
 async fn a_lost_conversation_is_an_error_and_no_empty_one() {
     let place = Place::new().await;
     let options = place.options(launch(Conversation::Resume(Uuid::new_v4())));
