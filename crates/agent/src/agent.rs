@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::{ConversationId, PermissionMode};
+use process::RungReport;
 use uuid::Uuid;
 
 use crate::Events;
@@ -72,8 +73,12 @@ pub enum Urgency {
 }
 
 /// What a stop did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StopReceipt {
+    /// Whether a turn was running and was interrupted first, so that the agent could write down its end.
+    pub interrupted: bool,
+    /// The rungs that were climbed after that, in order, and how long each took.
+    pub rungs: Vec<RungReport>,
     /// Time from the request to the end of the last process.
     pub took: Duration,
     /// Processes of the agent's tree that had to be killed.

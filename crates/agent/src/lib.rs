@@ -19,3 +19,4 @@ pub use claude_protocol as protocol;
 pub use event::{AgentEvent, Exit, Said, Statement, TurnEnd, TurnEnding};
 pub use host::{Hook, HookHandler, Host, McpServer, PermissionHandler};
 pub use mcp::RmcpServer;
+pub use process::{Rung, RungReport};

@@ -65,6 +65,10 @@ pub(super) struct Shared {
 }
 
 impl Shared {
+    fn has_open_prompt(&self) -> bool {
+        self.follower.lock().unwrap_or_else(PoisonError::into_inner).has_open_prompt()
+    }
+
     /// Tells those who want to know, if there are any.
     pub(super) fn piece(&self, piece: StreamEvent) {
         if self.pieces.receiver_count() > 0 {
@@ -228,6 +232,9 @@ impl Agent for ClaudeAgent {
     }
 
     async fn stop(&self, urgency: Urgency) -> StopReceipt {
+        // Closed input alone does not end a turn: the CLI would finish it (protocol section 1, rule 10).
+        let interrupted =
+            urgency == Urgency::Orderly && self.shared.has_open_prompt() && self.interrupt().await.is_ok();
         self.shared.follow(Change::Stopping);
         self.close_input();
         let receipt = match urgency {
@@ -236,6 +243,8 @@ impl Agent for ClaudeAgent {
         };
         drop(self.take_writing());
         StopReceipt {
+            interrupted,
+            rungs: receipt.rungs,
             took: receipt.took,
             processes_killed: receipt.processes_killed,
             processes_left: receipt.processes_left,

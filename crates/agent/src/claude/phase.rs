@@ -62,6 +62,11 @@ impl Follower {
         self.phase()
     }
 
+    /// Whether a prompt is still to be answered.
+    pub(super) fn has_open_prompt(&self) -> bool {
+        !self.prompts.is_empty()
+    }
+
     fn phase(&self) -> Phase {
         match self {
             Self { ended: true, .. } => Phase::Ended,

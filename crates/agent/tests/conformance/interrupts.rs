@@ -2,7 +2,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use agent::protocol::{CanUseTool, Delta, LaunchOptions, PermissionAnswer, StreamEvent};
-use agent::{Agent, AgentEvent, Host, TurnEnding};
+use agent::{Agent, AgentEvent, Host, Rung, TurnEnding, Urgency};
 
 use tokio::time::timeout;
 
@@ -85,6 +85,18 @@ async fn a_prompt_that_waits_is_dropped_and_told() {
     phase.wait_for(|phase| *phase == agent::claude::Phase::Ready).await.unwrap();
     assert_eq!(session.turn_of("[[say again]]").await.end.text, "again");
     session.close().await;
+}
+
+#[tokio::test]
+async fn an_orderly_stop_in_mid_turn_interrupts_first_and_says_which_rungs_it_climbed() {
+    let place = Place::new().await;
+    let mut session = place.allowed().await;
+    session.send("[[bash bash -c 'sleep 600 & wait']] [[say never]]");
+    session.called("Bash").await;
+    let receipt = session.agent.stop(Urgency::Orderly).await;
+    let rungs: Vec<_> = receipt.rungs.iter().map(|report| report.rung).collect();
+    assert_eq!((receipt.interrupted, rungs, receipt.processes_left), (true, vec![Rung::ExitedAlone], 0));
+    session.until(|event| matches!(event, AgentEvent::TurnEnded(_))).await;
 }
 
 #[tokio::test]

@@ -225,7 +225,7 @@ impl Run {
     }
 
     fn report(&self, receipt: StopReceipt) {
-        let StopReceipt { took, processes_killed, processes_left } = receipt;
+        let StopReceipt { took, processes_killed, processes_left, .. } = receipt;
         let (task_id, duration_ms) = (self.log.task_id(), took.as_millis());
         if processes_left > 0 {
             tracing::error!(%task_id, duration_ms, processes_left, "processes of the agent could not be ended");

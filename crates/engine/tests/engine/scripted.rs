@@ -150,7 +150,7 @@ impl Agent for ScriptedAgent {
         }))
         .await;
         self.events.lock().await.take();
-        StopReceipt { took, processes_killed: 0, processes_left: 0 }
+        StopReceipt { interrupted: false, rungs: vec![], took, processes_killed: 0, processes_left: 0 }
     }
 }
 
