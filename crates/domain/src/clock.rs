@@ -4,7 +4,8 @@ use std::fmt;
 use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use serde::{Serialize, Serializer};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A moment in UTC with millisecond resolution, written as RFC 3339 (`2026-01-19T10:00:05.123Z`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -19,6 +20,17 @@ impl Timestamp {
     /// Milliseconds since 1970-01-01T00:00:00Z.
     pub const fn millis(self) -> i64 {
         self.0
+    }
+
+    /// Reads RFC 3339, in any time zone.
+    pub fn parse(text: &str) -> Option<Self> {
+        DateTime::parse_from_rfc3339(text).ok().map(|moment| Self(moment.timestamp_millis()))
+    }
+
+    /// The moment that lies this much later.
+    #[must_use]
+    pub fn after(self, time: Duration) -> Self {
+        Self(self.0.saturating_add(i64::try_from(time.as_millis()).unwrap_or(i64::MAX)))
     }
 
     /// Time from `earlier` to this moment; zero when the clock went backwards.
@@ -37,6 +49,13 @@ impl fmt::Display for Timestamp {
 impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
+        Self::parse(&text).ok_or_else(|| D::Error::custom("must be a time such as 2026-01-19T10:00:05.123Z"))
     }
 }
 
@@ -64,6 +83,15 @@ mod tests {
     fn is_written_as_rfc_3339_in_utc_with_milliseconds() {
         assert_eq!(Timestamp::from_millis(1_768_816_805_123).to_string(), "2026-01-19T10:00:05.123Z");
         assert_eq!(Timestamp::from_millis(0).to_string(), "1970-01-01T00:00:00.000Z");
+    }
+
+    #[test]
+    fn reads_back_what_it_writes_in_any_zone() {
+        let moment = Timestamp::from_millis(1_768_816_805_123);
+        assert_eq!(Timestamp::parse("2026-01-19T10:00:05.123Z"), Some(moment));
+        assert_eq!(Timestamp::parse("2026-01-19T12:00:05.123+02:00"), Some(moment));
+        assert_eq!(Timestamp::parse("tomorrow"), None);
+        assert_eq!(moment.after(Duration::from_millis(7)).since(moment), Duration::from_millis(7));
     }
 
     #[test]

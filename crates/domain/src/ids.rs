@@ -3,7 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use serde::{Serialize, Serializer};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use uuid::Uuid;
 
 /// Longest task id, in bytes.
@@ -71,6 +72,13 @@ macro_rules! text_id {
                 serializer.serialize_str(&self.0)
             }
         }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
+                Self::parse(&text).map_err(D::Error::custom)
+            }
+        }
     };
 }
 
@@ -81,6 +89,18 @@ text_id! {
 text_id! {
     /// Names one conversation with one workspace.
     SessionId, MAX_ID_LENGTH + SESSION_PREFIX.len()
+}
+
+text_id! {
+    /// Names who calls: the owner of tasks and sessions, and of a folder in which their agents keep conversations.
+    Principal, MAX_ID_LENGTH
+}
+
+impl Default for Principal {
+    /// Everybody, where callers are not told apart.
+    fn default() -> Self {
+        Self("default".into())
+    }
 }
 
 impl TaskId {
@@ -98,7 +118,7 @@ impl SessionId {
 }
 
 /// The CLI's own name of a conversation: what `--session-id` sets and `--resume` takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ConversationId(pub Uuid);
 
 impl ConversationId {
@@ -115,7 +135,7 @@ impl fmt::Display for ConversationId {
 }
 
 /// The number that fences a stale holder of a lease: every claim gets a higher one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct LeaseToken(pub u64);
 
 #[cfg(test)]

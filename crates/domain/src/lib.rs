@@ -6,12 +6,14 @@ mod clock;
 mod ids;
 mod outcome;
 mod progress;
+mod schedule;
 mod status;
 mod task;
 
 pub use clock::{Clock, SystemClock, Timestamp};
-pub use ids::{ConversationId, IdError, LeaseToken, MAX_ID_LENGTH, SessionId, TaskId};
+pub use ids::{ConversationId, IdError, LeaseToken, MAX_ID_LENGTH, Principal, SessionId, TaskId};
 pub use outcome::{Ending, Outcome};
 pub use progress::{Progress, TokenUsage};
+pub use schedule::{OnRestart, OnStall, Policy, Priority, Retry, Schedule};
 pub use status::{PermissionMode, SessionStatus, TaskStatus};
-pub use task::{Fingerprint, SessionChoice, TaskOptions, TaskSpec};
+pub use task::{Fingerprint, SessionChoice, TaskOptions, TaskSpec, WhenBusy};

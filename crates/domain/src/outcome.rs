@@ -1,9 +1,12 @@
 //! How a task ended.
 
+use serde::{Deserialize, Serialize};
+
 use crate::TaskStatus;
 
 /// The one reason for which a task ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Ending {
     /// The agent finished its work.
     Completed,
@@ -37,7 +40,7 @@ impl Ending {
 }
 
 /// What there is to say about a task that has ended.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Outcome {
     /// Why it ended.
     pub ending: Ending,

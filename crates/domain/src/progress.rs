@@ -2,8 +2,10 @@
 
 use std::ops::{Add, AddAssign};
 
+use serde::{Deserialize, Serialize};
+
 /// Tokens by the way in which they are charged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct TokenUsage {
     /// Input that was neither read from nor written to the prompt cache.
     pub input: u64,
@@ -47,7 +49,7 @@ impl AddAssign for TokenUsage {
 }
 
 /// The counters of a task, from what the CLI reports.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Progress {
     /// Model answers so far; at the end the CLI's own `num_turns`.
     pub turns: u64,

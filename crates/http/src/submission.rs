@@ -8,7 +8,10 @@ use std::time::Duration;
 
 use api::{Code, Fault, TaskRequest};
 use axum::http::StatusCode;
-use domain::{Fingerprint, SessionChoice, SessionId, TaskId, TaskOptions, TaskSpec};
+use domain::{
+    Fingerprint, Policy, Principal, Schedule, SessionChoice, SessionId, TaskId, TaskOptions, TaskSpec,
+    WhenBusy,
+};
 use sha2::{Digest, Sha256};
 
 pub(crate) use body::bytes;
@@ -54,7 +57,8 @@ pub(crate) async fn task_spec(
     let session = match (request.session.reuse_existing, &request.session.session_id) {
         (false, _) => SessionChoice::New,
         (true, Some(id)) => {
-            SessionChoice::Reuse(SessionId::parse(id).map_err(|_| Refusal::session_not_found(id))?)
+            let id = SessionId::parse(id).map_err(|_| Refusal::session_not_found(id))?;
+            SessionChoice::Reuse { id, when_busy: WhenBusy::Enqueue }
         }
         (true, None) => return Err(invalid("/session/session_id", "is needed with reuse_existing")),
     };
@@ -65,14 +69,18 @@ pub(crate) async fn task_spec(
         max_turns: Some(options.max_turns.unwrap_or(defaults.max_turns)),
         timeout: options.timeout.map_or(defaults.timeout, Duration::from_secs),
         model: options.model.or_else(|| defaults.model.clone()),
+        max_budget_usd: None,
     };
     Ok(TaskSpec {
         task_id,
         fingerprint,
+        principal: Principal::default(),
         prompt: request.prompt,
         workspace,
         working_directory,
         options,
         session,
+        schedule: Schedule::default(),
+        policy: Policy::default(),
     })
 }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::{
-    ConversationId, Ending, Fingerprint, LeaseToken, Outcome, PermissionMode, Progress, SessionChoice,
-    SessionId, TaskId, TaskOptions, TaskSpec, TaskStatus, Timestamp,
+    ConversationId, Ending, Fingerprint, LeaseToken, Outcome, PermissionMode, Policy, Principal, Progress,
+    Schedule, SessionChoice, SessionId, TaskId, TaskOptions, TaskSpec, TaskStatus, Timestamp, WhenBusy,
 };
 
 use crate::{
@@ -29,6 +29,7 @@ fn spec(task: &str) -> TaskSpec {
     TaskSpec {
         task_id: id(task),
         fingerprint: Fingerprint([0; 32]),
+        principal: Principal::default(),
         prompt: "do it".into(),
         workspace: PathBuf::from("/w"),
         working_directory: PathBuf::from("/w"),
@@ -38,9 +39,16 @@ fn spec(task: &str) -> TaskSpec {
             max_turns: None,
             timeout: Duration::from_secs(1),
             model: None,
+            max_budget_usd: None,
         },
         session: SessionChoice::New,
+        schedule: Schedule::default(),
+        policy: Policy::default(),
     }
+}
+
+fn reuse_of(id: SessionId) -> SessionChoice {
+    SessionChoice::Reuse { id, when_busy: WhenBusy::Enqueue }
 }
 
 fn submit(spec: TaskSpec) -> Submit {
@@ -107,7 +115,7 @@ async fn a_submission_is_idempotent_by_id_and_body(store: &dyn Store) {
     let other = TaskSpec { fingerprint: Fingerprint([1; 32]), ..spec("t") };
     assert_eq!(store.submit(submit(other)).await, Err(SubmitError::IdTaken));
     let unknown = SessionId::parse("nowhere").expect("a valid id");
-    let reuse = TaskSpec { session: SessionChoice::Reuse(unknown.clone()), ..spec("u") };
+    let reuse = TaskSpec { session: reuse_of(unknown.clone()), ..spec("u") };
     assert_eq!(store.submit(submit(reuse)).await, Err(SubmitError::SessionUnknown(unknown)));
     assert_eq!(store.task(&id("u")).await, Ok(None));
     assert_eq!(store.open_tasks().await, Ok(vec![id("t")]));
@@ -134,7 +142,7 @@ async fn a_full_queue_refuses_and_loses_nothing(store: &dyn Store) {
 async fn a_session_runs_one_task_at_a_time_in_order(store: &dyn Store) {
     let first = submit_and_claim(store, "a").await;
     let session = first.task.session_id.clone();
-    let reuse = TaskSpec { session: SessionChoice::Reuse(session.clone()), ..spec("b") };
+    let reuse = TaskSpec { session: reuse_of(session.clone()), ..spec("b") };
     let elsewhere = TaskSpec { workspace: "/x".into(), ..reuse.clone() };
     assert_eq!(
         store.submit(submit(elsewhere)).await,

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::{
-    Fingerprint, PermissionMode, SessionChoice, SessionId, SystemClock, TaskId, TaskOptions, TaskSpec,
-    TaskStatus,
+    Fingerprint, PermissionMode, Policy, Principal, Schedule, SessionChoice, SessionId, SystemClock, TaskId,
+    TaskOptions, TaskSpec, TaskStatus, WhenBusy,
 };
 use engine::{Engine, Handle, InterruptFirst, Settings};
 use scripted::{Behaviour, ScriptedLauncher};
@@ -28,6 +28,7 @@ fn spec(task: &str, behaviour: Behaviour) -> TaskSpec {
     TaskSpec {
         task_id: id(task),
         fingerprint: Fingerprint([0; 32]),
+        principal: Principal::default(),
         prompt: behaviour.name().into(),
         workspace: "/w".into(),
         working_directory: "/w".into(),
@@ -38,8 +39,11 @@ fn spec(task: &str, behaviour: Behaviour) -> TaskSpec {
             timeout: HOUR,
             // The launcher sees no prompt: it goes by the model.
             model: Some(behaviour.name().into()),
+            max_budget_usd: None,
         },
         session: SessionChoice::New,
+        schedule: Schedule::default(),
+        policy: Policy::default(),
     }
 }
 
@@ -151,7 +155,8 @@ async fn a_worker_that_fails_does_not_forget_the_conversation() {
     let (engine, handle, launcher) = start(settings(1));
     handle.submit(spec("panic", Behaviour::Panics)).await.expect("admitted");
     follow(&handle, "panic").await;
-    let session = SessionChoice::Reuse(SessionId::for_task(&id("panic")));
+    let session =
+        SessionChoice::Reuse { id: SessionId::for_task(&id("panic")), when_busy: WhenBusy::Enqueue };
     handle.submit(TaskSpec { session, ..spec("next", Behaviour::Completes) }).await.expect("admitted");
     assert_eq!(follow(&handle, "next").await.1["status"], json!("completed"));
     let openings = launcher.openings();

@@ -150,7 +150,7 @@ impl State {
 
     fn join_session(&mut self, spec: &domain::TaskSpec, now: Timestamp) -> Result<SessionId, SubmitError> {
         match &spec.session {
-            SessionChoice::New => {
+            SessionChoice::New | SessionChoice::Fork(_) => {
                 let id = SessionId::for_task(&spec.task_id);
                 if self.sessions.contains_key(&id) {
                     return Err(SubmitError::IdTaken);
@@ -168,7 +168,7 @@ impl State {
                 self.sessions.insert(id.clone(), session);
                 Ok(id)
             }
-            SessionChoice::Reuse(id) => {
+            SessionChoice::Reuse { id, .. } => {
                 let session =
                     self.sessions.get_mut(id).ok_or_else(|| SubmitError::SessionUnknown(id.clone()))?;
                 if session.workspace != spec.workspace {
