@@ -24,6 +24,7 @@ pub(crate) fn keep(root: Root, stderr: ChildStderr) -> io::Result<Life> {
     let tail = StderrTail::default();
     let life = Life {
         pid: root.pid(),
+        root: Arc::downgrade(&root),
         containment: root.containment(),
         stops: Arc::new(stops),
         news,

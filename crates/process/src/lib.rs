@@ -31,6 +31,7 @@ mod spec;
 mod stderr_tail;
 mod sweep;
 mod tree;
+mod vitals;
 
 pub use cgroup::{CgroupLimits, Cgroups, CgroupsUnavailable, Controllers};
 pub use life::{Child, DRAIN_LIMIT, Life};
@@ -41,3 +42,4 @@ pub use spawn::{SpawnError, spawn};
 pub use spec::{CgroupSpec, Limits, Spec};
 pub use stderr_tail::STDERR_TAIL_BYTES;
 pub use sweep::{SweepReport, sweep};
+pub use vitals::Vitals;

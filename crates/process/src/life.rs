@@ -1,14 +1,16 @@
 //! What the caller holds of a child.
 
-use std::sync::Arc;
+use std::io;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tokio::process::{ChildStdin, ChildStdout};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::root::Root;
 use crate::stderr_tail::StderrTail;
-use crate::{Containment, Exit, Ladder, Receipt};
+use crate::{Containment, Exit, Ladder, Receipt, Vitals};
 
 /// How long after the end of a child and its tree a reader should still wait for the end of its stdout.
 pub const DRAIN_LIMIT: Duration = Duration::from_millis(500);
@@ -28,6 +30,8 @@ pub struct Child {
 #[derive(Debug, Clone)]
 pub struct Life {
     pub(crate) pid: u32,
+    /// Weak, so that a handle that is kept does not keep the child alive when its keeper goes.
+    pub(crate) root: Weak<Root>,
     pub(crate) containment: Containment,
     pub(crate) stops: Arc<watch::Sender<Stops>>,
     pub(crate) news: watch::Receiver<News>,
@@ -84,6 +88,16 @@ impl Life {
         self.stderr.text()
     }
 
+    /// What the child and its descendants use now.
+    ///
+    /// # Errors
+    /// When the child has ended, or the process table cannot be read.
+    pub async fn vitals(&self) -> io::Result<Vitals> {
+        let root = self.root.upgrade().ok_or_else(has_ended)?;
+        let vitals = tokio::task::spawn_blocking(move || root.vitals()).await;
+        vitals.map_err(io::Error::other)??.ok_or_else(has_ended)
+    }
+
     /// Ends the child and its whole tree by climbing `ladder`, and returns the account of it. A second call,
     /// while the first is at work, goes on to the next rung at once; both get the same receipt. After the end it
     /// returns the receipt of that end. Dropping the future does not take the request back.
@@ -114,4 +128,8 @@ impl Life {
         // Only a runtime that shuts down ends the keeper early; the tree is killed then, but nobody writes it up.
         end.unwrap_or_else(|| (Receipt::unwritten(), Instant::now()))
     }
+}
+
+fn has_ended() -> io::Error {
+    io::Error::new(io::ErrorKind::NotFound, "the child has ended, so it uses nothing")
 }

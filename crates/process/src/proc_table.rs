@@ -57,6 +57,18 @@ pub(crate) struct Row {
     pub(crate) session: u32,
     state: u8,
     threads: u32,
+    pub(crate) usage: Usage,
+}
+
+/// What a process has used so far, in the kernel's units.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Usage {
+    /// Processor time of its own, in clock ticks.
+    pub(crate) own_ticks: u64,
+    /// Processor time of its children that it waited for, in clock ticks.
+    pub(crate) waited_ticks: u64,
+    /// Resident memory.
+    pub(crate) pages: u64,
 }
 
 impl Row {
@@ -73,12 +85,19 @@ impl Row {
         let rest = std::str::from_utf8(stat.get(close + 1..)?).ok()?;
         let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
         let number = |index: usize| fields.get(index)?.parse::<u32>().ok();
+        let large = |index: usize| fields.get(index)?.parse::<u64>().ok();
         Some(Self {
-            identity: Identity { pid, start: fields.get(19)?.parse().ok()? },
+            identity: Identity { pid, start: large(19)? },
             parent: number(1)?,
             session: number(3)?,
             state: *fields.first()?.as_bytes().first()?,
             threads: number(17)?,
+            usage: Usage {
+                own_ticks: large(11)?.saturating_add(large(12)?),
+                // Signed in the kernel, and never below 0.
+                waited_ticks: large(13)?.saturating_add(large(14)?),
+                pages: large(21)?,
+            },
         })
     }
 }
@@ -183,6 +202,7 @@ mod tests {
             session: 5,
             state: b'S',
             threads: 9,
+            usage: Usage { own_ticks: 5 + 6, waited_ticks: 7 + 8, pages: 2 },
         };
         assert_eq!(Row::parse(stat), Some(expected));
     }
@@ -195,6 +215,7 @@ mod tests {
             session: 0,
             state,
             threads,
+            usage: Usage::default(),
         };
         let alive =
             [row(b'S', 1), row(b'T', 1), row(b'Z', 2), row(b'Z', 1), row(b'X', 0)].map(|row| row.is_alive());

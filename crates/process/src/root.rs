@@ -14,7 +14,7 @@ use crate::owner::Marker;
 use crate::pipe_probe::PipeProbe;
 use crate::proc_table::{self, Identity};
 use crate::tree::{Claim, Toll, Tree};
-use crate::{Containment, Exit, own_children};
+use crate::{Containment, Exit, Vitals, own_children};
 
 /// How long killing a tree may take. Only a process stuck in the kernel takes longer than milliseconds.
 const KILL_LIMIT: Duration = Duration::from_secs(10);
@@ -76,6 +76,12 @@ impl Root {
     /// How the child ended, if it has. It stays a zombie, so that its pid is not given to another process.
     pub(crate) fn peek(&self) -> Option<Exit> {
         self.wait(WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT)
+    }
+
+    /// What the tree uses; `None` once the child has been reaped. Blocks for some milliseconds, or as long as a kill.
+    pub(crate) fn vitals(&self) -> io::Result<Option<Vitals>> {
+        let mut tree = self.tree.lock().unwrap_or_else(PoisonError::into_inner);
+        tree.vitals(self.watch.identity)
     }
 
     /// Asks the child's group to end, also if it is stopped.

@@ -1,6 +1,7 @@
 //! Everything that descends from a child, whatever session or group it moved to.
 
 mod kill;
+mod survey;
 
 use std::collections::HashSet;
 use std::io;
@@ -91,7 +92,14 @@ impl Tree {
     /// The living members: claimed by session or marker, known from before, and whatever descends from those or
     /// shares a session with them (nobody joins a session, it is only inherited). Each is told to `on_sight` when it
     /// is found, which is earlier than when all are.
-    fn scan(&mut self, mut on_sight: impl FnMut(Identity)) -> io::Result<Vec<Row>> {
+    fn scan(&mut self, on_sight: impl FnMut(Identity)) -> io::Result<Vec<Row>> {
+        let mut members = self.members(on_sight)?;
+        members.retain(Row::is_alive);
+        Ok(members)
+    }
+
+    /// As [`Self::scan`], with the zombies.
+    fn members(&mut self, mut on_sight: impl FnMut(Identity)) -> io::Result<Vec<Row>> {
         let mut grouped = HashSet::new();
         for group in &self.groups {
             grouped.extend(group.members()?);
@@ -111,7 +119,6 @@ impl Tree {
         }
         add_kin(&mut members, others, &mut on_sight);
         self.known.extend(members.iter().map(|row| row.identity));
-        members.retain(Row::is_alive);
         Ok(members)
     }
 

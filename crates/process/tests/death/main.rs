@@ -22,3 +22,4 @@ mod outlives_thread;
 mod refused_starts;
 mod second_stop;
 mod server_role;
+mod vitals;
