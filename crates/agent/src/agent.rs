@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use domain::{ConversationId, PermissionMode};
-use process::RungReport;
+use domain::{ConversationId, PermissionMode, Principal};
+use process::{RungReport, Vitals};
 use uuid::Uuid;
 
 use crate::Events;
@@ -13,17 +13,30 @@ use crate::Events;
 /// How the agent's conversation begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Opening {
-    /// A new conversation under this id.
+    /// A new conversation under this id. An agent that was prepared has an id of its own: see
+    /// [`Launched::conversation`].
     New(ConversationId),
     /// The conversation with this id goes on.
     Resume(ConversationId),
+    /// The conversation with this id goes on, and a turn in which its last agent was killed is run to its end without a
+    /// prompt; its end names the prompt of then.
+    ResumeTurn(ConversationId),
+    /// A copy of a conversation goes on, and the original stays as it is.
+    Fork {
+        /// The original.
+        from: ConversationId,
+        /// The copy.
+        to: ConversationId,
+    },
 }
 
 /// What an agent is started for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct AgentSpec {
     /// Which conversation.
     pub opening: Opening,
+    /// Whose: conversations and everything else that agents keep are each principal's own.
+    pub principal: Principal,
     /// The folder it works in: absolute, and there.
     pub working_directory: PathBuf,
     /// Tools and rules that run without asking.
@@ -32,6 +45,9 @@ pub struct AgentSpec {
     pub permission_mode: PermissionMode,
     /// Most model answers in a turn.
     pub max_turns: Option<u32>,
+    /// Most that this agent may cost, in US dollars; what earlier agents of the conversation cost does not count.
+    /// Overshoots by one answer of the model.
+    pub max_budget_usd: Option<f64>,
     /// Model name or alias; `None` for the default.
     pub model: Option<String>,
 }
@@ -42,6 +58,8 @@ pub struct Launched {
     pub agent: Box<dyn Agent>,
     /// What it says. Bounded: while nobody reads, the agent's output stays in its pipe.
     pub events: Events,
+    /// The conversation that it writes.
+    pub conversation: ConversationId,
 }
 
 /// Why no agent could be started.
@@ -105,11 +123,17 @@ pub trait Agent: Send + Sync {
     /// Whether there is a conversation that a later agent can resume. To be asked after the stop.
     async fn has_conversation(&self) -> bool;
 
+    /// What its process and those that it started use now.
+    ///
+    /// # Errors
+    /// When it has ended, or the system does not tell.
+    async fn vitals(&self) -> std::io::Result<Vitals>;
+
     /// Ends the agent and every process that it started; returns when they are gone.
     async fn stop(&self, urgency: Urgency) -> StopReceipt;
 }
 
-/// Starts agents.
+/// Starts agents, and keeps their conversations.
 #[async_trait]
 pub trait Launcher: Send + Sync + 'static {
     /// Starts one. Returns as soon as its process runs; `Ready` or `Exited` follows as an event.
@@ -117,4 +141,43 @@ pub trait Launcher: Send + Sync + 'static {
     /// # Errors
     /// When there is no process to start.
     async fn launch(&self, spec: AgentSpec) -> Result<Launched, LaunchError>;
+
+    /// Starts one that waits for its folder, and returns when it is ready. The opening and the folder of `spec` are not
+    /// looked at. `None` when this launcher cannot, or the agent did not become ready.
+    async fn prepare(&self, spec: &AgentSpec) -> Option<Box<dyn Prepared>> {
+        let _ = spec;
+        None
+    }
+
+    /// Whether the conversation holds the prompt with this id, so that it need not be sent again.
+    async fn has_prompt(&self, principal: &Principal, conversation: ConversationId, prompt: Uuid) -> bool;
+
+    /// Whether there is something to resume.
+    async fn has_conversation(&self, principal: &Principal, conversation: ConversationId) -> bool;
+
+    /// Deletes the conversation and what belongs to it. One that an agent writes is kept.
+    async fn forget(&self, principal: &Principal, conversation: ConversationId);
+}
+
+/// An agent that waits for its task. Dropping it kills it.
+#[async_trait]
+pub trait Prepared: Send + Sync {
+    /// Whether it still waits.
+    fn is_ready(&self) -> bool;
+
+    /// Whether it can become what is wanted: a new conversation, with nothing but the folder different from what it was
+    /// prepared for.
+    fn fits(&self, spec: &AgentSpec) -> bool;
+
+    /// Gives it its folder. It has a conversation of its own, whichever the spec says: see [`Launched::conversation`].
+    ///
+    /// # Errors
+    /// When it does not fit or cannot work there. It is ended then; another one may be launched.
+    async fn bind(self: Box<Self>, spec: &AgentSpec) -> Result<Launched, LaunchError>;
+
+    /// Ends it.
+    async fn stop(self: Box<Self>) -> StopReceipt;
+
+    /// Its process.
+    fn pid(&self) -> u32;
 }

@@ -8,15 +8,17 @@ mod locate;
 mod permissions;
 mod phase;
 mod pool;
+mod prepared;
 mod questions;
 mod reader;
 mod requests;
+mod spare;
 mod transcript;
 mod translate;
 mod writers;
 
 pub use driver::{ClaudeAgent, RequestError};
-pub use environment::{AgentFolders, Credential, Environment};
+pub use environment::{Credential, Environment};
 pub use launcher::{ClaudeConfig, ClaudeLauncher, ClaudeOptions};
 pub use locate::{Cli, LocateError, locate, probe};
 pub use phase::Phase;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use domain::TokenUsage;
+use domain::{Timestamp, TokenUsage};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
@@ -12,6 +12,10 @@ use uuid::Uuid;
 pub enum AgentEvent {
     /// It takes prompts.
     Ready,
+    /// It runs the turn of this prompt again, in which its last process was killed: it was told to by
+    /// [`Opening::ResumeTurn`](crate::Opening::ResumeTurn). Comes before `Ready`. Without it there was nothing to run
+    /// again, and the agent waits for a prompt.
+    TurnResumed(Uuid),
     /// It did not become ready, and has to be stopped. The text says why.
     Unusable(String),
     /// Something for the task's event log.
@@ -41,6 +45,11 @@ pub enum AgentEvent {
     Busy,
     /// It waits for a prompt.
     Idle,
+    /// The turn whose end follows failed because the model API refuses requests until then.
+    RateLimited {
+        /// When it takes requests again.
+        until: Timestamp,
+    },
     /// A turn ended.
     TurnEnded(TurnEnd),
     /// The prompt with this id will not be answered.
@@ -126,6 +135,15 @@ pub enum TurnEnding {
     Failed(String),
 }
 
+/// How the model API failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApiError {
+    /// HTTP status; `None` when there was no answer.
+    pub status: Option<u16>,
+    /// The API's word for it, such as `overloaded_error`, else the CLI's, such as `server_error`.
+    pub kind: String,
+}
+
 /// The end of a turn.
 #[derive(Debug)]
 pub struct TurnEnd {
@@ -133,6 +151,8 @@ pub struct TurnEnd {
     pub prompts: Vec<Uuid>,
     /// Why.
     pub ending: TurnEnding,
+    /// The failure of the model API that ended it.
+    pub api_error: Option<ApiError>,
     /// The final text.
     pub text: String,
     /// Model answers, as the CLI counts them.

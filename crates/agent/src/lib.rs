@@ -8,15 +8,17 @@ mod agent;
 mod channel;
 pub mod claude;
 mod event;
+mod gateway;
 mod host;
 mod mcp;
 
 pub use agent::{
-    Agent, AgentGone, AgentSpec, LaunchError, Launched, Launcher, Opening, StopReceipt, Urgency,
+    Agent, AgentGone, AgentSpec, LaunchError, Launched, Launcher, Opening, Prepared, StopReceipt, Urgency,
 };
 pub use channel::{EventSender, Events, event_channel};
 pub use claude_protocol as protocol;
-pub use event::{AgentEvent, Exit, Said, Statement, TurnEnd, TurnEnding};
+pub use event::{AgentEvent, ApiError, Exit, Said, Statement, TurnEnd, TurnEnding};
+pub use gateway::{ModelEndpoint, ModelGateway};
 pub use host::{Hook, HookHandler, Host, McpServer, PermissionHandler};
 pub use mcp::RmcpServer;
-pub use process::{Rung, RungReport};
+pub use process::{Rung, RungReport, Vitals};

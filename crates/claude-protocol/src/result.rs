@@ -39,6 +39,8 @@ message! {
         pub stop_reason: Option<String>,
         /// HTTP status of the API's failure; `None` when there was no answer.
         pub api_error_status: Option<u16>,
+        /// The API's word for its failure, as `overloaded_error`.
+        pub api_error_type: Option<String>,
         /// The final text, or what the API's failure was.
         pub result: Option<String>,
         /// The answer in the form that was asked for. It may be missing although the turn succeeded (section 7.5).
@@ -106,6 +108,11 @@ message! {
 impl TurnResult {
     pub(crate) fn read(line: &[u8]) -> Option<Self> {
         serde_json::from_slice(line).ok()
+    }
+
+    /// Whether the turn ended because the API failed, and trying again did not help.
+    pub fn met_api_error(&self) -> bool {
+        self.terminal_reason.as_deref() == Some("api_error")
     }
 
     /// Whether the turn was cut short by an interrupt.

@@ -5,9 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use agent::claude::{
-    AgentFolders, ClaudeConfig, ClaudeLauncher, Cli, Credential, Environment, locate, probe,
-};
+use agent::claude::{ClaudeConfig, ClaudeLauncher, Cli, Credential, Environment, locate, probe};
 use anyhow::Context;
 use domain::{Clock, SystemClock};
 use engine::{Engine, Settings};
@@ -38,15 +36,13 @@ impl Parts {
         let data = prepare_data_dir(&config.data_dir)?;
         let owner = owner_of(&data)?;
         sweep(&owner).await;
-        let folders = AgentFolders::create(&data.join("agents").join("default")).with_context(|| {
-            format!("STORAGE_DATA_DIR={}: folders cannot be made", config.data_dir.display())
-        })?;
         let cli = find_cli(config, &data, &owner).await?;
-        let (environment, model) = environment(config, folders).await?;
+        let (environment, model) = environment(config, data.join("agents")).await?;
         let cgroups = detect_cgroups(&owner);
         let launcher = ClaudeLauncher::new(ClaudeConfig {
             program: cli.program.clone(),
             environment,
+            gateway: None,
             setting_sources: config.setting_sources.clone(),
             cgroups: cgroups.clone(),
             group_limits: CgroupLimits::default(),
@@ -64,11 +60,15 @@ impl Parts {
 }
 
 fn prepare_data_dir(path: &Path) -> anyhow::Result<PathBuf> {
-    use std::os::unix::fs::DirBuilderExt;
     let fault =
         || format!("STORAGE_DATA_DIR={}: the folder cannot be made: choose one that can", path.display());
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path).with_context(fault)?;
+    make_folder(path).with_context(fault)?;
     path.canonicalize().with_context(fault)
+}
+
+fn make_folder(path: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
 /// The same name at every start with the same data, so that what a killed server left behind can be found.
@@ -109,22 +109,24 @@ async fn find_cli(config: &Config, data: &Path, owner: &Owner) -> anyhow::Result
     let near: Vec<PathBuf> = executable.into_iter().chain(std::env::current_dir().ok()).collect();
     let search_path = std::env::var_os("PATH").unwrap_or_default();
     let program = locate(config.cli_path.as_deref(), &near, &search_path)?;
-    let home = data.join("agents").join("default").join("home");
+    // No principal has a name that begins with a dot.
+    let home = data.join("agents").join(".probe");
+    make_folder(&home).with_context(|| format!("{} cannot be made", home.display()))?;
     Ok(probe(program, &home, owner).await?)
 }
 
 async fn environment(
     config: &Config,
-    folders: AgentFolders,
+    agents: PathBuf,
 ) -> anyhow::Result<(Environment, Option<ScriptedModel>)> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     if let Some(credential) = config.credential.clone() {
-        return Ok((Environment { credential, base_url: config.base_url.clone(), folders, path }, None));
+        return Ok((Environment { credential, base_url: config.base_url.clone(), agents, path }, None));
     }
     let model =
         ScriptedModel::start(Options::default()).await.context("the scripted model cannot be started")?;
     let credential = Credential::ApiKey(SecretString::from("demo"));
-    Ok((Environment { credential, base_url: Some(model.base_url()), folders, path }, Some(model)))
+    Ok((Environment { credential, base_url: Some(model.base_url()), agents, path }, Some(model)))
 }
 
 fn state(

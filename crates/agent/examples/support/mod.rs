@@ -2,9 +2,7 @@
 
 use std::path::PathBuf;
 
-use agent::claude::{
-    AgentFolders, ClaudeConfig, ClaudeLauncher, ClaudeOptions, Credential, Environment, locate,
-};
+use agent::claude::{ClaudeConfig, ClaudeLauncher, ClaudeOptions, Credential, Environment, locate};
 use agent::{AgentEvent, Events, Statement, TurnEnd};
 use anyhow::{Context, bail};
 use process::{CgroupLimits, Limits, Owner};
@@ -23,9 +21,10 @@ pub(crate) fn launcher() -> anyhow::Result<ClaudeLauncher> {
         environment: Environment {
             credential: Credential::ApiKey(key.into()),
             base_url: variable("ANTHROPIC_BASE_URL"),
-            folders: AgentFolders::create(&data)?,
+            agents: data,
             path,
         },
+        gateway: None,
         setting_sources: vec![],
         owner: Owner::new("agent-examples")?,
         cgroups: None,

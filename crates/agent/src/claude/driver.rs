@@ -8,6 +8,7 @@ use claude_protocol::{
     ControlRefusal, HostRequest, Initialize, Prompt, StreamEvent, control_cancel, control_request,
     user_prompt,
 };
+use domain::ConversationId;
 use process::{Child, Ladder, Life};
 use serde_json::value::RawValue;
 use tokio::io::AsyncWriteExt;
@@ -23,8 +24,9 @@ use super::questions::{Questions, register};
 use super::reader::Reader;
 use super::requests::Requests;
 use super::transcript::Transcript;
+use super::translate::Translator;
 use super::writers::Writing;
-use crate::{Agent, AgentGone, Events, Host, StopReceipt, Urgency, event_channel};
+use crate::{Agent, AgentGone, Events, Host, ModelEndpoint, StopReceipt, Urgency, Vitals, event_channel};
 
 /// Lines that wait to be written. The CLI reads its input at all times, so more means that it hangs.
 const INPUT_QUEUE: usize = 64;
@@ -92,6 +94,8 @@ pub(super) struct Opened {
     pub(super) transcript: Transcript,
     /// The right to write it.
     pub(super) writing: Writing,
+    /// Its way to the model API; closed when its output has ended.
+    pub(super) endpoint: Option<Box<dyn ModelEndpoint>>,
 }
 
 /// The handle on one running CLI. Dropping it kills the CLI with everything it started.
@@ -111,7 +115,7 @@ impl ClaudeAgent {
     /// Takes charge of a child that was just started, and opens the conversation.
     pub(super) fn start(child: Child, opened: Opened) -> (Self, Events) {
         let Child { stdin, stdout, life, .. } = child;
-        let Opened { host, mut initialize, transcript, writing } = opened;
+        let Opened { host, mut initialize, transcript, writing, endpoint } = opened;
         register(&host, &mut initialize);
         let (input, lines) = mpsc::channel(INPUT_QUEUE);
         let (events, receiver) = event_channel();
@@ -127,7 +131,16 @@ impl ClaudeAgent {
             tracing::error!("the agent's input is closed before it was used");
         }
         let questions = Questions::new(host, input.downgrade());
-        let reader = Reader::new(life.clone(), events, input.downgrade(), questions, Arc::clone(&shared));
+        let reader = Reader {
+            life: life.clone(),
+            events,
+            input: input.downgrade(),
+            questions,
+            shared: Arc::clone(&shared),
+            translator: Translator::default(),
+            endpoint,
+            ready: false,
+        };
         let reader = tokio::spawn(reader.run(stdout));
         let writer = tokio::spawn(write_input(stdin, lines));
         let input = Mutex::new(Some(input));
@@ -194,6 +207,11 @@ impl ClaudeAgent {
         self.shared.phase.subscribe()
     }
 
+    /// The conversation that it writes.
+    pub fn conversation(&self) -> ConversationId {
+        self.transcript.conversation()
+    }
+
     /// Its process.
     pub fn pid(&self) -> u32 {
         self.life.pid()
@@ -229,6 +247,10 @@ impl Agent for ClaudeAgent {
 
     async fn has_conversation(&self) -> bool {
         self.transcript.exists().await
+    }
+
+    async fn vitals(&self) -> std::io::Result<Vitals> {
+        self.life.vitals().await
     }
 
     async fn stop(&self, urgency: Urgency) -> StopReceipt {

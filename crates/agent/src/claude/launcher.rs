@@ -1,27 +1,38 @@
 //! Starts the CLI.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use claude_protocol::{Conversation, Initialize, LaunchOptions};
-use domain::ConversationId;
+use domain::{ConversationId, Principal};
 use process::{CgroupLimits, CgroupSpec, Cgroups, Limits, Owner, Spec};
 use uuid::Uuid;
 
 use super::driver::{ClaudeAgent, Opened};
-use super::environment::Environment;
+use super::environment::{AgentFolders, Environment, Particulars};
 use super::permissions::Permissions;
+use super::prepared::PreparedAgent;
+use super::spare::{Spare, Unready};
 use super::transcript::{Transcript, TranscriptError, newest};
 use super::writers::Writers;
-use crate::{AgentSpec, Events, Host, LaunchError, Launched, Launcher, Opening};
+use crate::{
+    AgentSpec, Events, Host, LaunchError, Launched, Launcher, ModelEndpoint, ModelGateway, Opening, Prepared,
+};
 
-/// What all agents of one tenant are started with.
+/// Has the CLI go on by itself with a turn in which its last process was killed (protocol section 12.2).
+const RESUME_TURN: &str = "CLAUDE_CODE_RESUME_INTERRUPTED_TURN";
+
+/// What all agents are started with.
 #[derive(Clone)]
 pub struct ClaudeConfig {
     /// The CLI's binary.
     pub program: PathBuf,
     /// What its environment is made of.
     pub environment: Environment,
+    /// What stands between agents and the model API; `None` when they talk to it with the credential itself.
+    pub gateway: Option<Arc<dyn ModelGateway>>,
     /// Settings files that it may read: `user`, `project`, `local`.
     pub setting_sources: Vec<String>,
     /// The server that its processes belong to.
@@ -37,6 +48,8 @@ pub struct ClaudeConfig {
 /// What one agent is started with, in full: every option of the official SDK.
 #[derive(Debug, Clone, Default)]
 pub struct ClaudeOptions {
+    /// Whose conversation it is: the CLI's files are kept apart.
+    pub principal: Principal,
     /// The folder it works in: absolute, without links, and there.
     pub working_directory: PathBuf,
     /// What goes on its command line.
@@ -51,12 +64,14 @@ pub struct ClaudeOptions {
 pub struct ClaudeLauncher {
     config: ClaudeConfig,
     writers: Writers,
+    /// Whether this CLI can be bound to a folder after its start.
+    can_wait: AtomicBool,
 }
 
 impl ClaudeLauncher {
     /// A launcher of that CLI.
     pub fn new(config: ClaudeConfig) -> Self {
-        Self { config, writers: Writers::default() }
+        Self { config, writers: Writers::default(), can_wait: AtomicBool::new(true) }
     }
 
     /// Starts an agent whose questions `host` answers. Returns as soon as its process runs; `Ready` or `Exited`
@@ -70,10 +85,11 @@ impl ClaudeLauncher {
         host: Host,
     ) -> Result<(ClaudeAgent, Events), LaunchError> {
         check_folder(&options.working_directory).await?;
-        let id = self.settle(&mut options).await?;
+        let folders = self.make_folders(&options.principal).await?;
+        let id = self.settle(&mut options, &folders).await?;
         let writing = self.writers.claim(id).ok_or(LaunchError::ConversationInUse)?;
-        let transcript = self.transcript(id);
-        self.check_origin(options.launch.conversation).await?;
+        let transcript = Transcript::new(folders.config(), ConversationId(id));
+        self.check_origin(options.launch.conversation, &folders).await?;
         // No agent reaches the others of this machine, or starts work that nobody owns.
         for tool in Permissions::removed_tools() {
             if !options.launch.disallowed_tools.contains(&tool) {
@@ -82,18 +98,47 @@ impl ClaudeLauncher {
         }
         // What waits for `initialize` can be given servers there: their secrets do not show in the process table.
         options.launch.await_initialize |= !options.initialize.mcp_servers.is_empty();
-        let spec = self.process(&options)?;
+        let endpoint = self.config.gateway.as_ref().map(|gateway| gateway.open());
+        let spec = self.process(&options, &folders, endpoint.as_deref())?;
         let child = process::spawn(spec).await.map_err(|error| LaunchError::NotStarted(error.to_string()))?;
-        let opened = Opened { host, initialize: options.initialize, transcript, writing };
+        let opened = Opened { host, initialize: options.initialize, transcript, writing, endpoint };
         Ok(ClaudeAgent::start(child, opened))
     }
 
+    /// An agent that waits in `parking` for its folder. A CLI that does not know how is remembered.
+    pub(super) async fn spare(&self, parking: &Path, options: &ClaudeOptions) -> Option<Spare> {
+        if !self.can_wait.load(Ordering::Relaxed) {
+            return None;
+        }
+        match Spare::parked(self, parking, options).await {
+            Ok(spare) => Some(spare),
+            Err(Unready::Broken) => None,
+            Err(Unready::CannotWait) => {
+                tracing::info!("this CLI cannot wait for a folder: agents are started when they are needed");
+                self.can_wait.store(false, Ordering::Relaxed);
+                None
+            }
+        }
+    }
+
+    fn folders(&self, principal: &Principal) -> AgentFolders {
+        AgentFolders::of(principal, &self.config.environment.agents)
+    }
+
+    async fn make_folders(&self, principal: &Principal) -> Result<AgentFolders, LaunchError> {
+        let folders = self.folders(principal);
+        let made = folders.create().await;
+        made.map_err(|error| {
+            LaunchError::NotStarted(format!("the folders of {principal}'s agents cannot be made: {error}"))
+        })?;
+        Ok(folders)
+    }
+
     /// Decides which conversation will be written, and gives its id: two agents must not write the same one.
-    async fn settle(&self, options: &mut ClaudeOptions) -> Result<Uuid, LaunchError> {
+    async fn settle(&self, options: &mut ClaudeOptions, folders: &AgentFolders) -> Result<Uuid, LaunchError> {
         let conversation = &mut options.launch.conversation;
         if *conversation == Conversation::Continue {
-            let config = self.config.environment.folders.config();
-            let newest = newest(config, &options.working_directory).await;
+            let newest = newest(folders.config(), &options.working_directory).await;
             let newest = newest.map_err(|error| LaunchError::NotStarted(error.to_string()))?;
             *conversation = newest.map_or(Conversation::Fresh, Conversation::Resume);
         }
@@ -109,11 +154,16 @@ impl ClaudeLauncher {
     }
 
     /// Makes sure that there is something to go on from.
-    async fn check_origin(&self, conversation: Conversation) -> Result<(), LaunchError> {
+    async fn check_origin(
+        &self,
+        conversation: Conversation,
+        folders: &AgentFolders,
+    ) -> Result<(), LaunchError> {
+        let transcript = |id| Transcript::new(folders.config(), ConversationId(id));
         match conversation {
-            Conversation::Resume(from) => prepare_resume(&self.transcript(from)).await,
+            Conversation::Resume(from) => prepare_resume(&transcript(from)).await,
             Conversation::Fork { from, .. } => {
-                let transcript = self.transcript(from);
+                let transcript = transcript(from);
                 // Nothing is mended that somebody writes.
                 match self.writers.claim(from) {
                     Some(_writing) => prepare_resume(&transcript).await,
@@ -125,13 +175,20 @@ impl ClaudeLauncher {
         }
     }
 
-    fn transcript(&self, conversation: Uuid) -> Transcript {
-        Transcript::new(self.config.environment.folders.config(), ConversationId(conversation))
+    fn transcript(&self, principal: &Principal, conversation: ConversationId) -> Transcript {
+        Transcript::new(self.folders(principal).config(), conversation)
     }
 
-    fn process(&self, options: &ClaudeOptions) -> Result<Spec, LaunchError> {
+    fn process(
+        &self,
+        options: &ClaudeOptions,
+        folders: &AgentFolders,
+        endpoint: Option<&dyn ModelEndpoint>,
+    ) -> Result<Spec, LaunchError> {
         let args = options.launch.arguments().map_err(|error| LaunchError::NotStarted(error.to_string()))?;
-        let mut env = self.config.environment.variables(&options.working_directory);
+        let working_directory = &options.working_directory;
+        let mut env =
+            self.config.environment.variables(&Particulars { folders, working_directory, endpoint });
         env.retain(|(name, _)| !options.environment.iter().any(|(given, _)| name == given.as_str()));
         env.extend(options.environment.iter().map(|(name, value)| (name.into(), value.into())));
         let groups = self.config.cgroups.clone();
@@ -151,19 +208,28 @@ impl ClaudeLauncher {
         let launch = LaunchOptions {
             conversation: match spec.opening {
                 Opening::New(id) => Conversation::New(id.0),
-                Opening::Resume(id) => Conversation::Resume(id.0),
+                Opening::Resume(id) | Opening::ResumeTurn(id) => Conversation::Resume(id.0),
+                Opening::Fork { from, to } => Conversation::Fork { from: from.0, to: Some(to.0) },
             },
             allowed_tools: spec.allowed_tools.clone(),
             ask_tools: permissions.ask_tools(),
             permission_mode: Some(spec.permission_mode.as_str()),
             max_turns: spec.max_turns,
+            max_budget_usd: spec.max_budget_usd,
             model: spec.model.clone(),
             strict_mcp_config: !sources.iter().any(|source| source == "project"),
             setting_sources: sources.clone(),
             partial_messages: true,
             ..LaunchOptions::default()
         };
-        ClaudeOptions { working_directory: spec.working_directory.clone(), launch, ..Default::default() }
+        let resumes_turn = matches!(spec.opening, Opening::ResumeTurn(_));
+        ClaudeOptions {
+            principal: spec.principal.clone(),
+            working_directory: spec.working_directory.clone(),
+            launch,
+            environment: resumes_turn.then(|| (RESUME_TURN.to_owned(), "1".to_owned())).into_iter().collect(),
+            ..ClaudeOptions::default()
+        }
     }
 }
 
@@ -185,12 +251,44 @@ pub(super) async fn check_folder(folder: &Path) -> Result<(), LaunchError> {
     }
 }
 
+/// An agent as the engine knows it.
+pub(super) fn launched((agent, events): (ClaudeAgent, Events)) -> Launched {
+    let conversation = agent.conversation();
+    Launched { agent: Box::new(agent), events, conversation }
+}
+
 #[async_trait]
 impl Launcher for ClaudeLauncher {
     async fn launch(&self, spec: AgentSpec) -> Result<Launched, LaunchError> {
         let permissions = Permissions::new(spec.allowed_tools.clone(), spec.permission_mode);
         let options = self.options(&spec, &permissions);
-        let (agent, events) = self.start(options, Host::new(permissions)).await?;
-        Ok(Launched { agent: Box::new(agent), events })
+        Ok(launched(self.start(options, Host::new(permissions)).await?))
+    }
+
+    async fn prepare(&self, spec: &AgentSpec) -> Option<Box<dyn Prepared>> {
+        let permissions = Permissions::new(spec.allowed_tools.clone(), spec.permission_mode);
+        let mut options = self.options(spec, &permissions);
+        // It gets an id of its own.
+        options.launch.conversation = Conversation::Fresh;
+        options.environment.clear();
+        let folders = self.make_folders(&spec.principal).await.ok()?;
+        let parking = tokio::fs::canonicalize(folders.parking()).await.ok()?;
+        let spare = self.spare(&parking, &options).await?;
+        Some(Box::new(PreparedAgent { spare, spec: spec.clone(), options }))
+    }
+
+    async fn has_prompt(&self, principal: &Principal, conversation: ConversationId, prompt: Uuid) -> bool {
+        self.transcript(principal, conversation).has_prompt(prompt).await
+    }
+
+    async fn has_conversation(&self, principal: &Principal, conversation: ConversationId) -> bool {
+        self.transcript(principal, conversation).exists().await
+    }
+
+    async fn forget(&self, principal: &Principal, conversation: ConversationId) {
+        match self.writers.claim(conversation.0) {
+            Some(_writing) => self.transcript(principal, conversation).remove().await,
+            None => tracing::warn!(%conversation, "an agent works in the conversation, so it is kept"),
+        }
     }
 }

@@ -13,7 +13,7 @@ use super::driver::{INITIALIZE_ID, NOW, Shared};
 use super::phase::Change;
 use super::questions::Questions;
 use super::translate::{Output, Translator};
-use crate::{AgentEvent, EventSender, Exit};
+use crate::{AgentEvent, EventSender, Exit, ModelEndpoint, TurnEnd};
 
 const READ_BYTES: usize = 64 * 1024;
 /// More than a pipe holds unless root says otherwise.
@@ -27,28 +27,18 @@ const EXIT_AFTER_OUTPUT: Duration = Duration::from_secs(5);
 const CONVERSATION_LOST: &str = "No conversation found with session ID";
 
 pub(super) struct Reader {
-    life: Life,
-    events: EventSender,
+    pub(super) life: Life,
+    pub(super) events: EventSender,
     /// Weak, so that the input closes when the handle lets go of it.
-    input: mpsc::WeakSender<Vec<u8>>,
-    questions: Questions,
-    shared: Arc<Shared>,
-    translator: Translator,
-    ready: bool,
+    pub(super) input: mpsc::WeakSender<Vec<u8>>,
+    pub(super) questions: Questions,
+    pub(super) shared: Arc<Shared>,
+    pub(super) translator: Translator,
+    pub(super) endpoint: Option<Box<dyn ModelEndpoint>>,
+    pub(super) ready: bool,
 }
 
 impl Reader {
-    pub(super) fn new(
-        life: Life,
-        events: EventSender,
-        input: mpsc::WeakSender<Vec<u8>>,
-        questions: Questions,
-        shared: Arc<Shared>,
-    ) -> Self {
-        let translator = Translator::default();
-        Self { life, events, input, questions, shared, translator, ready: false }
-    }
-
     pub(super) async fn run(mut self, mut stdout: impl AsyncRead + Unpin) {
         self.read(&mut stdout).await;
         self.shared.requests.close();
@@ -126,6 +116,9 @@ impl Reader {
             match output {
                 Output::Event(event) => {
                     self.follow(&event);
+                    if let AgentEvent::TurnEnded(end) = &event {
+                        self.tell_limit(end).await;
+                    }
                     self.send(event, std::mem::take(&mut bytes)).await;
                 }
                 Output::Question { request_id, request } => {
@@ -137,8 +130,22 @@ impl Reader {
                     self.after_answer(None).await;
                 }
                 Output::Reply(reply) => self.reply(reply).await,
+                // Nobody can have sent it yet.
+                Output::Started(prompt) if !self.ready => {
+                    self.shared.follow(Change::Prompted(prompt));
+                    self.send(AgentEvent::TurnResumed(prompt), std::mem::take(&mut bytes)).await;
+                }
+                Output::Started(_) => {}
                 Output::Partial(piece) => self.shared.piece(piece),
             }
+        }
+    }
+
+    /// The CLI does not say how long the API refuses requests; the endpoint has seen it.
+    async fn tell_limit(&self, end: &TurnEnd) {
+        let endpoint = self.endpoint.as_deref().filter(|_| end.api_error.is_some());
+        if let Some(until) = endpoint.and_then(|endpoint| endpoint.limited_until()) {
+            self.send(AgentEvent::RateLimited { until }, 0).await;
         }
     }
 

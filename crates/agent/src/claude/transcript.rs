@@ -8,14 +8,14 @@ use domain::ConversationId;
 use tokio::task::spawn_blocking;
 use uuid::Uuid;
 
-/// Read backwards in pieces of this size.
+/// Files are read in pieces of this size.
 const PIECE: u64 = 64 * 1024;
 
 /// Names one conversation's file, whichever folder it is in.
 #[derive(Debug, Clone)]
 pub(super) struct Transcript {
-    projects: PathBuf,
-    file: String,
+    config: PathBuf,
+    conversation: ConversationId,
 }
 
 /// Longer names of a project's folder are cut by the CLI, and end with a hash.
@@ -61,7 +61,11 @@ pub(super) enum TranscriptError {
 
 impl Transcript {
     pub(super) fn new(config: &Path, conversation: ConversationId) -> Self {
-        Self { projects: config.join("projects"), file: format!("{conversation}.jsonl") }
+        Self { config: config.to_owned(), conversation }
+    }
+
+    pub(super) fn conversation(&self) -> ConversationId {
+        self.conversation
     }
 
     /// Whether it is there. The CLI itself looks in all folders too.
@@ -70,9 +74,10 @@ impl Transcript {
     }
 
     async fn find(&self) -> Option<PathBuf> {
-        let mut folders = tokio::fs::read_dir(&self.projects).await.ok()?;
+        let file = format!("{}.jsonl", self.conversation);
+        let mut folders = tokio::fs::read_dir(self.config.join("projects")).await.ok()?;
         while let Ok(Some(folder)) = folders.next_entry().await {
-            let path = folder.path().join(&self.file);
+            let path = folder.path().join(&file);
             if tokio::fs::try_exists(&path).await.unwrap_or(false) {
                 return Some(path);
             }
@@ -86,6 +91,69 @@ impl Transcript {
         let path = self.find().await.ok_or(TranscriptError::Missing)?;
         let length = spawn_blocking(move || mend_end(&path)).await.map_err(io::Error::other)??;
         if length == 0 { Err(TranscriptError::Missing) } else { Ok(()) }
+    }
+}
+
+impl Transcript {
+    /// Whether it holds the prompt with this id.
+    pub(super) async fn has_prompt(&self, prompt: Uuid) -> bool {
+        let Some(path) = self.find().await else { return false };
+        let wanted = format!("\"uuid\":\"{prompt}\"");
+        match spawn_blocking(move || holds(&path, wanted.as_bytes()))
+            .await
+            .map_err(io::Error::other)
+            .flatten()
+        {
+            Ok(found) => found,
+            Err(error) => {
+                tracing::warn!(conversation = %self.conversation, %error, "a transcript cannot be searched");
+                false
+            }
+        }
+    }
+
+    /// Deletes it, with what the CLI keeps beside it (section 12.1).
+    pub(super) async fn remove(&self) {
+        let id = self.conversation.to_string();
+        let mut folders =
+            vec![self.config.join("file-history").join(&id), self.config.join("session-env").join(&id)];
+        // Looked up first: afterwards the folder is not known.
+        while let Some(path) = self.find().await {
+            folders.push(path.with_extension(""));
+            if !removed(&path, tokio::fs::remove_file(&path).await) {
+                break;
+            }
+        }
+        for folder in folders {
+            removed(&folder, tokio::fs::remove_dir_all(&folder).await);
+        }
+    }
+}
+
+/// Whether it is gone.
+fn removed(path: &Path, result: io::Result<()>) -> bool {
+    match result {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            tracing::warn!(path = %path.display(), %error, "what belongs to a conversation cannot be deleted");
+            false
+        }
+        _ => true,
+    }
+}
+
+/// Whether the file holds these bytes, which may be large: it is read in pieces.
+fn holds(path: &Path, wanted: &[u8]) -> io::Result<bool> {
+    let mut file = std::fs::File::open(path)?;
+    let mut window = Vec::new();
+    loop {
+        // A match may begin in one piece and end in the next.
+        window.drain(..window.len().saturating_sub(wanted.len()));
+        if Read::by_ref(&mut file).take(PIECE).read_to_end(&mut window)? == 0 {
+            return Ok(false);
+        }
+        if memchr::memmem::find(&window, wanted).is_some() {
+            return Ok(true);
+        }
     }
 }
 

@@ -6,16 +6,16 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use claude_protocol::{
-    AssistantMessage, Block, CommandState, ControlReply, ControlRequest, Frame, Line, SessionState,
-    StreamEvent, SystemFrame, TurnResult, UserMessage, WireUsage, decode,
+    AssistantMessage, Block, CommandState, ControlReply, ControlRequest, Frame, Line, RateLimit,
+    SessionState, StreamEvent, SystemFrame, TurnResult, UserMessage, WireUsage, decode,
 };
-use domain::TokenUsage;
+use domain::{Timestamp, TokenUsage};
 use serde_json::json;
 use serde_json::value::{RawValue, to_raw_value};
 use uuid::Uuid;
 
 use super::changes::{changed_file, file_to_change};
-use crate::{AgentEvent, Said, Statement, TurnEnd, TurnEnding};
+use crate::{AgentEvent, ApiError, Said, Statement, TurnEnd, TurnEnding};
 
 /// What a line asks of the driver.
 #[derive(Debug)]
@@ -28,6 +28,8 @@ pub(super) enum Output {
     Withdrawn { request_id: String },
     /// The CLI answered a request of ours.
     Reply(ControlReply),
+    /// The turn of this prompt began.
+    Started(Uuid),
     /// A piece of an answer that is being written.
     Partial(StreamEvent),
 }
@@ -50,6 +52,10 @@ pub(super) struct Translator {
     answers: HashSet<String>,
     /// Prompts whose turn has begun and whose fate is not told yet.
     started: HashSet<Uuid>,
+    /// The CLI's word for the turn's last failure of the API.
+    api_error: Option<String>,
+    /// Until when a subscription's limit is used up.
+    limited_until: Option<Timestamp>,
     tokens_before: TokenUsage,
     tokens_of_answer: TokenUsage,
 }
@@ -95,7 +101,7 @@ impl Translator {
             Frame::User(message) => self.user(message),
             Frame::StreamEvent(event) => self.stream_event(event),
             Frame::System(frame) => Self::system(&frame, line),
-            Frame::Result(result) => vec![Output::Event(AgentEvent::TurnEnded(self.turn_end(*result, line)))],
+            Frame::Result(result) => self.turn_ended(*result, line),
             Frame::ControlRequest { request_id, request } => vec![Output::Question { request_id, request }],
             Frame::ControlCancel { request_id } => vec![Output::Withdrawn { request_id }],
             Frame::ControlResponse(reply) => vec![Output::Reply(reply)],
@@ -106,7 +112,7 @@ impl Translator {
                 if self.started.len() < MOST_OPEN_CALLS {
                     self.started.insert(prompt);
                 }
-                Vec::new()
+                vec![Output::Started(prompt)]
             }
             // One whose turn had begun is named by that turn's result.
             Frame::CommandLifecycle { prompt, state: CommandState::Cancelled } => {
@@ -121,11 +127,14 @@ impl Translator {
             // What else becomes of a prompt is told by the result that names it.
             Frame::CommandLifecycle { .. } | Frame::KeepAlive => Vec::new(),
             Frame::Unknown { kind } if kind.is_empty() => vec![report("unknown", raw_json(line))],
+            Frame::RateLimit(ref event) => {
+                self.limited_until = refused_until(&event.rate_limit_info);
+                vec![report(frame.kind(), raw_json(line))]
+            }
             Frame::Unknown { .. }
             | Frame::ToolProgress(_)
             | Frame::ConversationReset(_)
             | Frame::TranscriptMirror(_)
-            | Frame::RateLimit(_)
             | Frame::AuthStatus(_)
             | Frame::PromptSuggestion(_)
             | Frame::ToolUseSummary(_) => vec![report(frame.kind(), raw_json(line))],
@@ -136,8 +145,10 @@ impl Translator {
     fn assistant(&mut self, message: AssistantMessage) -> Vec<Output> {
         let parent = message.parent_tool_use_id.as_ref();
         let mut outputs = Vec::new();
-        if parent.is_none() && message.error.is_none() {
-            outputs.extend(self.count_answer(&message.message_id, message.usage));
+        match message.error {
+            _ if parent.is_some() => {}
+            Some(error) => self.api_error = Some(error),
+            None => outputs.extend(self.count_answer(&message.message_id, message.usage)),
         }
         for block in message.blocks {
             let model = message.model.clone();
@@ -259,7 +270,16 @@ impl Translator {
         std::iter::once(visible).chain(event.map(Output::Event)).collect()
     }
 
+    fn turn_ended(&mut self, result: TurnResult, line: &Bytes) -> Vec<Output> {
+        let limited_until = self.limited_until;
+        let end = self.turn_end(result, line);
+        let limited = limited_until.filter(|_| end.api_error.is_some());
+        let limited = limited.map(|until| AgentEvent::RateLimited { until });
+        limited.into_iter().chain([AgentEvent::TurnEnded(end)]).map(Output::Event).collect()
+    }
+
     fn turn_end(&mut self, result: TurnResult, line: &Bytes) -> TurnEnd {
+        let api_error = api_error(&result, self.api_error.take());
         let models = &result.model_usage_since_last_result;
         let tokens = models.values().map(|model| TokenUsage {
             input: model.input_tokens,
@@ -270,12 +290,15 @@ impl Translator {
         *self = Self {
             calls: std::mem::take(&mut self.calls),
             started: std::mem::take(&mut self.started),
+            // Told only when it changes.
+            limited_until: self.limited_until,
             ..Self::default()
         };
         let mut prompts = result.user_message_uuids.clone();
         prompts.extend(result.user_message_uuid.filter(|prompt| !prompts.contains(prompt)));
         TurnEnd {
             ending: ending(&result),
+            api_error,
             prompts,
             turns: result.num_turns,
             tokens: (!models.is_empty()).then(|| tokens.fold(TokenUsage::default(), |sum, one| sum + one)),
@@ -289,6 +312,20 @@ impl Translator {
 
 fn unknown_block(data: Box<RawValue>) -> Statement {
     Statement::System { subtype: "content_block".to_owned(), data }
+}
+
+/// `None` while requests are let through.
+fn refused_until(limit: &RateLimit) -> Option<Timestamp> {
+    let seconds = limit.resets_at.filter(|_| limit.status == "rejected")?;
+    let since_1970 = Duration::try_from_secs_f64(seconds).ok()?;
+    Some(Timestamp::from_millis(0).after(since_1970))
+}
+
+fn api_error(result: &TurnResult, said: Option<String>) -> Option<ApiError> {
+    result.met_api_error().then(|| ApiError {
+        status: result.api_error_status,
+        kind: result.api_error_type.clone().or(said).unwrap_or_else(|| "unknown".to_owned()),
+    })
 }
 
 /// A block of a known kind on the wrong side of the conversation.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use agent::claude::{AgentFolders, ClaudeAgent, ClaudeConfig, ClaudeLauncher, ClaudeOptions, Credential};
+use agent::claude::{ClaudeAgent, ClaudeConfig, ClaudeLauncher, ClaudeOptions, Credential};
 use agent::claude::{Environment, locate};
 use agent::protocol::{CanUseTool, LaunchOptions, PermissionAnswer, Prompt};
 use agent::{Agent, AgentEvent, Events, Host, LaunchError, Statement, StopReceipt, TurnEnd, Urgency};
@@ -46,9 +46,10 @@ impl Place {
             environment: Environment {
                 credential: Credential::ApiKey("dummy-key".into()),
                 base_url: Some(model.base_url()),
-                folders: AgentFolders::create(&root.path().join("agents")).unwrap(),
+                agents: root.path().join("agents"),
                 path: "/usr/local/bin:/usr/bin:/bin".into(),
             },
+            gateway: None,
             setting_sources: vec![],
             owner: Owner::new(&format!("conformance-{}", Uuid::new_v4())).unwrap(),
             cgroups: None,
@@ -72,7 +73,8 @@ impl Place {
 
     /// What is on disk of a conversation.
     pub(crate) fn transcript(&self, conversation: Uuid) -> String {
-        let folders = std::fs::read_dir(self.root.path().join("agents/config/projects")).unwrap().flatten();
+        let folders =
+            std::fs::read_dir(self.root.path().join("agents/default/config/projects")).unwrap().flatten();
         let file = format!("{conversation}.jsonl");
         folders.filter_map(|folder| std::fs::read_to_string(folder.path().join(&file)).ok()).collect()
     }

@@ -91,14 +91,16 @@ async fn attempt(
             Some(id) => Opening::Resume(id),
             None => Opening::New(new),
         },
+        principal: spec.principal.clone(),
         working_directory: spec.working_directory.clone(),
         allowed_tools: spec.options.allowed_tools.clone(),
         permission_mode: spec.options.permission_mode,
         max_turns: spec.options.max_turns,
+        max_budget_usd: spec.options.max_budget_usd,
         model: spec.options.model.clone(),
     });
     match guarded(launch).await? {
-        Ok(Launched { agent, events }) => {
+        Ok(Launched { agent, events, .. }) => {
             let driven = guarded(run.drive(&*agent, events)).await;
             if driven.is_err() {
                 run.report(agent.stop(Urgency::Now).await);
@@ -351,6 +353,16 @@ mod tests {
         async fn launch(&self, _: AgentSpec) -> Result<Launched, LaunchError> {
             Err(LaunchError::NotStarted("no agents here".into()))
         }
+
+        async fn has_prompt(&self, _: &domain::Principal, _: ConversationId, _: Uuid) -> bool {
+            false
+        }
+
+        async fn has_conversation(&self, _: &domain::Principal, _: ConversationId) -> bool {
+            false
+        }
+
+        async fn forget(&self, _: &domain::Principal, _: ConversationId) {}
     }
 
     #[tokio::test(start_paused = true)]

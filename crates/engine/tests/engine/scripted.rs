@@ -9,6 +9,7 @@ use agent::{
     StopReceipt, TurnEnd, TurnEnding, Urgency, event_channel,
 };
 use async_trait::async_trait;
+use domain::{ConversationId, Principal};
 use tokio::sync::{Mutex, Notify};
 use uuid::Uuid;
 
@@ -99,6 +100,7 @@ impl ScriptedAgent {
         self.say(AgentEvent::TurnEnded(TurnEnd {
             prompts: vec![id],
             ending,
+            api_error: None,
             text: String::new(),
             turns: 0,
             tokens: None,
@@ -134,6 +136,10 @@ impl Agent for ScriptedAgent {
 
     async fn has_conversation(&self) -> bool {
         true
+    }
+
+    async fn vitals(&self) -> std::io::Result<agent::Vitals> {
+        Err(std::io::Error::other("it has no process"))
     }
 
     async fn stop(&self, urgency: Urgency) -> StopReceipt {
@@ -177,6 +183,20 @@ impl Launcher for ScriptedLauncher {
             prompt: Mutex::default(),
         };
         agent.say(AgentEvent::Ready).await;
-        Ok(Launched { agent: Box::new(agent), events })
+        let (Opening::New(conversation)
+        | Opening::Resume(conversation)
+        | Opening::ResumeTurn(conversation)
+        | Opening::Fork { to: conversation, .. }) = spec.opening;
+        Ok(Launched { agent: Box::new(agent), events, conversation })
     }
+
+    async fn has_prompt(&self, _: &Principal, _: ConversationId, _: Uuid) -> bool {
+        false
+    }
+
+    async fn has_conversation(&self, _: &Principal, _: ConversationId) -> bool {
+        true
+    }
+
+    async fn forget(&self, _: &Principal, _: ConversationId) {}
 }

@@ -17,6 +17,7 @@ fn turn(ending: TurnEnding, prompts: Vec<Uuid>) -> Input {
     Input::Agent(AgentEvent::TurnEnded(TurnEnd {
         prompts,
         ending,
+        api_error: None,
         text: "done".into(),
         turns: 2,
         tokens: Some(TokenUsage { input: 10, output: 5, ..TokenUsage::default() }),
