@@ -151,6 +151,20 @@ async fn a_failed_turn_does_not_repeat_itself() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_script_goes_on_when_the_conversation_is_resumed_after_a_rate_limit() {
+    for (before, logged) in [("[[bash echo a >> log]]", "a\nb\n"), ("", "b\n")] {
+        let (model, place) = (model().await, Place::new());
+        let mut cli = Cli::start(&place, &model.base_url(), &[]);
+        let script = format!("{before} [[error 429 1 retry-after=90]] [[bash echo b >> log]] [[say done]]");
+        assert_eq!(cli.turn(&script).result()["api_error_status"], 429);
+        let resume = format!("--resume={}", cli.session_id.clone().unwrap());
+        drop(cli);
+        let turn = one_turn(&model, &place, &[&resume], "Continue from where you left off.");
+        assert_eq!((turn.text(), place.read("log").as_str()), ("done", logged));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn counts_tokens() {
     let (model, place) = (model().await, Place::new());
     let mut cli = Cli::start(&place, &model.base_url(), &[]);

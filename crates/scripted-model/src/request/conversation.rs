@@ -22,7 +22,7 @@ pub(crate) struct Conversation {
     pub(crate) working_directory: Option<String>,
     /// Whether the last message asks for a summary of the conversation.
     pub(crate) asks_for_summary: bool,
-    /// A hash of the conversation up to and including the last prompt.
+    /// A hash of the human's prompts up to and including the last one.
     pub(crate) key: u64,
 }
 
@@ -41,13 +41,11 @@ impl Conversation {
         digest.add_str(session);
         let mut answered = false;
         for message in messages {
-            digest.add_value(message.get("role").unwrap_or(&Value::Null));
-            message_blocks(message).for_each(|block| digest.add_block(block));
             match message.get("role").and_then(Value::as_str) {
-                Some("assistant") => answered = true,
+                Some("assistant") => answered |= !is_by_the_cli(message),
                 Some("user") => {
                     conversation.step += usize::from(std::mem::take(&mut answered));
-                    conversation.read_user(message, &digest);
+                    conversation.read_user(message, &mut digest);
                 }
                 _ => conversation.read_system(message),
             }
@@ -56,14 +54,19 @@ impl Conversation {
         conversation
     }
 
-    fn read_user(&mut self, message: &Value, digest: &Digest) {
+    fn read_user(&mut self, message: &Value, digest: &mut Digest) {
         self.asks_for_summary =
             message_blocks(message).filter_map(MessageBlock::text).any(human_text::asks_for_summary);
         let results = message_blocks(message).filter(|block| block.is("tool_result"));
         self.tool_results.extend(results.filter_map(tool_result));
         for prompt in prompts(message) {
-            self.begin(prompt);
-            self.key = digest.hash();
+            // With nothing to go on with it is a prompt like any other.
+            if self.prompt.is_empty() || !human_text::asks_to_go_on(&prompt) {
+                // What the CLI adds to a prompt may change when a conversation is resumed.
+                digest.add_str(&prompt);
+                self.begin(prompt);
+                self.key = digest.hash();
+            }
         }
         let texts = message_blocks(message).filter_map(MessageBlock::text);
         self.working_directory = texts.filter_map(working_directory).last().or(self.working_directory.take());
@@ -107,6 +110,11 @@ fn prompts(message: &Value) -> Vec<String> {
         goes_on = !text.ends_with('\n');
     }
     prompts
+}
+
+/// Whether the CLI put this where the model's answer would be: nobody gave an answer.
+fn is_by_the_cli(message: &Value) -> bool {
+    message_blocks(message).all(|block| block.text().is_some_and(human_text::stands_for_an_answer))
 }
 
 fn tool_result(block: MessageBlock<'_>) -> Option<ToolResult> {

@@ -23,6 +23,22 @@ const MID_TURN: (&str, &str) = (
     "\n\nThis is how Claude Code surfaces messages",
 );
 
+/// What the CLI tells the model when it runs the turn of a killed process again; the server says it to that end too.
+const GO_ON: &str = "Continue from where you left off.";
+
+/// What the CLI puts where an answer is missing: after a process that was killed, and after a failure of the API.
+const NO_ANSWER: [&str; 2] = ["No response requested.", "API Error:"];
+
+/// Whether the human wants the script of the prompt before to go on.
+pub(super) fn asks_to_go_on(prompt: &str) -> bool {
+    prompt.starts_with(GO_ON) && !prompt.contains("[[")
+}
+
+/// Whether a text of the assistant is none of the model.
+pub(super) fn stands_for_an_answer(text: &str) -> bool {
+    NO_ANSWER.iter().any(|start| text.starts_with(start))
+}
+
 /// The part of a user text that the human wrote, if any.
 pub(super) fn of_user_text(text: &str) -> Option<String> {
     let text = without_reminders(text);

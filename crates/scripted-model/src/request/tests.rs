@@ -67,6 +67,40 @@ fn a_prompt_after_a_failed_turn_stands_alone() {
     assert_eq!((whole.prompt.as_str(), whole.earlier), ("first\nsecond\nthird", vec![]));
 }
 
+const GO_ON: &str = "Continue from where you left off.";
+
+#[test]
+fn a_prompt_to_go_on_belongs_to_the_prompt_before_and_words_of_the_cli_are_no_answer() {
+    let before = json!([user("zero"), assistant("a"), user("one"), assistant("b"), result("ok", false)]);
+    let with = |more: &[Value]| {
+        conversation(before.as_array().unwrap().iter().chain(more).cloned().collect::<Vec<_>>().into())
+    };
+    let failed = with(&[assistant("API Error: 429"), user(GO_ON)]);
+    let killed = with(&[assistant("No response requested."), user(&format!("{GO_ON} It is ten o'clock."))]);
+    let gone_on = with(&[user(GO_ON), assistant("c"), result("ok", false), user(GO_ON), assistant("d")]);
+    for (read, step) in [(&failed, 1), (&killed, 1), (&gone_on, 3)] {
+        assert_eq!((read.prompt.as_str(), read.step, read.key), ("one", step, with(&[]).key));
+        assert_eq!(read.earlier, ["zero"]);
+    }
+    assert_eq!(gone_on.tool_results.len(), 2);
+}
+
+#[test]
+fn a_prompt_to_go_on_with_nothing_or_with_a_script_of_its_own_is_a_prompt() {
+    assert_eq!(conversation(json!([user(GO_ON)])).prompt, GO_ON);
+    let own = format!("{GO_ON} [[say other]]");
+    let read = conversation(json!([user("one"), assistant("a"), user(&own)]));
+    assert_eq!((read.prompt, read.step), (own, 0));
+}
+
+#[test]
+fn a_prompt_to_go_on_in_the_message_of_a_prompt_that_failed_keeps_its_key() {
+    let block = |text: &str| json!({ "type": "text", "text": text });
+    let failed = conversation(json!([{ "role": "user", "content": [block("one")] }]));
+    let read = conversation(json!([{ "role": "user", "content": [block("one\n"), block(GO_ON)] }]));
+    assert_eq!((read.prompt.as_str(), read.step, read.key), ("one", 0, failed.key));
+}
+
 #[test]
 fn a_notification_is_no_prompt() {
     let read = conversation(json!([
