@@ -18,8 +18,9 @@ pub enum Opening {
     New(ConversationId),
     /// The conversation with this id goes on.
     Resume(ConversationId),
-    /// The conversation with this id goes on, and a turn in which its last agent was killed is run to its end without a
-    /// prompt; its end names the prompt of then.
+    /// The conversation with this id goes on, and a turn that its last agent did not end, because that was killed or the
+    /// model API failed, is run to its end without a prompt: see [`AgentEvent::TurnResumed`](crate::AgentEvent::TurnResumed).
+    /// A call whose tool had not ended is left out, so that the model may make it again.
     ResumeTurn(ConversationId),
     /// A copy of a conversation goes on, and the original stays as it is.
     Fork {

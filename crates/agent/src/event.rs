@@ -12,10 +12,10 @@ use uuid::Uuid;
 pub enum AgentEvent {
     /// It takes prompts.
     Ready,
-    /// It runs the turn of this prompt again, in which its last process was killed: it was told to by
-    /// [`Opening::ResumeTurn`](crate::Opening::ResumeTurn). Comes before `Ready`. Without it there was nothing to run
-    /// again, and the agent waits for a prompt.
-    TurnResumed(Uuid),
+    /// It runs again the turn that its last process did not end, because that was killed or the model API failed: it was
+    /// told to by [`Opening::ResumeTurn`](crate::Opening::ResumeTurn). Comes before `Ready`; the turn's end names the prompt
+    /// of then. Without it there was nothing to run again, and the agent waits for a prompt.
+    TurnResumed,
     /// It did not become ready, and has to be stopped. The text says why.
     Unusable(String),
     /// Something for the task's event log.

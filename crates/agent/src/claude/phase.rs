@@ -26,6 +26,10 @@ pub(super) enum Change {
     Prompted(Uuid),
     /// A prompt is done with: a result named it, or it was refused.
     Done(Uuid),
+    /// The CLI runs a turn again whose prompt we did not send.
+    TurnResumed,
+    /// A result came.
+    TurnEnded,
     /// The CLI says that it works.
     Busy,
     /// The CLI says that it waits.
@@ -43,6 +47,7 @@ pub(super) struct Follower {
     busy: bool,
     questions: usize,
     prompts: Vec<Uuid>,
+    resumed_turn: bool,
     stopping: bool,
     ended: bool,
 }
@@ -53,6 +58,8 @@ impl Follower {
             Change::Ready => self.ready = true,
             Change::Prompted(prompt) => self.prompts.push(prompt),
             Change::Done(prompt) => self.prompts.retain(|open| *open != prompt),
+            Change::TurnResumed => self.resumed_turn = true,
+            Change::TurnEnded => self.resumed_turn = false,
             Change::Busy => self.busy = true,
             Change::Idle => self.busy = false,
             Change::Questions(open) => self.questions = open,
@@ -64,7 +71,7 @@ impl Follower {
 
     /// Whether a prompt is still to be answered.
     pub(super) fn has_open_prompt(&self) -> bool {
-        !self.prompts.is_empty()
+        self.resumed_turn || !self.prompts.is_empty()
     }
 
     fn phase(&self) -> Phase {
@@ -73,7 +80,7 @@ impl Follower {
             Self { stopping: true, .. } => Phase::Stopping,
             Self { ready: false, .. } => Phase::Starting,
             Self { questions: 1.., .. } => Phase::AwaitingAnswer,
-            Self { busy: false, prompts, .. } if prompts.is_empty() => Phase::Ready,
+            Self { busy: false, .. } if !self.has_open_prompt() => Phase::Ready,
             _ => Phase::InTurn,
         }
     }
@@ -107,6 +114,14 @@ mod tests {
         for (number, (change, phase)) in changes.into_iter().enumerate() {
             assert_eq!(follower.follow(change), phase, "step {number}");
         }
+    }
+
+    #[test]
+    fn a_turn_that_is_run_again_is_open_until_a_result_comes() {
+        let mut follower = Follower::default();
+        follower.follow(Change::TurnResumed);
+        assert_eq!((follower.follow(Change::Ready), follower.has_open_prompt()), (Phase::InTurn, true));
+        assert_eq!((follower.follow(Change::TurnEnded), follower.has_open_prompt()), (Phase::Ready, false));
     }
 
     #[test]

@@ -130,12 +130,12 @@ impl Reader {
                     self.after_answer(None).await;
                 }
                 Output::Reply(reply) => self.reply(reply).await,
-                // Nobody can have sent it yet.
-                Output::Started(prompt) if !self.ready => {
-                    self.shared.follow(Change::Prompted(prompt));
-                    self.send(AgentEvent::TurnResumed(prompt), std::mem::take(&mut bytes)).await;
+                // Nobody can have sent a prompt yet. Measured with eight CLIs at once: this always comes first.
+                Output::Started if !self.ready => {
+                    self.shared.follow(Change::TurnResumed);
+                    self.send(AgentEvent::TurnResumed, std::mem::take(&mut bytes)).await;
                 }
-                Output::Started(_) => {}
+                Output::Started => {}
                 Output::Partial(piece) => self.shared.piece(piece),
             }
         }
@@ -157,6 +157,7 @@ impl Reader {
                 self.shared.follow(Change::Done(*prompt))
             }
             AgentEvent::TurnEnded(end) => {
+                self.shared.follow(Change::TurnEnded);
                 for prompt in &end.prompts {
                     self.shared.follow(Change::Done(*prompt));
                 }

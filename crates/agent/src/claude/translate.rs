@@ -28,8 +28,8 @@ pub(super) enum Output {
     Withdrawn { request_id: String },
     /// The CLI answered a request of ours.
     Reply(ControlReply),
-    /// The turn of this prompt began.
-    Started(Uuid),
+    /// The turn of a prompt began.
+    Started,
     /// A piece of an answer that is being written.
     Partial(StreamEvent),
 }
@@ -112,7 +112,7 @@ impl Translator {
                 if self.started.len() < MOST_OPEN_CALLS {
                     self.started.insert(prompt);
                 }
-                vec![Output::Started(prompt)]
+                vec![Output::Started]
             }
             // One whose turn had begun is named by that turn's result.
             Frame::CommandLifecycle { prompt, state: CommandState::Cancelled } => {

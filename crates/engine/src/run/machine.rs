@@ -211,7 +211,7 @@ impl Machine {
                     format!("the model API refused the key (HTTP status {status}): check CLAUDE_API_KEY");
                 self.interrupt(Cause::Failed { code: "model_api_key_refused", reason, retryable: false });
             }
-            AgentEvent::Retrying { .. } | AgentEvent::RateLimited { .. } | AgentEvent::TurnResumed(_) => {}
+            AgentEvent::Retrying { .. } | AgentEvent::RateLimited { .. } | AgentEvent::TurnResumed => {}
             AgentEvent::Background { open } => self.background_tasks(open),
             AgentEvent::Busy => self.busy(),
             AgentEvent::Idle => self.went_idle(),

@@ -14,7 +14,7 @@ fn show(output: Output) -> String {
         Output::Question { request, .. } => return format!("ask {request:?}"),
         Output::Withdrawn { request_id } => return format!("withdrawn {request_id}"),
         Output::Partial(piece) => return format!("piece {piece:?}"),
-        Output::Started(_) => return "started".into(),
+        Output::Started => return "started".into(),
         Output::Reply(reply) => return format!("reply {}", reply.outcome.is_ok()),
     };
     match event {
