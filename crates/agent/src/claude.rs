@@ -3,6 +3,7 @@
 mod changes;
 mod driver;
 mod environment;
+mod forget;
 mod launcher;
 mod locate;
 mod permissions;

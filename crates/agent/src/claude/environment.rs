@@ -63,6 +63,11 @@ impl AgentFolders {
         &self.config
     }
 
+    /// The CLI's temporary folder, with the outputs of background tasks.
+    pub(super) fn temporary(&self) -> &Path {
+        &self.temporary
+    }
+
     /// Where agents wait that have no folder yet. Nothing is in it.
     pub(super) fn parking(&self) -> &Path {
         &self.parking

@@ -8,10 +8,12 @@ use async_trait::async_trait;
 use claude_protocol::{Conversation, Initialize, LaunchOptions};
 use domain::{ConversationId, Principal};
 use process::{CgroupLimits, CgroupSpec, Cgroups, Limits, Owner, Spec};
+use tokio::task::spawn_blocking;
 use uuid::Uuid;
 
 use super::driver::{ClaudeAgent, Opened};
 use super::environment::{AgentFolders, Environment, Particulars};
+use super::forget::forget;
 use super::permissions::Permissions;
 use super::prepared::PreparedAgent;
 use super::spare::{Spare, Unready};
@@ -286,9 +288,17 @@ impl Launcher for ClaudeLauncher {
     }
 
     async fn forget(&self, principal: &Principal, conversation: ConversationId) {
-        match self.writers.claim(conversation.0) {
-            Some(_writing) => self.transcript(principal, conversation).remove().await,
-            None => tracing::warn!(%conversation, "an agent works in the conversation, so it is kept"),
+        let Some(writing) = self.writers.claim(conversation.0) else {
+            tracing::warn!(%conversation, "an agent works in the conversation, so it is kept");
+            return;
+        };
+        let folders = self.folders(principal);
+        let forgotten = spawn_blocking(move || {
+            forget(&folders, conversation);
+            drop(writing);
+        });
+        if let Err(error) = forgotten.await {
+            tracing::error!(%conversation, %error, "a conversation could not be deleted");
         }
     }
 }

@@ -111,34 +111,6 @@ impl Transcript {
             }
         }
     }
-
-    /// Deletes it, with what the CLI keeps beside it (section 12.1).
-    pub(super) async fn remove(&self) {
-        let id = self.conversation.to_string();
-        let mut folders =
-            vec![self.config.join("file-history").join(&id), self.config.join("session-env").join(&id)];
-        // Looked up first: afterwards the folder is not known.
-        while let Some(path) = self.find().await {
-            folders.push(path.with_extension(""));
-            if !removed(&path, tokio::fs::remove_file(&path).await) {
-                break;
-            }
-        }
-        for folder in folders {
-            removed(&folder, tokio::fs::remove_dir_all(&folder).await);
-        }
-    }
-}
-
-/// Whether it is gone.
-fn removed(path: &Path, result: io::Result<()>) -> bool {
-    match result {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            tracing::warn!(path = %path.display(), %error, "what belongs to a conversation cannot be deleted");
-            false
-        }
-        _ => true,
-    }
 }
 
 /// Whether the file holds these bytes, which may be large: it is read in pieces.
@@ -256,5 +228,19 @@ mod tests {
         let mut long = b"{\"a\":1}\n\"".to_vec();
         long.resize(200_000, b'x');
         assert_eq!(place.prepared(&long).await, b"{\"a\":1}\n");
+    }
+
+    #[tokio::test]
+    async fn a_prompt_is_found_wherever_it_is_and_nothing_that_only_refers_to_it() {
+        let (place, prompt) = (Place::new(), Uuid::from_u128(7));
+        assert!(!place.transcript().has_prompt(prompt).await, "there is no file");
+        let line = format!("{{\"uuid\":\"{prompt}\"}}\n");
+        let piece = usize::try_from(PIECE).expect("small");
+        for before in [0, piece - 20, piece, 3 * piece - 1] {
+            std::fs::write(place.path(), "x".repeat(before) + &line + &"y".repeat(piece)).expect("written");
+            assert!(place.transcript().has_prompt(prompt).await, "after {before} bytes");
+        }
+        std::fs::write(place.path(), line.replace("uuid", "parentUuid")).expect("written");
+        assert!(!place.transcript().has_prompt(prompt).await);
     }
 }

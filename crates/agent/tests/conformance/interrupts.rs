@@ -2,7 +2,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use agent::protocol::{CanUseTool, Delta, LaunchOptions, PermissionAnswer, StreamEvent};
-use agent::{Agent, AgentEvent, Host, Rung, TurnEnding, Urgency};
+use agent::{Agent, AgentEvent, Host, Opening, Rung, TurnEnding, Urgency};
+use domain::ConversationId;
 
 use tokio::time::timeout;
 
@@ -112,5 +113,21 @@ async fn while_a_permission_is_being_decided() {
     phase.wait_for(|phase| *phase == agent::claude::Phase::Ready).await.unwrap();
     assert!(!place.has("a.txt"));
     assert_eq!(session.turn("[[say again]]").await.end.text, "again");
+    session.close().await;
+}
+
+#[tokio::test]
+async fn and_the_agent_as_the_engine_has_it_takes_the_next_prompts_on_the_same_process() {
+    let place = Place::new().await;
+    let opening = Opening::New(ConversationId::generate());
+    let mut session = place.launch(place.spec(opening)).await;
+    assert_eq!(session.turn("[[bash echo $PPID > first]] [[say one]]").await.end.text, "one");
+    session.prompt("[[bash sleep 600]] [[say never]]").await;
+    session.called("Bash").await;
+    session.agent.interrupt().await.unwrap();
+    assert_eq!(session.end_of_turn().await.end.ending, TurnEnding::Aborted);
+    assert_eq!(session.turn("[[bash echo $PPID > second]] [[say two]]").await.end.text, "two");
+    assert!(session.turn("[[history]]").await.end.text.contains("[[say two]]"));
+    assert_eq!(place.read("first"), place.read("second"));
     session.close().await;
 }

@@ -4,6 +4,7 @@
 
 mod conversations;
 mod faults;
+mod gateway;
 mod hooks;
 mod interrupts;
 mod limits;
@@ -11,4 +12,8 @@ mod mcp;
 mod permissions;
 mod place;
 mod pool;
+mod prepared;
+mod principals;
+mod resumed_turns;
 mod tools;
+mod vitals;

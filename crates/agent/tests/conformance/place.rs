@@ -7,7 +7,11 @@ use std::time::{Duration, Instant};
 use agent::claude::{ClaudeAgent, ClaudeConfig, ClaudeLauncher, ClaudeOptions, Credential};
 use agent::claude::{Environment, locate};
 use agent::protocol::{CanUseTool, LaunchOptions, PermissionAnswer, Prompt};
-use agent::{Agent, AgentEvent, Events, Host, LaunchError, Statement, StopReceipt, TurnEnd, Urgency};
+use agent::{
+    Agent, AgentEvent, AgentSpec, Events, Host, LaunchError, Launched, Launcher, ModelGateway, Opening,
+    Statement, StopReceipt, TurnEnd, Urgency,
+};
+use domain::{ConversationId, PermissionMode, Principal};
 use process::{CgroupLimits, Limits, Owner};
 use scripted_model::{Options, Scenario, ScriptedModel};
 use serde_json::Value;
@@ -20,43 +24,56 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) struct Place {
     root: TempDir,
-    /// Serves while this lives.
-    _model: ScriptedModel,
+    pub(crate) model: ScriptedModel,
     pub(crate) launcher: Arc<ClaudeLauncher>,
+}
+
+pub(crate) type Making<From, Made> = Box<dyn FnOnce(From) -> Made>;
+
+/// What a place has that is out of the ordinary.
+#[derive(Default)]
+pub(crate) struct Extras {
+    /// What the model follows instead of its prompts.
+    pub(crate) scenario: Option<Scenario>,
+    /// What is run instead of the CLI that is there.
+    pub(crate) program: Option<Making<PathBuf, PathBuf>>,
+    /// What stands between the agents and the model, which it is told the URL of.
+    pub(crate) gateway: Option<Making<String, Arc<dyn ModelGateway>>>,
 }
 
 impl Place {
     pub(crate) async fn new() -> Self {
-        Self::scripted(None).await
+        Self::with(Extras::default()).await
     }
 
-    /// With a model that follows a scenario instead of its prompts.
-    pub(crate) async fn scripted(scenario: Option<Scenario>) -> Self {
-        Self::with(scenario, |program| program).await
-    }
-
-    /// With what `program` makes of the real CLI's path.
-    pub(crate) async fn with(scenario: Option<Scenario>, program: impl FnOnce(PathBuf) -> PathBuf) -> Self {
+    pub(crate) async fn with(extras: Extras) -> Self {
         let root = tempfile::tempdir().unwrap();
         std::fs::create_dir(root.path().join("work")).unwrap();
+        let scenario = extras.scenario;
         let model = ScriptedModel::start(Options { scenario, ..Options::default() }).await.unwrap();
         let near = [PathBuf::from(env!("CARGO_MANIFEST_DIR"))];
+        let found = locate(None, &near, "".as_ref()).unwrap();
         let launcher = Arc::new(ClaudeLauncher::new(ClaudeConfig {
-            program: program(locate(None, &near, "".as_ref()).unwrap()),
+            program: extras.program.map_or_else(|| found.clone(), |program| program(found.clone())),
             environment: Environment {
                 credential: Credential::ApiKey("dummy-key".into()),
                 base_url: Some(model.base_url()),
                 agents: root.path().join("agents"),
                 path: "/usr/local/bin:/usr/bin:/bin".into(),
             },
-            gateway: None,
+            gateway: extras.gateway.map(|gateway| gateway(model.base_url())),
             setting_sources: vec![],
             owner: Owner::new(&format!("conformance-{}", Uuid::new_v4())).unwrap(),
             cgroups: None,
             group_limits: CgroupLimits::default(),
             limits: Limits::default(),
         }));
-        Self { root, _model: model, launcher }
+        Self { root, model, launcher }
+    }
+
+    /// What a principal's agents keep.
+    pub(crate) fn kept(&self, principal: &Principal) -> PathBuf {
+        self.root.path().join("agents").join(principal.as_str())
     }
 
     pub(crate) fn work(&self) -> PathBuf {
@@ -91,6 +108,25 @@ impl Place {
         Ok(Session::new(self.launcher.start(options, host).await?).await)
     }
 
+    /// A task that may do everything, for the default principal.
+    pub(crate) fn spec(&self, opening: Opening) -> AgentSpec {
+        AgentSpec {
+            opening,
+            principal: Principal::default(),
+            working_directory: self.work(),
+            allowed_tools: ["Bash", "Write", "Edit", "Read"].map(str::to_owned).into(),
+            permission_mode: PermissionMode::AcceptEdits,
+            max_turns: None,
+            max_budget_usd: None,
+            model: None,
+        }
+    }
+
+    /// An agent as the engine has it.
+    pub(crate) async fn launch(&self, spec: AgentSpec) -> Session<dyn Agent> {
+        Session::of(self.launcher.launch(spec).await.unwrap()).await
+    }
+
     /// An agent that asks for nearly everything and is allowed all of it.
     pub(crate) async fn allowed(&self) -> Session {
         self.open(self.options(LaunchOptions::default()), allowing()).await
@@ -111,11 +147,12 @@ pub(crate) fn allowing() -> Host {
     Host::new(async |_: CanUseTool| PermissionAnswer::allow())
 }
 
-pub(crate) struct Session {
-    pub(crate) agent: ClaudeAgent,
+pub(crate) struct Session<A: Agent + ?Sized = ClaudeAgent> {
+    pub(crate) agent: Box<A>,
+    pub(crate) conversation: ConversationId,
     events: Events,
     /// Everything since the last turn's end.
-    seen: Vec<AgentEvent>,
+    pub(crate) seen: Vec<AgentEvent>,
 }
 
 /// What happened up to the end of a turn.
@@ -126,9 +163,36 @@ pub(crate) struct Turn {
 
 impl Session {
     pub(crate) async fn new((agent, events): (ClaudeAgent, Events)) -> Self {
-        let mut session = Self { agent, events, seen: Vec::new() };
-        session.until(|event| matches!(event, AgentEvent::Ready)).await;
+        let conversation = agent.conversation();
+        let mut session = Self { agent: Box::new(agent), conversation, events, seen: Vec::new() };
+        session.ready().await;
         session
+    }
+
+    pub(crate) fn send(&self, text: &str) -> Uuid {
+        let prompt = Prompt::text(Uuid::new_v4(), text);
+        self.agent.send(&prompt).unwrap();
+        prompt.uuid
+    }
+}
+
+impl Session<dyn Agent> {
+    pub(crate) async fn of(Launched { agent, events, conversation }: Launched) -> Self {
+        let mut session = Self { agent, conversation, events, seen: Vec::new() };
+        session.ready().await;
+        session
+    }
+}
+
+impl<A: Agent + ?Sized> Session<A> {
+    async fn ready(&mut self) {
+        self.until(|event| matches!(event, AgentEvent::Ready)).await;
+    }
+
+    pub(crate) async fn prompt(&self, text: &str) -> Uuid {
+        let id = Uuid::new_v4();
+        self.agent.prompt(id, text).await.unwrap();
+        id
     }
 
     /// Waits for an event, which is left the last in `seen`.
@@ -154,12 +218,6 @@ impl Session {
         self.seen.iter().map(kind).collect::<Vec<_>>().join("\n")
     }
 
-    pub(crate) fn send(&self, text: &str) -> Uuid {
-        let prompt = Prompt::text(Uuid::new_v4(), text);
-        self.agent.send(&prompt).unwrap();
-        prompt.uuid
-    }
-
     pub(crate) async fn end_of_turn(&mut self) -> Turn {
         self.until(|event| matches!(event, AgentEvent::TurnEnded(_))).await;
         let mut events = std::mem::take(&mut self.seen);
@@ -169,7 +227,7 @@ impl Session {
 
     /// Sends a prompt, and waits for the turn that answers it.
     pub(crate) async fn turn(&mut self, text: &str) -> Turn {
-        let id = self.send(text);
+        let id = self.prompt(text).await;
         let turn = self.end_of_turn().await;
         assert_eq!(turn.end.prompts, [id]);
         turn
@@ -177,7 +235,7 @@ impl Session {
 
     /// As [`Self::turn`], passing over the ends of turns before.
     pub(crate) async fn turn_of(&mut self, text: &str) -> Turn {
-        let id = self.send(text);
+        let id = self.prompt(text).await;
         loop {
             let turn = self.end_of_turn().await;
             if turn.end.prompts.contains(&id) {

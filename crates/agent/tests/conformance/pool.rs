@@ -1,5 +1,3 @@
-use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use agent::PermissionHandler;
@@ -7,6 +5,7 @@ use agent::claude::Pool;
 use agent::protocol::{CanUseTool, LaunchOptions, PermissionAnswer};
 
 use crate::place::{Place, Session};
+use crate::prepared::older_cli;
 
 fn pool(place: &Place) -> Pool {
     let parking = place.work().with_file_name("parking");
@@ -55,22 +54,10 @@ async fn an_agent_that_was_started_in_place_is_taken_first_and_other_options_get
     session.close().await;
 }
 
-/// A CLI that does not know `--await-claim`.
-fn older(cli: PathBuf, folder: &tempfile::TempDir) -> PathBuf {
-    let program = folder.path().join("claude");
-    let script = format!(
-        "#!/bin/sh\nfor argument; do [ \"$argument\" = --await-claim ] && {{ echo \"error: unknown option\" >&2; exit 1; }}; done\nexec '{}' \"$@\"\n",
-        cli.display()
-    );
-    std::fs::write(&program, script).unwrap();
-    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
-    program
-}
-
 #[tokio::test]
 async fn with_a_cli_that_cannot_wait_agents_are_started_when_they_are_needed() {
     let folder = tempfile::tempdir().unwrap();
-    let place = Place::with(None, |cli| older(cli, &folder)).await;
+    let place = Place::with(older_cli(&folder)).await;
     let pool = pool(&place);
     assert!(!pool.add_spare(&LaunchOptions::default()).await);
     assert!(!pool.add_spare(&LaunchOptions::default()).await, "it is not tried again");

@@ -4,7 +4,7 @@ use scripted_model::Scenario;
 use serde_json::value::to_raw_value;
 use serde_json::{Value, json};
 
-use crate::place::{Place, allowing};
+use crate::place::{Extras, Place, allowing};
 
 #[tokio::test]
 async fn write_edit_read_and_bash_in_one_turn() {
@@ -38,7 +38,8 @@ async fn a_line_of_ten_megabytes_arrives_whole() {
     // Too long for a prompt: the model knows it by itself.
     let steps = json!([format!("[[write big.txt {text}]]"), "[[say done]]"]);
     let scenario = json!({"name": "ten megabytes", "rules": [], "default": steps});
-    let place = Place::scripted(Some(scenario.to_string().parse::<Scenario>().unwrap())).await;
+    let scenario = Some(scenario.to_string().parse::<Scenario>().unwrap());
+    let place = Place::with(Extras { scenario, ..Extras::default() }).await;
     let mut session = place.allowed().await;
     session.send("go");
     session

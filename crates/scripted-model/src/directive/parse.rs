@@ -49,7 +49,7 @@ fn understand(raw: Raw<'_>) -> Result<Directive, Malformed> {
         "stall" => Directive::Stall(raw.milliseconds(raw.argument)?),
         "stop" => Directive::Stop(raw.text("a stop reason, such as max_tokens or refusal")?),
         "usage" => usage(raw)?,
-        "hang" => Directive::Fault(Fault { kind: FaultKind::Hang, times: None }),
+        "hang" => Directive::Fault(Fault { kind: FaultKind::Hang, times: raw.times(raw.argument)? }),
         "cut" => Directive::Fault(Fault { kind: FaultKind::Cut, times: raw.times(raw.argument)? }),
         "error" => Directive::Fault(error(raw)?),
         "midstream" => Directive::Fault(midstream(raw)?),

@@ -78,7 +78,7 @@ fn reads_the_faults() {
     let event = || FaultKind::ErrorEvent { error_type: "overloaded_error".into() };
     assert_eq!(
         parse(
-            "[[error 529]] [[error 529 2]] [[error 429 1 retry-after=3]] [[cut]] [[cut 2]] [[hang]] \
+            "[[error 529]] [[error 529 2]] [[error 429 1 retry-after=3]] [[cut]] [[cut 2]] [[hang]] [[hang 1]] \
              [[midstream overloaded_error]] [[midstream overloaded_error 1]]"
         )
         .unwrap(),
@@ -89,6 +89,7 @@ fn reads_the_faults() {
             fault(FaultKind::Cut, None),
             fault(FaultKind::Cut, Some(2)),
             fault(FaultKind::Hang, None),
+            fault(FaultKind::Hang, Some(1)),
             fault(event(), None),
             fault(event(), Some(1)),
         ]

@@ -156,3 +156,44 @@ fn a_result_of_images_and_text_is_a_text_with_its_blocks() {
         Some(r#"[{"type":"text","text":"two"},{"type":"image","source":{}}]"#)
     );
 }
+
+/// The kinds of events that a subscription's limit, a failure of the API and a turn's end come to.
+fn limits(lines: &[&'static str]) -> Vec<String> {
+    let mut translator = Translator::default();
+    let outputs =
+        lines.iter().flat_map(|line| translator.line(Line::Whole(Bytes::from_static(line.as_bytes()))));
+    let shown = outputs.filter_map(|output| match output {
+        Output::Event(AgentEvent::TurnEnded(end)) => Some(format!("ended {:?}", end.api_error)),
+        Output::Event(event @ AgentEvent::RateLimited { .. }) => Some(format!("{event:?}")),
+        _ => None,
+    });
+    shown.collect()
+}
+
+const REJECTED: &str = r#"{"type":"rate_limit_event","rate_limit_info":{"status":"rejected","resetsAt":1768816805,"rateLimitType":"five_hour"}}"#;
+const ALLOWED: &str =
+    r#"{"type":"rate_limit_event","rate_limit_info":{"status":"allowed","resetsAt":1768816805}}"#;
+const SAID: &str = r#"{"type":"assistant","message":{"id":"m","content":[]},"error":"rate_limit"}"#;
+const REFUSED: &str = r#"{"type":"result","subtype":"success","is_error":true,"terminal_reason":"api_error","api_error_status":429}"#;
+const DONE: &str =
+    r#"{"type":"result","subtype":"success","is_error":false,"terminal_reason":"completed","result":"ok"}"#;
+
+#[test]
+fn a_subscriptions_limit_is_told_before_the_ends_that_it_explains_until_it_is_lifted() {
+    let limited = "RateLimited { until: Timestamp(1768816805000) }";
+    let ended = r#"ended Some(ApiError { status: Some(429), kind: "rate_limit" })"#;
+    let unnamed = r#"ended Some(ApiError { status: Some(429), kind: "unknown" })"#;
+    assert_eq!(limits(&[REJECTED, SAID, REFUSED]), [limited, ended]);
+    assert_eq!(limits(&[REJECTED, DONE, REFUSED]), ["ended None", limited, unnamed]);
+    assert_eq!(limits(&[REJECTED, ALLOWED, REFUSED]), [unnamed]);
+    assert_eq!(limits(&[SAID, DONE, REFUSED]), ["ended None", unnamed]);
+}
+
+#[test]
+fn the_apis_own_word_for_its_failure_comes_first() {
+    let named = r#"{"type":"result","subtype":"success","is_error":true,"terminal_reason":"api_error","api_error_status":null,"api_error_type":"overloaded_error"}"#;
+    assert_eq!(
+        limits(&[SAID, named]),
+        [r#"ended Some(ApiError { status: None, kind: "overloaded_error" })"#]
+    );
+}
