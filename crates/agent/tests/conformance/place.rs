@@ -88,10 +88,10 @@ impl Place {
         self.work().join(name).exists()
     }
 
-    /// What is on disk of a conversation.
+    /// What is on disk of a conversation of the default principal; nothing before its first prompt.
     pub(crate) fn transcript(&self, conversation: Uuid) -> String {
-        let folders =
-            std::fs::read_dir(self.root.path().join("agents/default/config/projects")).unwrap().flatten();
+        let projects = self.kept(&Principal::default()).join("config/projects");
+        let folders = std::fs::read_dir(projects).into_iter().flatten().flatten();
         let file = format!("{conversation}.jsonl");
         folders.filter_map(|folder| std::fs::read_to_string(folder.path().join(&file)).ok()).collect()
     }
