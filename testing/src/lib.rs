@@ -11,8 +11,10 @@
 mod events;
 mod processes;
 mod server;
+mod stub;
 
 pub use events::{EventStream, Finished};
 pub use processes::{wait_until_none_mention, which_mention};
 pub use rustix::process::Signal;
 pub use server::{Server, ServerBuilder, Stopped, pinned_cli};
+pub use stub::stub_agent;

@@ -12,7 +12,7 @@ use tokio::process::{Child, ChildStderr, Command};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use crate::EventStream;
+use crate::{EventStream, stub_agent};
 
 const START_WITHIN: Duration = Duration::from_secs(60);
 const STOP_WITHIN: Duration = Duration::from_secs(40);
@@ -37,17 +37,24 @@ pub struct ServerBuilder {
 impl ServerBuilder {
     /// A server in demo mode on a free port, with folders of its own.
     pub fn demo(binary: &str) -> Self {
-        let mut builder = Self::bare(binary);
-        builder.arguments.push("--demo".into());
-        builder
+        Self::bare(binary).argument("--demo")
+    }
+
+    /// A server in demo mode whose agents are stubs: fast, without a model, and their prompts say what they do.
+    pub fn stub(binary: &str) -> Self {
+        Self::with_cli(binary, &stub_agent()).argument("--demo")
     }
 
     /// A server that still needs a key or demo mode.
     pub fn bare(binary: &str) -> Self {
+        Self::with_cli(binary, &pinned_cli())
+    }
+
+    fn with_cli(binary: &str, cli: &Path) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         std::fs::create_dir(folder.path().join("workspaces")).expect("made");
         Self { binary: binary.into(), arguments: vec!["serve".into()], variables: Vec::new(), folder }
-            .variable("CLAUDE_CLI_PATH", &pinned_cli().display().to_string())
+            .variable("CLAUDE_CLI_PATH", &cli.display().to_string())
             .variable("SERVER_PORT", "0")
             .variable("SERVER_LOG_LEVEL", "debug")
     }
@@ -56,6 +63,11 @@ impl ServerBuilder {
     #[must_use]
     pub fn variable(mut self, name: &str, value: &str) -> Self {
         self.variables.push((name.into(), value.into()));
+        self
+    }
+
+    fn argument(mut self, argument: &str) -> Self {
+        self.arguments.push(argument.into());
         self
     }
 

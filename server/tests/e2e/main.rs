@@ -13,6 +13,7 @@ mod refusals;
 mod run_command;
 mod shutdown;
 mod start;
+mod stub;
 
 use serde_json::{Value, json};
 use testing::{Server, ServerBuilder};

@@ -1,0 +1,49 @@
+//! Accepts the agents' connections.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::forward::Forwarder;
+
+/// The pause after an accept that failed, which happens when descriptors run out.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Serves until it is stopped; no connection outlives it.
+pub(crate) async fn serve(listener: TcpListener, forwarder: Arc<Forwarder>, stop: CancellationToken) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => break,
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => {
+                    connections.spawn(connection(stream, Arc::clone(&forwarder)));
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "the gateway cannot accept a connection");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            },
+            Some(_) = connections.join_next(), if !connections.is_empty() => {}
+        }
+    }
+    connections.shutdown().await;
+}
+
+/// Serves one connection. It ends with its agent, and with a request that could not be passed on.
+async fn connection(stream: TcpStream, forwarder: Arc<Forwarder>) {
+    // Without this the kernel would hold back small pieces of an answer.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "cannot switch off delayed sending");
+    }
+    let service = service_fn(|request| forwarder.answer(request));
+    if let Err(error) = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await {
+        tracing::debug!(%error, "an agent's connection to the gateway ended early");
+    }
+}
