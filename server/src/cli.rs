@@ -18,6 +18,10 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Start the server. It is configured by environment variables and a .env file; see the README.
     Serve(ServeArguments),
+    /// Copy all tasks, events, sessions and conversations, while the server runs or not.
+    Backup(BackupArguments),
+    /// Put a copy back. The server has to be stopped.
+    Restore(RestoreArguments),
     /// Submit a task to a running server, show its events and end with its exit code.
     Run(RunArguments),
 }
@@ -33,6 +37,27 @@ pub(crate) struct ServeArguments {
     /// Port to listen on, 0 for any free one [env: SERVER_PORT].
     #[arg(long)]
     pub(crate) port: Option<u16>,
+}
+
+#[derive(Args)]
+pub(crate) struct BackupArguments {
+    /// The folder to be made.
+    pub(crate) to: PathBuf,
+    /// The server's data folder.
+    #[arg(long, env = "STORAGE_DATA_DIR", default_value = "data")]
+    pub(crate) data_dir: PathBuf,
+}
+
+#[derive(Args)]
+pub(crate) struct RestoreArguments {
+    /// The folder that a backup made.
+    pub(crate) from: PathBuf,
+    /// The server's data folder.
+    #[arg(long, env = "STORAGE_DATA_DIR", default_value = "data")]
+    pub(crate) data_dir: PathBuf,
+    /// Replace the database that is there.
+    #[arg(long)]
+    pub(crate) overwrite: bool,
 }
 
 #[derive(Args)]

@@ -1,5 +1,8 @@
 //! Configuration: variables are read first, then resolved and cross-checked. All faults are reported at once.
 
+mod agents;
+mod storage;
+mod tasks;
 mod variables;
 
 use std::collections::HashMap;
@@ -8,10 +11,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use agent::claude::Credential;
-use domain::PermissionMode;
 use http_api::TaskDefaults;
 use secrecy::SecretString;
+use store::Retention;
 
+use self::agents::AgentLife;
+pub(crate) use self::storage::{Storage, Sync};
 use self::variables::{Faults, Reader};
 use crate::cli::ServeArguments;
 
@@ -22,6 +27,17 @@ pub(crate) enum LogFormat {
     Json,
     /// For people.
     Text,
+}
+
+/// When agents reach the model API through a gateway, which keeps the key from them and sees until when it is limited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum GatewayUse {
+    /// When the API is not Anthropic's own: the CLI treats that one differently under another name.
+    Auto,
+    /// Always, unless an OAuth token is used.
+    On,
+    /// Never.
+    Off,
 }
 
 /// Everything that can be set, resolved.
@@ -38,12 +54,17 @@ pub(crate) struct Config {
     /// `None` in demo mode.
     pub(crate) credential: Option<Credential>,
     pub(crate) base_url: Option<String>,
+    /// Whether agents reach the model API through a gateway of ours.
+    pub(crate) gateway: GatewayUse,
     pub(crate) cli_path: Option<PathBuf>,
     pub(crate) setting_sources: Vec<String>,
     pub(crate) defaults: TaskDefaults,
     pub(crate) max_agents: usize,
     pub(crate) max_pending: usize,
     pub(crate) drain: Duration,
+    pub(crate) agent_life: AgentLife,
+    pub(crate) storage: Storage,
+    pub(crate) retention: Retention,
     pub(crate) data_dir: PathBuf,
     pub(crate) workspace_roots: Vec<PathBuf>,
     /// Variables that are set and have no effect in this version.
@@ -51,13 +72,9 @@ pub(crate) struct Config {
 }
 
 /// Variables of the contract that this version does not act on yet.
-const WITHOUT_EFFECT: [&str; 13] = [
+const WITHOUT_EFFECT: [&str; 9] = [
     "API_RATE_LIMIT_ENABLED",
     "API_RATE_LIMIT_PER_MINUTE",
-    "SESSION_IDLE_TIMEOUT_SECONDS",
-    "SESSION_CLEANUP_INTERVAL_SECONDS",
-    "SESSION_PREWARM",
-    "STORAGE_SYNC",
     "STORAGE_REDIS_HOST",
     "STORAGE_REDIS_PORT",
     "STORAGE_REDIS_DB",
@@ -114,6 +131,7 @@ impl Config {
             ),
             credential: if arguments.demo { None } else { read_credential(&mut read) },
             base_url: read.optional("CLAUDE_BASE_URL", "a URL such as https://gateway.example.com", web_url),
+            gateway: read.value("CLAUDE_GATEWAY", GatewayUse::Auto, "one of auto, on, off", gateway_use),
             cli_path: read.optional("CLAUDE_CLI_PATH", "a path", |text| Some(text.into())),
             setting_sources: read.value(
                 "AGENT_SETTING_SOURCES",
@@ -121,10 +139,13 @@ impl Config {
                 "a list of user, project, local",
                 setting_sources,
             ),
-            defaults: read_defaults(&mut read),
+            defaults: tasks::read_defaults(&mut read),
             max_agents: read.count("SESSION_MAX_CONCURRENT", 10, 1, 10_000),
             max_pending: read.count("TASK_MAX_QUEUE_SIZE", 100, 1, 1_000_000),
             drain: Duration::from_secs(read.count("SERVER_DRAIN_SECONDS", 0, 0, 86_400)),
+            agent_life: AgentLife::read(&mut read),
+            storage: storage::read_storage(&mut read),
+            retention: storage::read_retention(&mut read),
             data_dir: read.value("STORAGE_DATA_DIR", "data".into(), "a folder", |text| Some(text.into())),
             workspace_roots: read.value(
                 "WORKSPACE_ROOTS",
@@ -134,7 +155,6 @@ impl Config {
             ),
             without_effect: WITHOUT_EFFECT.into_iter().filter(|name| variables.contains_key(*name)).collect(),
         };
-        check_storage(&mut Reader { variables: &variables, faults: &mut faults });
         config.check_exposure(&mut Reader { variables: &variables, faults: &mut faults });
         faults.into_result(config)
     }
@@ -184,37 +204,6 @@ fn read_credential(read: &mut Reader<'_>) -> Option<Credential> {
     credential
 }
 
-fn read_defaults(read: &mut Reader<'_>) -> TaskDefaults {
-    let tools = ["Read", "Write", "Edit", "Bash"].map(str::to_owned).to_vec();
-    TaskDefaults {
-        allowed_tools: read.value(
-            "CLAUDE_DEFAULT_ALLOWED_TOOLS",
-            tools,
-            "a JSON list or a comma-separated list of tools",
-            variables::list,
-        ),
-        permission_mode: read.value(
-            "CLAUDE_DEFAULT_PERMISSION_MODE",
-            PermissionMode::AcceptEdits,
-            "one of default, acceptEdits, plan, dontAsk, auto, bypassPermissions",
-            |text| text.parse().ok(),
-        ),
-        max_turns: read.count("CLAUDE_MAX_TURNS", 50, 1, 100_000),
-        timeout: Duration::from_secs(read.count("TASK_DEFAULT_TIMEOUT_SECONDS", 3600, 1, 30 * 24 * 3600)),
-        model: read.text("CLAUDE_DEFAULT_MODEL").map(str::to_owned),
-    }
-}
-
-fn check_storage(read: &mut Reader<'_>) {
-    match read.text("STORAGE_TYPE") {
-        None | Some("memory") => {}
-        Some(kind @ ("sqlite" | "redis")) => read.faults.add(format!(
-            "STORAGE_TYPE={kind}: this version keeps tasks in memory only: set STORAGE_TYPE=memory or leave it out"
-        )),
-        Some(kind) => read.faults.add(format!("STORAGE_TYPE={kind:?}: must be memory")),
-    }
-}
-
 fn address(text: &str) -> Option<IpAddr> {
     match text {
         "localhost" => Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
@@ -238,6 +227,15 @@ fn log_format(text: &str) -> Option<LogFormat> {
     match text {
         "json" => Some(LogFormat::Json),
         "text" => Some(LogFormat::Text),
+        _ => None,
+    }
+}
+
+fn gateway_use(text: &str) -> Option<GatewayUse> {
+    match text {
+        "auto" => Some(GatewayUse::Auto),
+        "on" => Some(GatewayUse::On),
+        "off" => Some(GatewayUse::Off),
         _ => None,
     }
 }

@@ -1,5 +1,6 @@
 //! The server's binary: configuration, wiring, start, drain, stop; and a client of its own API.
 
+mod backup;
 mod cli;
 mod config;
 mod logging;
@@ -16,6 +17,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     match cli::Cli::parse().command {
         cli::Command::Serve(arguments) => serve::main(&arguments),
+        cli::Command::Backup(arguments) => backup::backup(&arguments),
+        cli::Command::Restore(arguments) => backup::restore(&arguments),
         cli::Command::Run(arguments) => run::main(arguments),
     }
 }

@@ -1,8 +1,10 @@
 //! `serve`: start, serve, drain, stop.
 
 mod itself;
+mod model;
 mod parts;
 mod signals;
+mod storage;
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -19,8 +21,9 @@ use tokio_util::sync::CancellationToken;
 
 use self::parts::Parts;
 use self::signals::Signals;
+pub(crate) use self::storage::DATABASE;
 use crate::cli::ServeArguments;
-use crate::config::Config;
+use crate::config::{Config, Storage};
 use crate::logging;
 
 /// The start failed: nothing was served.
@@ -136,10 +139,12 @@ fn announce(config: &Config, parts: &Parts, address: SocketAddr) {
         cli.path = %parts.cli.program.display(),
         "listening"
     );
-    if parts.model.is_some() {
+    if parts.scripted.is_some() {
         tracing::warn!("demo mode: answers come from a script, not from a model");
     }
-    tracing::warn!("tasks are kept in memory: they are gone when the server stops");
+    if config.storage == Storage::Memory {
+        tracing::warn!("tasks are kept in memory: they are gone when the server stops");
+    }
     for name in &config.without_effect {
         tracing::warn!(variable = name, "this version does not act on the variable");
     }
@@ -147,15 +152,19 @@ fn announce(config: &Config, parts: &Parts, address: SocketAddr) {
 
 /// Ends the agents first, so that streams can carry their last events, and then the streams.
 async fn stop(parts: Parts, hurry: CancellationToken) {
-    let Parts { engine, state, model, .. } = parts;
+    let Parts { engine, state, storage, scripted, gateway, .. } = parts;
     engine.shut_down(hurry).await;
     state.closing.cancel();
     state.streams.close();
     if timeout(STREAMS_WITHIN, state.streams.wait()).await.is_err() {
         tracing::warn!(streams = state.streams.len(), "streams were cut: their clients did not read on");
     }
-    if let Some(model) = model {
-        model.shutdown().await;
+    storage.close().await;
+    if let Some(gateway) = gateway {
+        gateway.shutdown().await;
+    }
+    if let Some(scripted) = scripted {
+        scripted.shutdown().await;
     }
 }
 

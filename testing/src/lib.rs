@@ -9,12 +9,14 @@
 )]
 
 mod events;
+mod fast_stream;
 mod processes;
 mod server;
 mod stub;
 
 pub use events::{EventStream, Finished};
-pub use processes::{wait_until_none_mention, which_mention};
+pub use fast_stream::FastStream;
+pub use processes::{ChildWatch, children, cpu_time, resident_kib, wait_until_none_mention, which_mention};
 pub use rustix::process::Signal;
 pub use server::{Server, ServerBuilder, Stopped, pinned_cli};
 pub use stub::stub_agent;

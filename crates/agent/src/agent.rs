@@ -130,6 +130,9 @@ pub trait Agent: Send + Sync {
     /// When it has ended, or the system does not tell.
     async fn vitals(&self) -> std::io::Result<Vitals>;
 
+    /// How long it has said nothing, pieces of answers included.
+    fn silent_for(&self) -> Duration;
+
     /// Ends the agent and every process that it started; returns when they are gone.
     async fn stop(&self, urgency: Urgency) -> StopReceipt;
 }

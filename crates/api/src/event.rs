@@ -1,11 +1,25 @@
 //! The events of a task, as WebSocket clients see them.
 
-use bytes::Bytes;
+use bytes::{BufMut, Bytes, BytesMut};
 use domain::{SessionId, TaskId, TaskStatus, Timestamp};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::ProgressBody;
+
+/// Every `type` on the wire.
+pub const EVENT_TYPES: [&str; 7] =
+    ["message", "tool_use", "tool_result", "progress", "complete", "error", "status"];
+
+/// What every event begins with: [`kind_of`] reads it without reading the event.
+const BEGINNING: &[u8] = b"{\"type\":\"";
+
+/// The `type` of an encoded event.
+pub fn kind_of(json: &[u8]) -> Option<&str> {
+    let kind = json.strip_prefix(BEGINNING)?.split(|byte| *byte == b'"').next()?;
+    let is_word = kind.iter().all(|byte| byte.is_ascii_lowercase() || *byte == b'_');
+    str::from_utf8(kind).ok().filter(|kind| is_word && !kind.is_empty())
+}
 
 /// What happened, by the `type` on the wire.
 #[derive(Debug)]
@@ -151,15 +165,39 @@ struct Frame<'a, D> {
 }
 
 /// Encodes an event, once: these bytes are stored and sent.
-pub fn encode(header: EventHeader<'_>, body: &EventBody) -> Bytes {
+pub fn encode(bytes: &mut BytesMut, header: EventHeader<'_>, body: &EventBody) {
     match body {
-        EventBody::Message(data) => frame(header, "message", data),
-        EventBody::ToolUse(data) => frame(header, "tool_use", data),
-        EventBody::ToolResult(data) => frame(header, "tool_result", data),
-        EventBody::Progress(data) => frame(header, "progress", data),
-        EventBody::Complete(data) => frame(header, "complete", data),
-        EventBody::Error(data) => frame(header, "error", data),
+        EventBody::Message(data) => frame(bytes, header, "message", data),
+        EventBody::ToolUse(data) => frame(bytes, header, "tool_use", data),
+        EventBody::ToolResult(data) => frame(bytes, header, "tool_result", data),
+        EventBody::Progress(data) => frame(bytes, header, "progress", data),
+        EventBody::Complete(data) => frame(bytes, header, "complete", data),
+        EventBody::Error(data) => frame(bytes, header, "error", data),
     }
+}
+
+/// Data of `status`: what became of a task that has not ended. Only the feed of all tasks brings it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct StatusData {
+    /// Where it is.
+    pub status: TaskStatus,
+    /// Number of the attempt at work; 0 before the first.
+    pub attempt: u32,
+    /// Why it waits, although it has begun: `rate_limit`, `retry`, `cut_off`.
+    pub waits_for: Option<&'static str>,
+    /// When it goes on.
+    pub resumes_at: Option<Timestamp>,
+}
+
+/// Encodes a notice for the feed of all tasks: it belongs to no task's log, so it has no `seq`.
+pub fn status_notice(
+    timestamp: Timestamp,
+    task_id: &TaskId,
+    session_id: &SessionId,
+    data: &StatusData,
+) -> Bytes {
+    let (task_id, session_id) = (task_id.as_str(), Some(session_id));
+    to_bytes(&Frame { kind: "status", timestamp, seq: None, task_id, session_id, data })
 }
 
 /// An error that belongs to a connection rather than to a task's log: it has no `seq`.
@@ -167,15 +205,17 @@ pub fn transient_error(timestamp: Timestamp, task_id: &str, data: &ErrorData) ->
     to_bytes(&Frame { kind: "error", timestamp, seq: None, task_id, session_id: None, data })
 }
 
-fn frame<D: Serialize>(header: EventHeader<'_>, kind: &'static str, data: &D) -> Bytes {
-    to_bytes(&Frame {
+fn frame<D: Serialize>(bytes: &mut BytesMut, header: EventHeader<'_>, kind: &'static str, data: &D) {
+    let frame = Frame {
         kind,
         timestamp: header.timestamp,
         seq: Some(header.seq),
         task_id: header.task_id.as_str(),
         session_id: Some(header.session_id),
         data,
-    })
+    };
+    // Texts, numbers and JSON that was read from JSON cannot fail to be written into memory.
+    serde_json::to_writer(bytes.writer(), &frame).ok();
 }
 
 fn to_bytes(frame: &impl Serialize) -> Bytes {
@@ -188,6 +228,12 @@ mod tests {
     use domain::Progress;
 
     use super::*;
+
+    fn encoded(header: EventHeader<'_>, body: &EventBody) -> Bytes {
+        let mut bytes = BytesMut::new();
+        encode(&mut bytes, header, body);
+        bytes.freeze()
+    }
 
     #[test]
     fn an_event_reads_as_the_contract_has_it() {
@@ -207,7 +253,7 @@ mod tests {
             parent_tool_use_id: None,
         });
         assert_eq!(
-            encode(header, &body),
+            encoded(header, &body),
             r#"{"type":"tool_use","timestamp":"1970-01-01T00:00:00.000Z","seq":17,"task_id":"t1","session_id":"session-t1","data":{"tool_id":"toolu_1","tool_name":"Bash","tool_input":{"b": 1}}}"#
         );
         let body = EventBody::Complete(CompleteData {
@@ -219,8 +265,10 @@ mod tests {
             total_cost_usd: 0.5,
             progress: Progress::default().into(),
         });
+        assert_eq!(kind_of(&encoded(header, &body)), Some("complete"));
+        assert_eq!((kind_of(b"{}"), kind_of(b"{\"type\":\"a\nb\"}")), (None, None));
         assert_eq!(
-            encode(header, &body),
+            encoded(header, &body),
             r#"{"type":"complete","timestamp":"1970-01-01T00:00:00.000Z","seq":17,"task_id":"t1","session_id":"session-t1","data":{"task_id":"t1","status":"failed","exit_code":124,"summary":"","errors":["late"],"total_cost_usd":0.5,"turns":0,"tokens_used":0,"tokens_input":0,"tokens_output":0,"tokens_cache_read":0,"tokens_cache_creation":0,"files_modified":0,"elapsed_time_ms":0}}"#
         );
     }

@@ -5,16 +5,17 @@
 
 mod event;
 mod problem;
+mod request;
 mod session;
 mod task;
 
 pub use event::{
-    CompleteData, ErrorData, EventBody, EventHeader, MessageData, MessageType, ToolResultData, ToolUseData,
-    encode, transient_error,
+    CompleteData, EVENT_TYPES, ErrorData, EventBody, EventHeader, MessageData, MessageType, StatusData,
+    ToolResultData, ToolUseData, encode, kind_of, status_notice, transient_error,
 };
 pub use problem::{Code, Fault, PROBLEM_CONTENT_TYPE, Problem};
+pub use request::{OptionsRequest, RetryRequest, SessionRequest, TaskRequest};
 pub use session::{Deleted, Health, HealthStatus, Ready, SessionInfo, SessionList};
 pub use task::{
-    InterruptResponse, OptionsRequest, ProgressBody, ResultBody, SessionRequest, TaskRequest, TaskResponse,
-    TaskStatusResponse,
+    InterruptResponse, ProgressBody, ResultBody, TaskResponse, TaskStatusResponse, WaitingBody, WaitingReason,
 };

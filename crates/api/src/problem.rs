@@ -27,6 +27,8 @@ pub enum Code {
     SessionBusy,
     /// The session belongs to another workspace.
     SessionWorkspaceDiffers,
+    /// The session to be forked has no conversation yet.
+    NothingToFork,
     /// Too many tasks wait.
     QueueFull,
     /// The server is at capacity.

@@ -1,48 +1,7 @@
-//! Bodies of the task endpoints.
+//! Answers of the task endpoints.
 
-use domain::{Outcome, PermissionMode, Progress, SessionId, TaskId, TaskStatus, Timestamp};
+use domain::{Outcome, Priority, Progress, SessionId, TaskId, TaskStatus, Timestamp};
 use serde::Serialize;
-
-/// Body of `POST /api/v1/tasks`, checked for its shape. `None` stands for "left out": the server's default holds.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct TaskRequest {
-    /// The client's name for the task.
-    pub task_id: Option<String>,
-    /// What the agent is told.
-    pub prompt: String,
-    /// The folder that the task belongs to.
-    pub workspace: String,
-    /// How the agent is to work.
-    pub options: OptionsRequest,
-    /// Which conversation the task belongs to.
-    pub session: SessionRequest,
-}
-
-/// `options` of a task.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
-pub struct OptionsRequest {
-    /// Tools or rules that run without asking.
-    pub allowed_tools: Option<Vec<String>>,
-    /// What happens with the rest.
-    pub permission_mode: Option<PermissionMode>,
-    /// Most model answers.
-    pub max_turns: Option<u32>,
-    /// Longest time that an agent may work on it, in seconds.
-    pub timeout: Option<u64>,
-    /// Model name or alias.
-    pub model: Option<String>,
-    /// Folder to start in, instead of the workspace.
-    pub cwd: Option<String>,
-}
-
-/// `session` of a task.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
-pub struct SessionRequest {
-    /// Whether to go on with an existing session.
-    pub reuse_existing: bool,
-    /// That session.
-    pub session_id: Option<String>,
-}
 
 /// Answer to a submission.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -57,6 +16,10 @@ pub struct TaskResponse {
     pub websocket_url: String,
     /// When it was admitted.
     pub created_at: Timestamp,
+    /// Its place in the queue, from 1; null when it does not wait.
+    pub queue_position: Option<u64>,
+    /// When it may start, as far as can be told; null when that is not known, or it does not wait.
+    pub estimated_start_at: Option<Timestamp>,
 }
 
 /// The counters of a task.
@@ -120,7 +83,7 @@ impl From<&Outcome> for ResultBody {
     }
 }
 
-/// Answer to `GET /api/v1/tasks/{task_id}`.
+/// Answer to `GET /api/v1/tasks/{task_id}` and `GET /api/v1/tasks/{task_id}/result`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct TaskStatusResponse {
     /// The task.
@@ -137,6 +100,39 @@ pub struct TaskStatusResponse {
     pub created_at: Timestamp,
     /// When it last changed.
     pub updated_at: Timestamp,
+    /// Number of the attempt at work; 0 before the first.
+    pub attempt: u32,
+    /// How urgent it is.
+    pub priority: Priority,
+    /// Its place in the queue, from 1; null when it does not wait.
+    pub queue_position: Option<u64>,
+    /// When it may start, or go on, as far as can be told; null when that is not known, or it does not wait.
+    pub estimated_start_at: Option<Timestamp>,
+    /// Why it waits, although it has begun; null otherwise.
+    pub waiting: Option<WaitingBody>,
+    /// The tasks that have to complete first.
+    pub depends_on: Vec<TaskId>,
+}
+
+/// Why a task that has begun waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WaitingReason {
+    /// The model API takes no requests for a while.
+    RateLimit,
+    /// An attempt failed, and another one follows.
+    Retry,
+    /// The attempt was cut off: the server stopped, or the agent made no progress.
+    CutOff,
+}
+
+/// A task that has begun and waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct WaitingBody {
+    /// Why.
+    pub reason: WaitingReason,
+    /// Not before then.
+    pub until: Timestamp,
 }
 
 /// Answer to an interrupt.

@@ -7,6 +7,10 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+/// 0000-01-01T00:00:00.000Z and 9999-12-31T23:59:59.999Z: RFC 3339 has no years beyond them.
+const FIRST_MILLIS: i64 = -62_167_219_200_000;
+const LAST_MILLIS: i64 = 253_402_300_799_999;
+
 /// A moment in UTC with millisecond resolution, written as RFC 3339 (`2026-01-19T10:00:05.123Z`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
@@ -22,9 +26,10 @@ impl Timestamp {
         self.0
     }
 
-    /// Reads RFC 3339, in any time zone.
+    /// Reads RFC 3339, in any time zone. Only what can be written again counts: years 0 to 9999 in UTC.
     pub fn parse(text: &str) -> Option<Self> {
-        DateTime::parse_from_rfc3339(text).ok().map(|moment| Self(moment.timestamp_millis()))
+        let millis = DateTime::parse_from_rfc3339(text).ok()?.timestamp_millis();
+        (FIRST_MILLIS..=LAST_MILLIS).contains(&millis).then_some(Self(millis))
     }
 
     /// The moment that lies this much later.
@@ -91,6 +96,12 @@ mod tests {
         assert_eq!(Timestamp::parse("2026-01-19T10:00:05.123Z"), Some(moment));
         assert_eq!(Timestamp::parse("2026-01-19T12:00:05.123+02:00"), Some(moment));
         assert_eq!(Timestamp::parse("tomorrow"), None);
+        for beyond in ["9999-12-31T23:59:59-12:00", "0000-01-01T00:00:00+12:00"] {
+            assert_eq!(Timestamp::parse(beyond), None, "{beyond} has another year in UTC");
+        }
+        for edge in [FIRST_MILLIS, LAST_MILLIS].map(Timestamp::from_millis) {
+            assert_eq!(Timestamp::parse(&edge.to_string()), Some(edge));
+        }
         assert_eq!(moment.after(Duration::from_millis(7)).since(moment), Duration::from_millis(7));
     }
 

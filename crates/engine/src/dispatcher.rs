@@ -3,19 +3,25 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use store::Claimed;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use domain::Timestamp;
+use store::{Claim, Claimed};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::agents::Slot;
 use crate::run::{Deps, run};
+use crate::tempo::Tempo;
 
 /// After the storage failed to answer, how long to wait before asking again.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
+/// How long at the most a delayed task is left to a timer.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(30);
+
 pub(crate) struct Dispatcher {
     pub(crate) deps: Arc<Deps>,
-    pub(crate) permits: Arc<Semaphore>,
+    pub(crate) tempo: Arc<Tempo>,
     pub(crate) runs: TaskTracker,
     /// Cancelled when no further task is to start.
     pub(crate) stop_claiming: CancellationToken,
@@ -24,41 +30,67 @@ pub(crate) struct Dispatcher {
 impl Dispatcher {
     /// Runs until told to stop claiming.
     pub(crate) async fn run(self) {
-        let stop = self.stop_claiming.clone();
-        while let Some(Ok(permit)) = stop.run_until_cancelled(Arc::clone(&self.permits).acquire_owned()).await
-        {
-            let Some(claimed) = self.claim().await else { return };
-            self.start(claimed, permit);
-        }
-    }
-
-    /// Waits for a task. `None` when there is to be none any more. A claim itself is never cut off: a task whose claim
-    /// was committed must have a worker.
-    async fn claim(&self) -> Option<Claimed> {
         let mut queue = self.deps.store.watch_queue();
+        let mut ticket = 0;
         while !self.stop_claiming.is_cancelled() {
+            // Seen before the claim: what changes after it wakes us again.
             queue.borrow_and_update();
-            match self.deps.store.claim(self.deps.clock.now()).await {
-                Ok(Some(claimed)) => return Some(claimed),
-                Ok(None) => {
-                    // The sender lives in the store, which we hold: an error cannot be.
-                    self.stop_claiming.run_until_cancelled(queue.changed()).await;
+            let Some(slot) = self.stop_claiming.run_until_cancelled(self.deps.agents.slot()).await else {
+                return;
+            };
+            if self.stop_claiming.is_cancelled() {
+                return;
+            }
+            // A claim itself is never cut off: a task whose claim was committed must have a worker.
+            match self.deps.store.claim(ticket, self.deps.clock.now()).await {
+                Ok(Claim::Task(claimed)) => {
+                    ticket += 1;
+                    self.start(*claimed, slot);
+                }
+                Ok(Claim::Nothing { until }) => {
+                    drop(slot);
+                    // Only now: a permit is for whoever waits, first.
+                    self.deps.agents.fill_spares();
+                    let wait = async {
+                        tokio::select! {
+                            biased;
+                            // The sender lives in the store, which we hold: an error cannot be.
+                            changed = queue.changed() => drop(changed),
+                            () = self.until(until) => {}
+                        }
+                    };
+                    self.stop_claiming.run_until_cancelled(wait).await;
                 }
                 Err(error) => {
+                    drop(slot);
                     tracing::error!(%error, "no task could be claimed");
-                    self.stop_claiming.run_until_cancelled(tokio::time::sleep(RETRY_AFTER)).await;
+                    self.stop_claiming.run_until_cancelled(sleep(RETRY_AFTER)).await;
                 }
             }
         }
-        None
     }
 
-    fn start(&self, claimed: Claimed, permit: OwnedSemaphorePermit) {
-        let deps = Arc::clone(&self.deps);
-        tracing::info!(task_id = %claimed.task.spec.task_id, session_id = %claimed.task.session_id, "task started");
+    async fn until(&self, until: Option<Timestamp>) {
+        match until {
+            // Not for long: while a machine sleeps, its timers do too, and its clock may be set.
+            Some(until) => sleep(until.since(self.deps.clock.now()).min(LOOK_AGAIN_AFTER)).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    fn start(&self, claimed: Claimed, slot: Slot) {
+        let (deps, tempo) = (Arc::clone(&self.deps), Arc::clone(&self.tempo));
+        let task = &claimed.task;
+        tracing::info!(
+            task_id = %task.spec.task_id,
+            session_id = %task.session_id,
+            attempt = task.attempt,
+            "task started"
+        );
         self.runs.spawn(async move {
-            Box::pin(run(deps, claimed)).await;
-            drop(permit);
+            let running = tempo.begin();
+            Box::pin(run(deps, claimed, slot)).await;
+            drop(running);
         });
     }
 }

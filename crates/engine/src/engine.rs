@@ -5,17 +5,20 @@ use std::time::Duration;
 
 use agent::Launcher;
 use domain::Clock;
-use store::Store;
-use tokio::sync::Semaphore;
+use store::{Store, StoreError};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::agents::Agents;
 use crate::dispatcher::Dispatcher;
 use crate::handle::Handle;
+use crate::keeper::{clean_up, end_what_is_doomed};
+use crate::recovery::recover;
 use crate::run::Deps;
 use crate::settings::Settings;
+use crate::tempo::Tempo;
 
 /// All agents are gone within a second or two of being told; more means that something hangs.
 const STOP_WITHIN: Duration = Duration::from_secs(20);
@@ -23,39 +26,46 @@ const STOP_WITHIN: Duration = Duration::from_secs(20);
 /// The running engine. Shut it down before the runtime ends, or agents are killed without a word in the log.
 pub struct Engine {
     handle: Handle,
+    deps: Arc<Deps>,
     dispatcher: JoinHandle<()>,
+    keepers: [JoinHandle<()>; 2],
     runs: TaskTracker,
     stop_claiming: CancellationToken,
-    stop_tasks: CancellationToken,
-    settings: Settings,
 }
 
 impl Engine {
-    /// Starts to hand tasks to agents.
-    pub fn start(
+    /// Ends or carries on what an earlier server left, and starts to hand tasks to agents.
+    ///
+    /// # Errors
+    /// When the storage fails.
+    pub async fn start(
         settings: Settings,
         store: Arc<dyn Store>,
         launcher: Arc<dyn Launcher>,
         clock: Arc<dyn Clock>,
-    ) -> Self {
-        let stop_claiming = CancellationToken::new();
-        let stop_tasks = CancellationToken::new();
-        let runs = TaskTracker::new();
+    ) -> Result<Self, StoreError> {
+        let settings = Arc::new(settings);
         let deps = Arc::new(Deps {
-            store: Arc::clone(&store),
-            launcher,
-            clock: Arc::clone(&clock),
-            stop_tasks: stop_tasks.clone(),
+            store,
+            agents: Agents::new(launcher, Arc::clone(&settings)),
+            clock,
+            settings,
+            stop_tasks: CancellationToken::new(),
         });
+        recover(&deps).await?;
+        let (stop_claiming, runs, tempo) =
+            (CancellationToken::new(), TaskTracker::new(), Arc::new(Tempo::default()));
         let dispatcher = Dispatcher {
-            deps,
-            permits: Arc::new(Semaphore::new(settings.max_agents)),
+            deps: Arc::clone(&deps),
+            tempo: Arc::clone(&tempo),
             runs: runs.clone(),
             stop_claiming: stop_claiming.clone(),
         };
-        let handle = Handle::new(settings, store, clock, stop_claiming.clone());
+        let handle = Handle::new(Arc::clone(&deps), tempo, stop_claiming.clone());
         let dispatcher = tokio::spawn(dispatcher.run());
-        Self { handle, dispatcher, runs, stop_claiming, stop_tasks, settings }
+        let keepers =
+            [tokio::spawn(end_what_is_doomed(Arc::clone(&deps))), tokio::spawn(clean_up(Arc::clone(&deps)))];
+        Ok(Self { handle, deps, dispatcher, keepers, runs, stop_claiming })
     }
 
     /// What the outside works with.
@@ -64,8 +74,8 @@ impl Engine {
     }
 
     /// Admits nothing more, lets running tasks go on for the drain time (or until `hurry` is cancelled), then
-    /// interrupts them; returns when every agent is gone. Tasks that wait stay in a durable store and are
-    /// interrupted in one that is not.
+    /// interrupts them, or lets them wait for the next start if that is what they want; returns when every agent is gone.
+    /// Tasks that wait stay in a durable store and are interrupted in one that is not.
     pub async fn shut_down(self, hurry: CancellationToken) {
         self.stop_claiming.cancel();
         if let Err(error) = self.dispatcher.await {
@@ -73,15 +83,24 @@ impl Engine {
         }
         self.runs.close();
         self.handle.interrupt_what_waits().await;
-        if !self.settings.drain.is_zero() {
-            let drained = timeout(self.settings.drain, self.runs.wait());
+        let drain = self.deps.settings.drain;
+        if !drain.is_zero() {
+            let drained = timeout(drain, self.runs.wait());
             if hurry.run_until_cancelled(drained).await.is_none_or(|drained| drained.is_err()) {
                 tracing::info!("running tasks are interrupted");
             }
         }
-        self.stop_tasks.cancel();
+        self.deps.stop_tasks.cancel();
         if timeout(STOP_WITHIN, self.runs.wait()).await.is_err() {
             tracing::error!(tasks = self.runs.len(), "tasks did not end in time");
+        }
+        for keeper in self.keepers {
+            keeper.abort();
+        }
+        // What went on waiting while the others ended.
+        self.handle.interrupt_what_waits().await;
+        if timeout(STOP_WITHIN, self.deps.agents.close()).await.is_err() {
+            tracing::error!("waiting agents did not end in time");
         }
     }
 }

@@ -1,24 +1,27 @@
 //! What the outside can ask of the engine.
 
+mod sessions;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::{Clock, Ending, Outcome, Progress, SessionId, TaskId, TaskSpec, TaskStatus, Timestamp};
+use domain::{SessionId, TaskId, TaskSpec, TaskStatus, Timestamp};
 use store::{
-    CommitError, Counts, DeleteError, InterruptError, Interrupted, SessionRecord, Store, StoreError, Submit,
-    SubmitError, Submitted, TaskRecord,
+    CommitError, Counts, Doom, Doomed, FeedFilter, InterruptError, Interrupted, SessionRecord, StoreError,
+    Submit, SubmitError, Submitted, TaskRecord,
 };
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use crate::Settings;
-use crate::run::EventLog;
+pub use self::sessions::{DeleteSessionError, InterruptFirst};
+use crate::feed::FeedSubscription;
+use crate::recovery::end_doomed;
+use crate::run::Deps;
 use crate::subscription::Subscription;
+use crate::tempo::Tempo;
 
 /// How long a request waits for an interrupted task to end: 25 ms as a rule, 1.1 s when the agent has to be killed.
 const INTERRUPT_WITHIN: Duration = Duration::from_secs(5);
-/// How long a deletion waits for an agent that is on its way out.
-const RELEASE_WITHIN: Duration = Duration::from_secs(10);
 
 /// A submission that was not admitted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -45,23 +48,6 @@ pub enum NotReady {
     Store(#[from] StoreError),
 }
 
-/// Why a session was not deleted.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum DeleteSessionError {
-    /// There is no such session.
-    #[error("there is no such session")]
-    Unknown,
-    /// These tasks run or wait in it.
-    #[error("tasks run or wait in the session")]
-    Busy(Vec<TaskId>),
-    /// Its agent did not end in time.
-    #[error("the session's agent did not end in time")]
-    StillHeld,
-    /// The storage failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
 /// What came of an interrupt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Interruption {
@@ -71,23 +57,35 @@ pub struct Interruption {
     pub at: Timestamp,
 }
 
+/// Where a waiting task stands in the queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Queued {
+    /// How many go before it, by priority and age. Fair shares may let others go first, or it before them.
+    pub ahead: usize,
+    /// When it may start, as far as can be told.
+    pub starts_at: Option<Timestamp>,
+}
+
+/// A task, and where it stands in the queue if it waits.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TaskView {
+    /// The task, its age up to date.
+    pub record: TaskRecord,
+    /// Its place in the queue.
+    pub queued: Option<Queued>,
+}
+
 /// The engine, as the outside sees it. Cheap to clone.
 #[derive(Clone)]
 pub struct Handle {
-    settings: Settings,
-    store: Arc<dyn Store>,
-    clock: Arc<dyn Clock>,
+    deps: Arc<Deps>,
+    tempo: Arc<Tempo>,
     stopping: CancellationToken,
 }
 
 impl Handle {
-    pub(crate) fn new(
-        settings: Settings,
-        store: Arc<dyn Store>,
-        clock: Arc<dyn Clock>,
-        stopping: CancellationToken,
-    ) -> Self {
-        Self { settings, store, clock, stopping }
+    pub(crate) fn new(deps: Arc<Deps>, tempo: Arc<Tempo>, stopping: CancellationToken) -> Self {
+        Self { deps, tempo, stopping }
     }
 
     /// Admits a task; when this returns, the task exists whatever dies (in a durable store).
@@ -98,8 +96,9 @@ impl Handle {
         if self.stopping.is_cancelled() {
             return Err(SubmitRefused::ShuttingDown);
         }
-        let submit = Submit { spec, max_pending: self.settings.max_pending, now: self.clock.now() };
-        let submitted = self.store.submit(submit).await?;
+        let max_pending = self.deps.settings.max_pending;
+        let submit = Submit { spec, max_pending, now: self.deps.clock.now() };
+        let submitted = self.deps.store.submit(submit).await?;
         if submitted.created {
             let record = &submitted.task;
             tracing::info!(task_id = %record.spec.task_id, session_id = %record.session_id, "task admitted");
@@ -111,15 +110,36 @@ impl Handle {
     ///
     /// # Errors
     /// When the storage fails.
-    pub async fn task(&self, id: &TaskId) -> Result<Option<TaskRecord>, StoreError> {
-        let mut task = self.store.task(id).await?;
-        if let Some(record) = &mut task
-            && let (TaskStatus::Running, Some(started)) = (record.status, record.started_at)
+    pub async fn task(&self, id: &TaskId) -> Result<Option<TaskView>, StoreError> {
+        let Some(mut record) = self.deps.store.task(id).await? else { return Ok(None) };
+        let at_work = record.status == TaskStatus::Running && record.waiting.is_none();
+        if at_work
+            && record.progress.elapsed_ms == 0
+            && let Some(started) = record.started_at
         {
-            let age = self.clock.now().since(started).as_millis();
+            let age = self.deps.clock.now().since(started).as_millis();
             record.progress.elapsed_ms = u64::try_from(age).unwrap_or(u64::MAX);
+        } else if at_work {
+            let since = self.deps.clock.now().since(record.updated_at).as_millis();
+            record.progress.elapsed_ms += u64::try_from(since).unwrap_or(0);
         }
-        Ok(task)
+        let queued = self.queued(&record).await?;
+        Ok(Some(TaskView { record, queued }))
+    }
+
+    async fn queued(&self, record: &TaskRecord) -> Result<Option<Queued>, StoreError> {
+        if record.status.is_terminal() {
+            return Ok(None);
+        }
+        let Some(ahead) = self.deps.store.tasks_ahead(&record.spec.task_id).await? else { return Ok(None) };
+        let now = self.deps.clock.now();
+        let wait = self.tempo.wait_behind(ahead, self.deps.settings.max_agents);
+        let not_before = record.waiting.map(|waiting| waiting.until).or(record.spec.schedule.start_at);
+        let starts_at = match (wait.map(|wait| now.after(wait)), not_before) {
+            (Some(turn), Some(not_before)) => Some(turn.max(not_before)),
+            (turn, not_before) => turn.or(not_before.filter(|moment| *moment > now)),
+        };
+        Ok(Some(Queued { ahead, starts_at }))
     }
 
     /// Stops a task and waits until it has ended.
@@ -128,22 +148,30 @@ impl Handle {
     /// When there is no such task, it has ended, or the storage fails.
     pub async fn interrupt(&self, id: &TaskId) -> Result<Interruption, InterruptError> {
         loop {
-            let at = self.clock.now();
-            match self.store.request_interrupt(id, at).await? {
-                Interrupted::Running(task) => {
-                    let status = self.wait_for_end(id).await?;
+            let at = self.deps.clock.now();
+            match self.deps.store.request_interrupt(id, at).await {
+                Ok(Interrupted::Running(task)) => {
                     let at = task.interrupt_requested_at.unwrap_or(at);
-                    return match status {
+                    match self.wait_for_end(id).await? {
                         // It ended by itself in that very moment.
-                        TaskStatus::Completed | TaskStatus::Failed => Err(InterruptError::Ended),
-                        status => Ok(Interruption { status, at }),
-                    };
+                        status @ (TaskStatus::Completed | TaskStatus::Failed) => {
+                            return Err(InterruptError::Ended(status));
+                        }
+                        status => return Ok(Interruption { status, at }),
+                    }
                 }
-                Interrupted::Pending(task) => {
-                    match self.end_pending(task, "interrupted before it started").await {
+                Ok(Interrupted::Waiting(task)) => {
+                    let at = task.interrupt_requested_at.unwrap_or(at);
+                    let doomed = Doomed { task, reason: Doom::InterruptRequested };
+                    match end_doomed(&self.deps, doomed).await {
                         Ok(()) => return Ok(Interruption { status: TaskStatus::Interrupted, at }),
-                        // An agent took it in the meantime.
-                        Err(CommitError::Fenced | CommitError::Sequence { .. }) => {}
+                        // Somebody else ended it, because of the same request: look again.
+                        Err(CommitError::Fenced | CommitError::Sequence { .. }) => {
+                            let task = self.deps.store.task(id).await?.ok_or(InterruptError::Unknown)?;
+                            if task.status == TaskStatus::Interrupted {
+                                return Ok(Interruption { status: task.status, at });
+                            }
+                        }
                         Err(CommitError::Unknown) => return Err(InterruptError::Unknown),
                         Err(CommitError::Store(error)) => return Err(error.into()),
                         Err(error @ CommitError::LogFull { .. }) => {
@@ -151,39 +179,41 @@ impl Handle {
                         }
                     }
                 }
+                Err(error) => return Err(error),
             }
         }
     }
 
     async fn wait_for_end(&self, id: &TaskId) -> Result<TaskStatus, InterruptError> {
-        if let Some(mut signal) = self.store.watch(id).await? {
+        if let Some(mut signal) = self.deps.store.watch(id).await? {
             // A signal that is gone, or time that is up: the record tells where the task is.
             drop(timeout(INTERRUPT_WITHIN, signal.wait_for(|signal| signal.ended)).await);
         }
-        Ok(self.store.task(id).await?.ok_or(InterruptError::Unknown)?.status)
+        Ok(self.deps.store.task(id).await?.ok_or(InterruptError::Unknown)?.status)
     }
 
-    async fn end_pending(&self, task: TaskRecord, reason: &str) -> Result<(), CommitError> {
-        let mut log = EventLog::new(Arc::clone(&self.store), Arc::clone(&self.clock), &task, None);
-        let outcome = Outcome {
-            ending: Ending::Interrupted,
-            summary: String::new(),
-            errors: vec![reason.to_owned()],
-            total_cost_usd: 0.0,
-        };
-        log.finish(outcome, Progress::default()).await
+    /// Waits until a task has ended, at most that long. Gives the task as it is then; `None` when there is none.
+    ///
+    /// # Errors
+    /// When the storage fails.
+    pub async fn wait(&self, id: &TaskId, patience: Duration) -> Result<Option<TaskView>, StoreError> {
+        if let Some(mut signal) = self.deps.store.watch(id).await? {
+            // As above: the record tells.
+            drop(timeout(patience, signal.wait_for(|signal| signal.ended)).await);
+        }
+        self.task(id).await
     }
 
     /// At shutdown of a store that forgets: says of every waiting task that it will not run.
     pub(crate) async fn interrupt_what_waits(&self) {
-        if self.store.is_durable() {
+        let store = &self.deps.store;
+        if store.is_durable() {
             return;
         }
-        for id in self.store.open_tasks().await.unwrap_or_default() {
-            if let Ok(Some(task)) = self.store.task(&id).await
-                && task.status == TaskStatus::Pending
-                && let Err(error) = self.end_pending(task, "interrupted: the server was stopped").await
-            {
+        for id in store.open_tasks().await.unwrap_or_default() {
+            let Ok(Some(task)) = store.task(&id).await else { continue };
+            let waits = task.status == TaskStatus::Pending || task.waiting.is_some();
+            if waits && let Err(error) = crate::recovery::end_at_shutdown(&self.deps, &task).await {
                 tracing::error!(task_id = %id, %error, "a waiting task could not be ended");
             }
         }
@@ -194,41 +224,15 @@ impl Handle {
     /// # Errors
     /// When the storage fails.
     pub async fn sessions(&self) -> Result<Vec<SessionRecord>, StoreError> {
-        self.store.sessions().await
+        self.deps.store.sessions().await
     }
 
-    /// Ends a session. With `interrupt_first`, its tasks are stopped; otherwise a busy session is refused.
+    /// A session.
     ///
     /// # Errors
-    /// See [`DeleteSessionError`].
-    pub async fn delete_session(
-        &self,
-        id: &SessionId,
-        interrupt_first: InterruptFirst,
-    ) -> Result<(), DeleteSessionError> {
-        let delete = async {
-            let mut queue = self.store.watch_queue();
-            loop {
-                queue.borrow_and_update();
-                match self.store.delete_session(id).await {
-                    Ok(()) => return Ok(()),
-                    Err(DeleteError::Unknown) => return Err(DeleteSessionError::Unknown),
-                    Err(DeleteError::Store(error)) => return Err(error.into()),
-                    Err(DeleteError::Busy(tasks)) if interrupt_first == InterruptFirst::No => {
-                        return Err(DeleteSessionError::Busy(tasks));
-                    }
-                    Err(DeleteError::Busy(tasks)) => {
-                        for task in tasks {
-                            // One that has ended meanwhile needs no stop.
-                            drop(self.interrupt(&task).await);
-                        }
-                    }
-                    // A release wakes the queue.
-                    Err(DeleteError::Held) => drop(queue.changed().await),
-                }
-            }
-        };
-        timeout(RELEASE_WITHIN, delete).await.unwrap_or(Err(DeleteSessionError::StillHeld))
+    /// When the storage fails.
+    pub async fn session(&self, id: &SessionId) -> Result<Option<SessionRecord>, StoreError> {
+        self.deps.store.session(id).await
     }
 
     /// A reader of a task's events after a cursor. `None` when there is no such task.
@@ -236,18 +240,21 @@ impl Handle {
     /// # Errors
     /// When the storage fails.
     pub async fn subscribe(&self, id: &TaskId, after: u64) -> Result<Option<Subscription>, StoreError> {
-        let signal = self.store.watch(id).await?;
-        Ok(signal.map(|signal| Subscription::new(Arc::clone(&self.store), id.clone(), after, signal)))
+        let signal = self.deps.store.watch(id).await?;
+        Ok(signal.map(|signal| Subscription::new(Arc::clone(&self.deps.store), id.clone(), after, signal)))
     }
 
     /// As [`Self::subscribe`], for those who come before their task: waits for it, at most that long.
+    ///
+    /// # Errors
+    /// When the storage fails.
     pub async fn subscribe_soon(
         &self,
         id: &TaskId,
         after: u64,
         patience: Duration,
     ) -> Result<Option<Subscription>, StoreError> {
-        let mut queue = self.store.watch_queue();
+        let mut queue = self.deps.store.watch_queue();
         let find = async {
             loop {
                 queue.borrow_and_update();
@@ -260,12 +267,33 @@ impl Handle {
         timeout(patience, find).await.unwrap_or(Ok(None))
     }
 
+    /// A reader of the events of all tasks after a cursor, or from now on; of these types only, unless there are none. A
+    /// cursor beyond the end is of an earlier life of a store that forgets: everything is new to its reader.
+    pub fn subscribe_all(
+        &self,
+        filter: FeedFilter,
+        types: Vec<String>,
+        after: Option<u64>,
+    ) -> FeedSubscription {
+        let store = Arc::clone(&self.deps.store);
+        let end = *store.watch_feed().borrow();
+        let forgets = !store.is_durable();
+        let after = after.map_or(end, |after| if forgets && after > end { 0 } else { after });
+        FeedSubscription::new(store, filter, types, after)
+    }
+
     /// How much goes on.
     ///
     /// # Errors
     /// When the storage fails.
     pub async fn counts(&self) -> Result<Counts, StoreError> {
-        self.store.counts().await
+        self.deps.store.counts().await
+    }
+
+    /// Seconds after which a place in a full queue may be free.
+    pub fn retry_after_seconds(&self) -> u64 {
+        let wait = self.tempo.wait_behind(0, self.deps.settings.max_agents);
+        wait.map_or(10, |wait| wait.as_secs().clamp(1, 300))
     }
 
     /// Whether a task would be admitted now.
@@ -276,16 +304,8 @@ impl Handle {
         if self.stopping.is_cancelled() {
             return Err(NotReady::ShuttingDown);
         }
-        let waiting = self.store.counts().await?.waiting;
-        if waiting >= self.settings.max_pending { Err(NotReady::AtCapacity(waiting)) } else { Ok(()) }
+        let waiting = self.deps.store.counts().await?.waiting;
+        let most = self.deps.settings.max_pending;
+        if waiting >= most { Err(NotReady::AtCapacity(waiting)) } else { Ok(()) }
     }
-}
-
-/// What to do with tasks that run or wait in a session that is to be deleted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum InterruptFirst {
-    /// Stop them.
-    Yes,
-    /// Refuse the deletion.
-    No,
 }

@@ -3,14 +3,24 @@
 //! [`Engine::start`] gives a [`Handle`], the only thing that the outside knows. The engine knows agents and stores
 //! by their traits; it never sees SQL, HTTP or the CLI's frames.
 
+mod agents;
 mod dispatcher;
 mod engine;
+mod feed;
 mod handle;
+mod keeper;
+mod notice;
+mod recovery;
 mod run;
 mod settings;
 mod subscription;
+mod tempo;
 
 pub use engine::Engine;
-pub use handle::{DeleteSessionError, Handle, InterruptFirst, Interruption, NotReady, SubmitRefused};
-pub use settings::Settings;
+pub use feed::{FeedBatch, FeedSubscription};
+pub use handle::{
+    DeleteSessionError, Handle, InterruptFirst, Interruption, NotReady, Queued, SubmitRefused, TaskView,
+};
+pub use notice::status_notice;
+pub use settings::{Recycling, Settings};
 pub use subscription::{Batch, Subscription, SubscriptionError};

@@ -1,9 +1,11 @@
-//! One task at work: a pure machine that decides, and an actor that does what it decides.
+//! One attempt at a task: a pure machine that decides, and an actor that does what it decides.
 
 mod actor;
 mod bookkeeping;
+mod drive;
 mod log;
 mod machine;
+mod plan;
 mod wire;
 
 pub(crate) use actor::{Deps, run};

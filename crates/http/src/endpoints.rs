@@ -1,6 +1,9 @@
 //! One endpoint, one file.
 
+pub(crate) mod all_events;
+pub(crate) mod all_socket;
 pub(crate) mod delete_session;
+pub(crate) mod get_session;
 pub(crate) mod get_task;
 pub(crate) mod health;
 pub(crate) mod interrupt_task;
@@ -8,3 +11,5 @@ pub(crate) mod list_sessions;
 pub(crate) mod ready;
 pub(crate) mod submit_task;
 pub(crate) mod task_events;
+pub(crate) mod task_result;
+pub(crate) mod task_socket;

@@ -1,12 +1,15 @@
-//! The REST and WebSocket endpoints. One endpoint, one file.
+//! The REST, SSE and WebSocket endpoints. One endpoint, one file.
 
+mod answer;
 mod endpoints;
 mod guard;
 mod path;
+mod query;
 mod refusal;
 mod request_id;
 mod router;
 mod state;
+mod stream;
 mod submission;
 
 pub use guard::{ApiKey, HostPolicy};

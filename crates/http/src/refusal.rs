@@ -41,6 +41,12 @@ impl Refusal {
             .retry_after(5)
     }
 
+    /// The log says why.
+    pub(crate) fn storage_failed() -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, Code::Internal, "the storage is not available")
+            .retry_after(5)
+    }
+
     fn problem(&self, request_id: &str) -> Problem {
         Problem {
             kind: "about:blank",
@@ -81,7 +87,6 @@ impl IntoResponse for Refusal {
 impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Self {
         tracing::error!(%error, "request failed");
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, Code::Internal, "the storage is not available")
-            .retry_after(5)
+        Self::storage_failed()
     }
 }

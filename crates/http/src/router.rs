@@ -7,11 +7,12 @@ use axum::Router;
 use axum::http::StatusCode;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, post};
+use axum::routing::{get, post};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::endpoints::{
-    delete_session, get_task, health, interrupt_task, list_sessions, ready, submit_task, task_events,
+    all_events, all_socket, delete_session, get_session, get_task, health, interrupt_task, list_sessions,
+    ready, submit_task, task_events, task_result, task_socket,
 };
 use crate::refusal::Refusal;
 use crate::state::AppState;
@@ -22,10 +23,14 @@ pub fn router(state: Arc<AppState>) -> Router {
     let guarded = Router::new()
         .route("/api/v1/tasks", post(submit_task::handle))
         .route("/api/v1/tasks/{task_id}", get(get_task::handle))
+        .route("/api/v1/tasks/{task_id}/events", get(task_events::handle))
         .route("/api/v1/tasks/{task_id}/interrupt", post(interrupt_task::handle))
+        .route("/api/v1/tasks/{task_id}/result", get(task_result::handle))
+        .route("/api/v1/events", get(all_events::handle))
         .route("/api/v1/sessions", get(list_sessions::handle))
-        .route("/api/v1/sessions/{session_id}", delete(delete_session::handle))
-        .route("/ws/tasks/{task_id}", get(task_events::handle))
+        .route("/api/v1/sessions/{session_id}", get(get_session::handle).delete(delete_session::handle))
+        .route("/ws/tasks/{task_id}", get(task_socket::handle))
+        .route("/ws/events", get(all_socket::handle))
         .route_layer(from_fn_with_state(Arc::clone(&state), guard::check_key));
     Router::new()
         .merge(guarded)

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use domain::{Clock, PermissionMode};
+use domain::{Clock, PermissionMode, Policy};
 use engine::Handle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -24,6 +24,8 @@ pub struct TaskDefaults {
     pub timeout: Duration,
     /// The model.
     pub model: Option<String>,
+    /// What to do when something goes wrong.
+    pub policy: Policy,
 }
 
 /// What the endpoints share.

@@ -1,16 +1,17 @@
 //! From a request's bytes to a task that the engine can admit.
 
 mod body;
+mod fields;
 mod read;
 mod workspace;
 
 use std::time::Duration;
 
-use api::{Code, Fault, TaskRequest};
+use api::{Code, Fault, OptionsRequest, SessionRequest, TaskRequest};
 use axum::http::StatusCode;
 use domain::{
-    Fingerprint, Policy, Principal, Schedule, SessionChoice, SessionId, TaskId, TaskOptions, TaskSpec,
-    WhenBusy,
+    Fingerprint, Policy, Principal, Priority, Retry, Schedule, SessionChoice, SessionId, TaskId, TaskOptions,
+    TaskSpec, Timestamp,
 };
 use sha2::{Digest, Sha256};
 
@@ -20,6 +21,9 @@ pub use workspace::WorkspaceRoots;
 
 use crate::refusal::Refusal;
 use crate::state::TaskDefaults;
+
+/// A task that waits takes a place in the queue: nobody keeps one for ever.
+const LONGEST_DELAY: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// Digest of what was asked for: equal for equal requests, whatever their white space and key order.
 pub(crate) fn fingerprint(request: &TaskRequest) -> Fingerprint {
@@ -41,12 +45,13 @@ pub(crate) fn invalid_all(faults: Vec<Fault>) -> Refusal {
     Refusal { faults, ..Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, Code::InvalidRequest, detail) }
 }
 
-/// Puts defaults where the request says nothing, and checks its folders.
+/// Puts defaults where the request says nothing, and checks its folders. A delay counts from `now`.
 pub(crate) async fn task_spec(
     task_id: TaskId,
     request: TaskRequest,
     defaults: &TaskDefaults,
     roots: &WorkspaceRoots,
+    now: Timestamp,
 ) -> Result<TaskSpec, Refusal> {
     let fingerprint = fingerprint(&request);
     let workspace = roots.resolve("workspace", request.workspace.as_ref(), None).await?;
@@ -54,33 +59,62 @@ pub(crate) async fn task_spec(
         Some(cwd) => roots.resolve("options.cwd", cwd.as_ref(), Some(&workspace)).await?,
         None => workspace.clone(),
     };
-    let session = match (request.session.reuse_existing, &request.session.session_id) {
-        (false, _) => SessionChoice::New,
-        (true, Some(id)) => {
-            let id = SessionId::parse(id).map_err(|_| Refusal::session_not_found(id))?;
-            SessionChoice::Reuse { id, when_busy: WhenBusy::Enqueue }
-        }
-        (true, None) => return Err(invalid("/session/session_id", "is needed with reuse_existing")),
-    };
-    let options = request.options;
-    let options = TaskOptions {
-        allowed_tools: options.allowed_tools.unwrap_or_else(|| defaults.allowed_tools.clone()),
-        permission_mode: options.permission_mode.unwrap_or(defaults.permission_mode),
-        max_turns: Some(options.max_turns.unwrap_or(defaults.max_turns)),
-        timeout: options.timeout.map_or(defaults.timeout, Duration::from_secs),
-        model: options.model.or_else(|| defaults.model.clone()),
-        max_budget_usd: None,
-    };
+    let delay = request.delay_seconds.map(|seconds| now.after(Duration::from_secs(seconds)));
+    let start_at = request.start_at.or(delay);
+    if start_at.is_some_and(|start_at| start_at > now.after(LONGEST_DELAY)) {
+        return Err(invalid("/start_at", "must lie within the next 30 days"));
+    }
     Ok(TaskSpec {
         task_id,
         fingerprint,
         principal: Principal::default(),
-        prompt: request.prompt,
         workspace,
         working_directory,
-        options,
-        session,
-        schedule: Schedule::default(),
-        policy: Policy::default(),
+        session: session(&request.session)?,
+        policy: policy(&request, defaults),
+        schedule: Schedule {
+            priority: request.priority.and_then(Priority::new).unwrap_or_default(),
+            start_at,
+            depends_on: request.depends_on,
+        },
+        options: options(request.options, defaults),
+        prompt: request.prompt,
     })
 }
+
+fn session(request: &SessionRequest) -> Result<SessionChoice, Refusal> {
+    if !request.reuse_existing && !request.fork {
+        return Ok(SessionChoice::New);
+    }
+    let Some(id) = &request.session_id else { return Err(invalid("/session/session_id", "is needed")) };
+    let id = SessionId::parse(id).map_err(|_| Refusal::session_not_found(id))?;
+    let when_busy = request.when_busy.unwrap_or_default();
+    Ok(if request.fork { SessionChoice::Fork(id) } else { SessionChoice::Reuse { id, when_busy } })
+}
+
+fn options(request: OptionsRequest, defaults: &TaskDefaults) -> TaskOptions {
+    TaskOptions {
+        allowed_tools: request.allowed_tools.unwrap_or_else(|| defaults.allowed_tools.clone()),
+        permission_mode: request.permission_mode.unwrap_or(defaults.permission_mode),
+        max_turns: Some(request.max_turns.unwrap_or(defaults.max_turns)),
+        timeout: request.timeout.map_or(defaults.timeout, Duration::from_secs),
+        model: request.model.or_else(|| defaults.model.clone()),
+        max_budget_usd: request.max_budget_usd,
+    }
+}
+
+fn policy(request: &TaskRequest, defaults: &TaskDefaults) -> Policy {
+    let Policy { retry, on_restart, on_stall, background } = defaults.policy;
+    Policy {
+        retry: Retry {
+            max_attempts: request.retry.max_attempts.unwrap_or(retry.max_attempts),
+            after_side_effects: request.retry.after_side_effects.unwrap_or(retry.after_side_effects),
+        },
+        on_restart: request.options.on_restart.unwrap_or(on_restart),
+        on_stall: request.options.on_stall.unwrap_or(on_stall),
+        background: request.options.background_timeout.map_or(background, Duration::from_secs),
+    }
+}
+
+#[cfg(test)]
+mod tests;

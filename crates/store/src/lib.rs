@@ -3,16 +3,37 @@
 //! A backend applies a closed set of commands, each atomically: what a command changed is durable when it returns,
 //! and only then visible to readers. Task and session records are projections, updated in the same commit as the
 //! events that they follow from.
+//!
+//! What the commands mean is decided once, in [`Core`], for every backend that can run it inside a transaction of its own:
+//! such a backend only keeps rows and bytes ([`Tables`]).
 
+mod batch;
+mod command;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
+mod core;
+mod feed;
+mod live;
 mod memory;
+mod queue;
 mod records;
+mod retention;
 mod store;
+mod tables;
 
-pub use memory::{MemoryStore, Retention};
-pub use records::{Claimed, Counts, EncodedEvent, LogPage, SessionRecord, Signal, Submitted, TaskRecord};
-pub use store::{
-    Append, CommitError, DeleteError, Finish, InterruptError, Interrupted, Release, Store, StoreError,
+pub use batch::{BatchBuilder, EncodedEvent, EventBatch};
+pub use command::{
+    Append, CommitError, DeleteError, Finish, InterruptError, Interrupted, PutBack, Release, StoreError,
     Submit, SubmitError,
 };
+pub use core::{Core, CoreSettings, News, Notice, TaskNews};
+pub use feed::FeedBuilder;
+pub use live::{Live, LogBuilder, page, settled};
+pub use memory::{KEPT_IN_MEMORY, MemoryStore};
+pub use records::{
+    Claim, Claimed, Counts, DeletedSession, Doom, Doomed, FeedEntry, FeedFilter, FeedPage, LogPage,
+    SessionRecord, Signal, Submitted, TaskRecord, WaitReason, Waiting,
+};
+pub use retention::{Dropped, Retention};
+pub use store::Store;
+pub use tables::{Counters, EndedTask, SessionRow, Tables, TaskRow};

@@ -1,6 +1,6 @@
 //! Keeps everything in memory: fast, and gone with the process.
 
-mod state;
+mod tables;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -8,178 +8,251 @@ use async_trait::async_trait;
 use domain::{SessionId, TaskId, Timestamp};
 use tokio::sync::watch;
 
-use self::state::State;
+use self::tables::MemoryTables;
+#[cfg(any(test, feature = "conformance"))]
+use crate::conformance::FailurePoint;
+use crate::core::{Core, CoreSettings};
+use crate::live::{Live, page, settled};
+use crate::tables::{Counters, Tables};
 use crate::{
-    Append, Claimed, CommitError, Counts, DeleteError, Finish, InterruptError, Interrupted, LogPage, Release,
-    SessionRecord, Signal, Store, StoreError, Submit, SubmitError, Submitted, TaskRecord,
+    Append, Claim, Claimed, CommitError, Counts, DeleteError, DeletedSession, Doomed, Dropped, FeedFilter,
+    FeedPage, Finish, InterruptError, Interrupted, LogPage, PutBack, Release, Retention, SessionRecord,
+    Signal, Store, StoreError, Submit, SubmitError, Submitted, TaskRecord,
 };
 
-/// How much is kept. What runs or waits is never dropped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Retention {
-    /// Most ended tasks.
-    pub max_ended_tasks: usize,
-    /// Most bytes of prompts, events and outcomes of ended tasks.
-    pub max_ended_bytes: u64,
-    /// Most bytes of events of one task. An agent that writes without end must not fill the machine's memory.
-    pub max_task_bytes: u64,
-}
-
-impl Default for Retention {
-    fn default() -> Self {
-        Self {
-            max_ended_tasks: 10_000,
-            max_ended_bytes: 512 * 1024 * 1024,
-            max_task_bytes: 256 * 1024 * 1024,
-        }
-    }
-}
+/// Beyond this, the oldest ended tasks are dropped at once: memory is scarcer than disk.
+pub const KEPT_IN_MEMORY: Retention =
+    Retention { max_age: None, max_tasks: 10_000, max_bytes: 512 * 1024 * 1024 };
+/// Tasks that one end may push out.
+const DROPPED_AT_ONCE: usize = 16;
 
 /// The memory backend.
 #[derive(Debug)]
 pub struct MemoryStore {
-    state: Mutex<State>,
-    queue: watch::Sender<u64>,
+    inner: Mutex<Inner>,
+    live: Live,
+    kept: Retention,
+    #[cfg(any(test, feature = "conformance"))]
+    failure: Mutex<Option<FailurePoint>>,
+    #[cfg(any(test, feature = "conformance"))]
+    plays_durable: bool,
+}
+
+#[derive(Debug)]
+struct Inner {
+    core: Core<MemoryTables>,
+    /// What was pushed out and nobody was told of yet.
+    dropped: Dropped,
 }
 
 impl MemoryStore {
-    /// An empty store.
-    pub fn new(retention: Retention) -> Self {
-        Self { state: Mutex::new(State::new(retention)), queue: watch::Sender::new(0) }
+    /// An empty store that keeps at most that much.
+    pub fn new(settings: CoreSettings, kept: Retention) -> Self {
+        let counters = Counters { opened: 1, ..Counters::default() };
+        Self::with(Core::empty(MemoryTables::new(counters), settings, counters, 0), kept)
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn with(core: Core<MemoryTables>, kept: Retention) -> Self {
+        Self {
+            live: Live::new(core.open_tasks(), core.position()),
+            inner: Mutex::new(Inner { core, dropped: Dropped::default() }),
+            kept,
+            #[cfg(any(test, feature = "conformance"))]
+            failure: Mutex::default(),
+            #[cfg(any(test, feature = "conformance"))]
+            plays_durable: false,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
         // A command validates before it changes anything, so a panic leaves no half of one behind.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn wake_queue(&self) {
-        self.queue.send_modify(|changes| *changes = changes.wrapping_add(1));
+    /// One command: carried out, then told to the readers.
+    fn commit<R, E: From<StoreError>>(
+        &self,
+        command: impl FnOnce(&mut Inner) -> Result<R, E>,
+    ) -> Result<R, E> {
+        let mut inner = self.lock();
+        #[cfg(any(test, feature = "conformance"))]
+        self.fail_at(FailurePoint::BeforeCommit)?;
+        let result = command(&mut inner);
+        // Published in the order of the commits, so still under the lock.
+        self.live.publish(inner.core.take_news());
+        #[cfg(any(test, feature = "conformance"))]
+        self.fail_at(FailurePoint::AfterCommit)?;
+        result
+    }
+}
+
+/// What only tests do.
+#[cfg(any(test, feature = "conformance"))]
+impl MemoryStore {
+    /// Lets the next commit fail at that point.
+    pub fn fail_next_commit(&self, point: FailurePoint) {
+        *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(point);
+    }
+
+    fn fail_at(&self, point: FailurePoint) -> Result<(), StoreError> {
+        let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
+        if *failure != Some(point) {
+            return Ok(());
+        }
+        *failure = None;
+        Err(StoreError(format!("a test lets it fail {point:?}")))
+    }
+
+    /// A store that says of itself that it is durable, for simulated crashes.
+    pub fn playing_durable(settings: CoreSettings) -> Self {
+        Self { plays_durable: true, ..Self::new(settings, Retention::ALL) }
+    }
+
+    /// What a durable store has after its process died and another one opened it. The old one is left with nothing.
+    ///
+    /// # Errors
+    /// Memory does not fail.
+    pub fn reopened(&self) -> Result<Self, StoreError> {
+        let mut inner = self.lock();
+        let tables = inner.core.tables().take();
+        let settings = inner.core.settings();
+        let plays_durable = self.plays_durable;
+        Ok(Self { plays_durable, ..Self::with(Core::open(tables, settings)?, self.kept) })
     }
 }
 
 impl Default for MemoryStore {
     fn default() -> Self {
-        Self::new(Retention::default())
+        Self::new(CoreSettings::default(), KEPT_IN_MEMORY)
     }
 }
 
 #[async_trait]
 impl Store for MemoryStore {
+    #[cfg(not(any(test, feature = "conformance")))]
     fn is_durable(&self) -> bool {
         false
     }
 
-    async fn submit(&self, command: Submit) -> Result<Submitted, SubmitError> {
-        let submitted = self.state().submit(command)?;
-        if submitted.created {
-            self.wake_queue();
-        }
-        Ok(submitted)
+    #[cfg(any(test, feature = "conformance"))]
+    fn is_durable(&self) -> bool {
+        self.plays_durable
     }
 
-    async fn claim(&self, now: Timestamp) -> Result<Option<Claimed>, StoreError> {
-        Ok(self.state().claim(now))
+    async fn submit(&self, command: Submit) -> Result<Submitted, SubmitError> {
+        self.commit(|inner| inner.core.submit(command))
+    }
+
+    async fn claim(&self, ticket: u64, now: Timestamp) -> Result<Claim, StoreError> {
+        self.commit(|inner| inner.core.claim(ticket, now))
+    }
+
+    async fn doomed(&self) -> Result<Vec<Doomed>, StoreError> {
+        Ok(self.lock().core.doomed())
+    }
+
+    async fn take_over(&self, now: Timestamp) -> Result<Vec<Claimed>, StoreError> {
+        self.commit(|inner| inner.core.take_over(now))
     }
 
     async fn append(&self, command: Append) -> Result<(), CommitError> {
-        self.state().append(command)
+        self.commit(|inner| inner.core.append(command))
     }
 
     async fn finish(&self, command: Finish) -> Result<(), CommitError> {
-        self.state().finish(command)
+        let now = command.now;
+        self.commit(|inner| {
+            inner.core.finish(command)?;
+            let dropped = inner.core.drop_beyond(&self.kept, now, DROPPED_AT_ONCE)?;
+            inner.dropped.tasks += dropped.tasks;
+            inner.dropped.conversations.extend(dropped.conversations);
+            Ok(())
+        })
+    }
+
+    async fn put_back(&self, command: PutBack) -> Result<(), CommitError> {
+        self.commit(|inner| inner.core.put_back(command))
     }
 
     async fn release(&self, command: Release) -> Result<(), StoreError> {
-        self.state().release(&command);
-        self.wake_queue();
-        Ok(())
+        self.commit(|inner| inner.core.release(&command))
     }
 
     async fn request_interrupt(&self, task: &TaskId, now: Timestamp) -> Result<Interrupted, InterruptError> {
-        self.state().request_interrupt(task, now)
+        self.commit(|inner| inner.core.request_interrupt(task, now))
+    }
+
+    async fn delete_session(&self, session: &SessionId) -> Result<DeletedSession, DeleteError> {
+        self.commit(|inner| inner.core.delete_session(session))
+    }
+
+    async fn drop_beyond(
+        &self,
+        retention: &Retention,
+        now: Timestamp,
+        most: usize,
+    ) -> Result<Dropped, StoreError> {
+        self.commit(|inner| {
+            let mut dropped = std::mem::take(&mut inner.dropped);
+            let more = inner.core.drop_beyond(retention, now, most)?;
+            dropped.tasks += more.tasks;
+            dropped.conversations.extend(more.conversations);
+            Ok(dropped)
+        })
     }
 
     async fn task(&self, task: &TaskId) -> Result<Option<TaskRecord>, StoreError> {
-        Ok(self.state().task(task))
+        self.lock().core.task(task)
     }
 
     async fn open_tasks(&self) -> Result<Vec<TaskId>, StoreError> {
-        Ok(self.state().open_tasks())
+        Ok(self.lock().core.open_tasks().into_iter().map(|(task, _)| task).collect())
+    }
+
+    async fn tasks_ahead(&self, task: &TaskId) -> Result<Option<usize>, StoreError> {
+        Ok(self.lock().core.tasks_ahead(task))
     }
 
     async fn counts(&self) -> Result<Counts, StoreError> {
-        Ok(self.state().counts())
+        Ok(self.lock().core.counts())
+    }
+
+    async fn session(&self, session: &SessionId) -> Result<Option<SessionRecord>, StoreError> {
+        let sessions = self.lock().core.tables().sessions()?;
+        Ok(sessions.into_iter().find(|record| record.id == *session))
     }
 
     async fn sessions(&self) -> Result<Vec<SessionRecord>, StoreError> {
-        Ok(self.state().sessions())
-    }
-
-    async fn delete_session(&self, session: &SessionId) -> Result<(), DeleteError> {
-        self.state().delete_session(session)
+        self.lock().core.tables().sessions()
     }
 
     async fn read(&self, task: &TaskId, after: u64) -> Result<Option<LogPage>, StoreError> {
-        Ok(self.state().read(task, after))
+        if let Some(page) = self.live.read(task, after) {
+            return Ok(Some(page));
+        }
+        let mut inner = self.lock();
+        Ok(inner.core.tables().log(task).map(|(batches, signal)| page(batches, after, signal)))
     }
 
     async fn watch(&self, task: &TaskId) -> Result<Option<watch::Receiver<Signal>>, StoreError> {
-        Ok(self.state().watch(task))
+        if let Some(receiver) = self.live.watch(task) {
+            return Ok(Some(receiver));
+        }
+        Ok(self.lock().core.task(task)?.map(|task| settled(task.tail)))
     }
 
     fn watch_queue(&self) -> watch::Receiver<u64> {
-        self.queue.subscribe()
+        self.live.watch_queue()
+    }
+
+    async fn read_feed(&self, after: u64, filter: &FeedFilter) -> Result<FeedPage, StoreError> {
+        Ok(self.lock().core.tables().feed(after, filter))
+    }
+
+    fn watch_feed(&self) -> watch::Receiver<u64> {
+        self.live.watch_feed()
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use super::*;
-
-    #[tokio::test]
-    async fn passes_the_conformance_suite() {
-        crate::conformance::run(|| Arc::new(MemoryStore::default())).await;
-    }
-
-    #[tokio::test]
-    async fn ended_tasks_beyond_the_retention_are_dropped_oldest_first_and_running_ones_never() {
-        let store = MemoryStore::new(Retention { max_ended_tasks: 1, ..Retention::default() });
-        let running = crate::conformance::submit_and_claim(&store, "running").await;
-        for id in ["a", "b"] {
-            let claimed = crate::conformance::submit_and_claim(&store, id).await;
-            crate::conformance::finish(&store, &claimed, 1).await;
-        }
-        let found = |id: &str| {
-            let id = TaskId::parse(id).expect("valid");
-            let store = &store;
-            async move { store.task(&id).await.expect("memory").is_some() }
-        };
-        assert_eq!((found("running").await, found("a").await, found("b").await), (true, false, true));
-        assert_eq!(running.task.status, domain::TaskStatus::Running);
-        let sessions: Vec<_> = store.sessions().await.expect("memory").into_iter().map(|s| s.id).collect();
-        assert_eq!(
-            sessions.iter().map(SessionId::as_str).collect::<Vec<_>>(),
-            ["session-running", "session-b"]
-        );
-    }
-
-    #[tokio::test]
-    async fn a_task_whose_log_is_full_can_still_be_ended() {
-        let store = MemoryStore::new(Retention { max_task_bytes: 20, ..Retention::default() });
-        let claimed = crate::conformance::submit_and_claim(&store, "t").await;
-        let task_id = claimed.task.spec.task_id.clone();
-        let append = |seq| Append {
-            task_id: task_id.clone(),
-            token: claimed.token,
-            events: vec![crate::EncodedEvent { seq, json: "0123456789".into() }],
-            progress: domain::Progress::default(),
-            now: Timestamp::from_millis(0),
-        };
-        assert_eq!(store.append(append(1)).await, Ok(()));
-        assert_eq!(store.append(append(2)).await, Err(CommitError::LogFull { limit: 20 }));
-        crate::conformance::finish(&store, &claimed, 2).await;
-    }
-}
+mod tests;

@@ -1,3 +1,5 @@
+use domain::{PermissionMode, Policy};
+
 use super::*;
 
 fn arguments(demo: bool) -> ServeArguments {
@@ -22,9 +24,13 @@ fn defaults_are_those_of_the_contract() {
             max_turns: 50,
             timeout: Duration::from_secs(3600),
             model: None,
+            policy: Policy::default(),
         }
     );
     assert!(config.api_key.is_none() && config.credential.is_none());
+    assert_eq!(config.storage, Storage::Sqlite(Sync::Normal));
+    let life = config.agent_life;
+    assert_eq!((life.idle_timeout.as_secs(), life.cleanup_interval.as_secs(), life.prewarm), (1800, 300, 0));
 }
 
 #[test]
@@ -42,7 +48,14 @@ fn all_faults_are_reported_at_once_with_name_value_and_remedy() {
             ("CLAUDE_DEFAULT_ALLOWED_TOOLS", "[1]"),
             ("CLAUDE_MAX_TURNS", "-1"),
             ("SESSION_MAX_CONCURRENT", "0"),
+            ("SESSION_IDLE_TIMEOUT_SECONDS", "soon"),
+            ("SESSION_PREWARM", "-1"),
+            ("TASK_STALL_AFTER_SECONDS", "0"),
+            ("TASK_ON_RESTART", "hope"),
+            ("TASK_MAX_ATTEMPTS", "99"),
             ("STORAGE_TYPE", "redis"),
+            ("STORAGE_SYNC", "sometimes"),
+            ("STORAGE_KEEP_DAYS", "a month"),
             ("WORKSPACE_ROOTS", "/nowhere/at/all"),
             ("AGENT_SETTING_SOURCES", "project,everything"),
             ("SERVER_PUBLIC_URL", "agents.example.com"),
@@ -66,9 +79,16 @@ fn all_faults_are_reported_at_once_with_name_value_and_remedy() {
             "CLAUDE_DEFAULT_ALLOWED_TOOLS",
             "CLAUDE_DEFAULT_PERMISSION_MODE",
             "CLAUDE_MAX_TURNS",
+            "TASK_MAX_ATTEMPTS",
+            "TASK_ON_RESTART",
             "SESSION_MAX_CONCURRENT",
-            "WORKSPACE_ROOTS",
+            "SESSION_IDLE_TIMEOUT_SECONDS",
+            "TASK_STALL_AFTER_SECONDS",
+            "SESSION_PREWARM",
+            "STORAGE_SYNC",
             "STORAGE_TYPE",
+            "STORAGE_KEEP_DAYS",
+            "WORKSPACE_ROOTS",
         ]
     );
     assert_eq!(faults[1], "SERVER_PORT=\"70000\": must be a port from 0 to 65535");

@@ -5,19 +5,21 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use agent::claude::{ClaudeConfig, ClaudeLauncher, Cli, Credential, Environment, locate, probe};
+use agent::claude::{ClaudeConfig, ClaudeLauncher, Cli, locate, probe};
+use agent::{AgentSpec, ModelGateway, Opening};
 use anyhow::Context;
-use domain::{Clock, SystemClock};
+use domain::{Clock, ConversationId, Principal, SystemClock};
 use engine::{Engine, Settings};
+use gateway::Gateway;
 use http_api::{ApiKey, AppState, HostPolicy, WorkspaceRoots};
 use process::{CgroupLimits, Cgroups, Limits, Owner};
-use scripted_model::{Options, ScriptedModel};
-use secrecy::SecretString;
+use scripted_model::ScriptedModel;
 use sha2::{Digest, Sha256};
-use store::MemoryStore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::model::{Model, Opened};
+use super::storage::{self, Storage};
 use crate::config::Config;
 
 /// The running server's parts.
@@ -25,8 +27,10 @@ pub(super) struct Parts {
     pub(super) cli: Cli,
     pub(super) engine: Engine,
     pub(super) state: Arc<AppState>,
+    pub(super) storage: Storage,
     /// In demo mode.
-    pub(super) model: Option<ScriptedModel>,
+    pub(super) scripted: Option<ScriptedModel>,
+    pub(super) gateway: Option<Arc<Gateway>>,
     /// Where agents have control groups of their own.
     pub(super) cgroups: Option<Cgroups>,
 }
@@ -35,14 +39,16 @@ impl Parts {
     pub(super) async fn assemble(config: &Config, address: SocketAddr) -> anyhow::Result<Self> {
         let data = prepare_data_dir(&config.data_dir)?;
         let owner = owner_of(&data)?;
+        // First: it makes sure that this folder is ours, and with it what an earlier server left.
+        let storage = storage::open(config, &data).await?;
         sweep(&owner).await;
         let cli = find_cli(config, &data, &owner).await?;
-        let (environment, model) = environment(config, data.join("agents")).await?;
+        let Model { environment, gateway, scripted } = Model::start(config, data.join("agents")).await?;
         let cgroups = detect_cgroups(&owner);
         let launcher = ClaudeLauncher::new(ClaudeConfig {
             program: cli.program.clone(),
             environment,
-            gateway: None,
+            gateway: gateway.clone().map(|gateway| Arc::new(Opened(gateway)) as Arc<dyn ModelGateway>),
             setting_sources: config.setting_sources.clone(),
             cgroups: cgroups.clone(),
             group_limits: CgroupLimits::default(),
@@ -50,12 +56,42 @@ impl Parts {
             owner,
         });
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let settings =
-            Settings { max_agents: config.max_agents, max_pending: config.max_pending, drain: config.drain };
-        let store = Arc::new(MemoryStore::default());
-        let engine = Engine::start(settings, store, Arc::new(launcher), Arc::clone(&clock));
+        let engine =
+            Engine::start(settings(config), storage.store.clone(), Arc::new(launcher), Arc::clone(&clock));
+        let engine = engine.await.context("what an earlier server left cannot be taken over")?;
         let state = Arc::new(state(config, address, &engine, clock)?);
-        Ok(Self { cli, engine, state, model, cgroups })
+        Ok(Self { cli, engine, state, storage, scripted, gateway, cgroups })
+    }
+}
+
+fn settings(config: &Config) -> Settings {
+    let life = config.agent_life;
+    Settings {
+        max_agents: config.max_agents,
+        max_pending: config.max_pending,
+        drain: config.drain,
+        idle_timeout: life.idle_timeout,
+        cleanup_interval: life.cleanup_interval,
+        prewarm: life.prewarm,
+        prewarmed: (life.prewarm > 0).then(|| prewarmed(config)),
+        recycling: life.recycling,
+        stall_after: life.stall_after,
+        retention: config.retention,
+    }
+}
+
+/// What agents are prepared for: a task that leaves everything to the defaults.
+fn prewarmed(config: &Config) -> AgentSpec {
+    let defaults = &config.defaults;
+    AgentSpec {
+        opening: Opening::New(ConversationId::generate()),
+        principal: Principal::default(),
+        working_directory: PathBuf::new(),
+        allowed_tools: defaults.allowed_tools.clone(),
+        permission_mode: defaults.permission_mode,
+        max_turns: Some(defaults.max_turns),
+        max_budget_usd: None,
+        model: defaults.model.clone(),
     }
 }
 
@@ -113,20 +149,6 @@ async fn find_cli(config: &Config, data: &Path, owner: &Owner) -> anyhow::Result
     let home = data.join("agents").join(".probe");
     make_folder(&home).with_context(|| format!("{} cannot be made", home.display()))?;
     Ok(probe(program, &home, owner).await?)
-}
-
-async fn environment(
-    config: &Config,
-    agents: PathBuf,
-) -> anyhow::Result<(Environment, Option<ScriptedModel>)> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    if let Some(credential) = config.credential.clone() {
-        return Ok((Environment { credential, base_url: config.base_url.clone(), agents, path }, None));
-    }
-    let model =
-        ScriptedModel::start(Options::default()).await.context("the scripted model cannot be started")?;
-    let credential = Credential::ApiKey(SecretString::from("demo"));
-    Ok((Environment { credential, base_url: Some(model.base_url()), agents, path }, Some(model)))
 }
 
 fn state(

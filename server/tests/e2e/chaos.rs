@@ -5,22 +5,18 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
-use tempfile::TempDir;
-use testing::{Server, ServerBuilder, which_mention};
+use testing::{Server, which_mention};
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::BINARY;
 use crate::agent_failures::fake_cli_in;
+use crate::place::Place;
 
 const AGENTS: usize = 50;
 /// The whole test.
 const PATIENCE: Duration = Duration::from_secs(90);
 /// From the moment when the second server is started.
 const GONE_WITHIN: Duration = Duration::from_secs(3);
-/// For the processes that a failed test leaves.
-const CLEANED_WITHIN: Duration = Duration::from_secs(10);
 
 /// Becomes ready, takes its prompt, and is then deaf to SIGTERM and to the end of its input, as is what it started
 /// in a session of its own. Both pids are in the workspace once both run.
@@ -56,53 +52,6 @@ impl Process {
     }
 }
 
-/// The folder that both servers use. Whoever mentions it was started by this test, and is killed with it.
-struct Place(TempDir);
-
-impl Place {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        fs::create_dir(folder.path().join("workspaces")).expect("made");
-        Self(folder)
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    fn workspace(&self, number: usize) -> PathBuf {
-        self.path("workspaces").join(number.to_string())
-    }
-
-    /// Starts a server on it, with agents that run this program.
-    async fn server(&self, cli: &str) -> Server {
-        ServerBuilder::demo(BINARY)
-            .variable("CLAUDE_CLI_PATH", cli)
-            .variable("STORAGE_DATA_DIR", &self.path("data").display().to_string())
-            .variable("WORKSPACE_ROOTS", &self.path("workspaces").display().to_string())
-            .variable("SESSION_MAX_CONCURRENT", &AGENTS.to_string())
-            .start()
-            .await
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let deadline = Instant::now() + CLEANED_WITHIN;
-        loop {
-            let left = which_mention(self.0.path());
-            if left.is_empty() || Instant::now() > deadline {
-                return;
-            }
-            for pid in left.into_iter().filter_map(|pid| Pid::from_raw(i32::try_from(pid).ok()?)) {
-                // One that has just ended needs no signal.
-                kill_process(pid, Signal::KILL).ok();
-            }
-            std::thread::yield_now();
-        }
-    }
-}
-
 /// Asks until there is an answer; neither files nor the process table have an event to wait for.
 async fn poll<T>(question: impl Fn() -> Option<T>) -> T {
     loop {
@@ -122,14 +71,13 @@ fn agent_in(workspace: &Path) -> Option<Vec<Process>> {
 /// Gives a server fifty tasks; returns the agents and what they started, once all of them run.
 async fn occupy(server: &Server, place: &Place) -> Vec<Process> {
     for number in 0..AGENTS {
-        let workspace = place.workspace(number);
-        fs::create_dir(&workspace).expect("made");
+        let workspace = place.workspace(&number.to_string());
         let body = json!({"task_id": format!("deaf-{number}"), "prompt": "p", "workspace": workspace});
         server.submit(&body).await;
     }
     let mut processes = Vec::new();
     for number in 0..AGENTS {
-        processes.extend(poll(|| agent_in(&place.workspace(number))).await);
+        processes.extend(poll(|| agent_in(&place.workspace(&number.to_string()))).await);
     }
     processes
 }
@@ -141,8 +89,9 @@ async fn outlast(processes: &[Process], deadline: Instant) -> Vec<Process> {
 }
 
 async fn kill_and_start_again(place: &Place) {
-    let cli = fake_cli_in(place.0.path(), DEAF_AGENT);
-    let first = place.server(&cli).await;
+    let cli = PathBuf::from(fake_cli_in(place.root(), DEAF_AGENT));
+    let most = [("SESSION_MAX_CONCURRENT", &*AGENTS.to_string())];
+    let first = place.server(&cli, &most).await;
     let processes = occupy(&first, place).await;
     assert_eq!(processes.iter().collect::<HashSet<_>>().len(), 2 * AGENTS);
     assert_eq!(first.get("/health").await.1["active_tasks"], json!(AGENTS));
@@ -151,13 +100,13 @@ async fn kill_and_start_again(place: &Place) {
     assert!(lost.is_empty(), "SIGTERM ends what was to be left for the next server: {lost:?}");
 
     let start = Instant::now();
-    let second = place.server(&cli).await;
+    let second = place.server(&cli, &most).await;
     let ready = start.elapsed();
     let left = outlast(&processes, start + GONE_WITHIN).await;
     let took = start.elapsed();
     assert!(left.is_empty(), "{} left after {took:?}, ready after {ready:?}: {left:?}", left.len());
     assert_eq!(second.get("/ready").await.0, 200);
-    assert_eq!(which_mention(&place.path("data").join("agents")), Vec::<u32>::new());
+    assert_eq!(which_mention(&place.agents_folder()), Vec::<u32>::new());
     second.terminate();
     assert_eq!(second.ended().await.code, Some(0));
 }

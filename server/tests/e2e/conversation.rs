@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::{LONG_COMMAND, demo, is_tool_use, task};
+use crate::{LONG_COMMAND, demo, is_tool_use, task, without_idle_agents};
 
 fn reuse(server: &testing::Server, id: &str, session: &str, workspace: &str, prompt: &str) -> Value {
     json!({
@@ -71,7 +71,7 @@ async fn a_conversation_that_was_stopped_before_the_first_answer_still_remembers
 
 #[tokio::test]
 async fn a_conversation_that_is_gone_is_said_to_be_and_not_silently_begun_anew() {
-    let server = demo().await;
+    let server = without_idle_agents().await;
     server.submit(&task(&server, "one", "[[say hi]]")).await;
     server.stream("one", "").await.finish().await.assert_whole();
     testing::wait_until_none_mention(&server.agents_folder(), std::time::Duration::from_secs(10)).await;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 use testing::wait_until_none_mention;
 
-use crate::{LONG_COMMAND, demo, is_tool_use, task};
+use crate::{LONG_COMMAND, demo, is_tool_use, task, without_idle_agents};
 
 #[tokio::test]
 async fn an_interrupt_ends_a_running_tool_before_it_answers() {
@@ -93,7 +93,7 @@ async fn the_limit_of_turns_fails_the_task_and_says_so() {
 
 #[tokio::test]
 async fn a_sub_agents_files_count_and_it_is_stopped_with_the_task() {
-    let server = demo().await;
+    let server = without_idle_agents().await;
     let mut body = task(&server, "sub", "[[agent {{write sub.txt x}}]] [[say done]]");
     body["options"] = json!({"allowed_tools": ["Write", "Bash", "Agent"]});
     server.submit(&body).await;

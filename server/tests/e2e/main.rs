@@ -4,16 +4,24 @@
 
 mod admission;
 mod agent_failures;
+mod backups;
 mod chaos;
 mod conversation;
+mod crashes;
 mod guard;
 mod limits;
+mod many_sessions;
 mod one_task;
+mod place;
 mod refusals;
 mod run_command;
+mod scheduling;
+mod session_life;
 mod shutdown;
 mod start;
 mod stub;
+mod subscribers;
+mod watchdog;
 
 use serde_json::{Value, json};
 use testing::{Server, ServerBuilder};
@@ -23,6 +31,11 @@ const BINARY: &str = env!("CARGO_BIN_EXE_claude-code-server");
 
 async fn demo() -> Server {
     ServerBuilder::demo(BINARY).start().await
+}
+
+/// A server whose agents end with their tasks.
+async fn without_idle_agents() -> Server {
+    ServerBuilder::demo(BINARY).variable("SESSION_IDLE_TIMEOUT_SECONDS", "0").start().await
 }
 
 /// A submission in a workspace of the task's own.

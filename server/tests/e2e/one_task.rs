@@ -5,11 +5,11 @@ use std::time::Duration;
 use serde_json::json;
 use testing::wait_until_none_mention;
 
-use crate::{demo, task};
+use crate::{demo, task, without_idle_agents};
 
 #[tokio::test]
 async fn a_task_writes_its_file_and_every_reader_sees_the_same_events() {
-    let server = demo().await;
+    let server = without_idle_agents().await;
     let prompt = "[[write hello.py print('hi')]] [[bash python3 hello.py]] [[say It works.]]";
     let answer = server.submit(&task(&server, "hello", prompt)).await;
     assert_eq!((&answer["task_id"], &answer["session_id"]), (&json!("hello"), &json!("session-hello")));

@@ -3,14 +3,19 @@
 use std::time::Duration;
 
 use serde_json::json;
-use testing::{ServerBuilder, wait_until_none_mention};
+use testing::{ServerBuilder, pinned_cli, wait_until_none_mention};
 
 use crate::agent_failures::fake_cli;
+use crate::place::Place;
 use crate::{BINARY, LONG_COMMAND, demo, is_tool_use, task};
 
 #[tokio::test]
-async fn running_and_waiting_tasks_end_interrupted_and_their_readers_hear_of_it() {
-    let server = ServerBuilder::demo(BINARY).variable("SESSION_MAX_CONCURRENT", "1").start().await;
+async fn tasks_in_memory_end_interrupted_and_their_readers_hear_of_it() {
+    let server = ServerBuilder::demo(BINARY)
+        .variable("SESSION_MAX_CONCURRENT", "1")
+        .variable("STORAGE_TYPE", "memory")
+        .start()
+        .await;
     server.submit(&task(&server, "runs", LONG_COMMAND)).await;
     let mut runs = server.stream("runs", "").await;
     runs.wait_for("the tool", is_tool_use).await;
@@ -23,6 +28,41 @@ async fn running_and_waiting_tasks_end_interrupted_and_their_readers_hear_of_it(
     let stopped = server.ended().await;
     assert_eq!((stopped.code, stopped.stderr.as_str()), (Some(0), ""));
     wait_until_none_mention(stopped.folder.path(), Duration::ZERO).await;
+}
+
+#[tokio::test]
+async fn waiting_tasks_wait_for_the_next_start_and_running_ones_do_as_they_want() {
+    let place = Place::new();
+    let server = place.server(&pinned_cli(), &[("SESSION_MAX_CONCURRENT", "2")]).await;
+    let body = |id: &str, prompt: &str, on_restart: &str| json!({"task_id": id, "prompt": prompt, "workspace": place.workspace(id), "options": {"on_restart": on_restart}});
+    let goes_on = "[[bash echo once >> log]] [[sleep 3000]] [[say went on]]";
+    server.submit(&body("resumes", goes_on, "resume")).await;
+    server.submit(&body("ends", LONG_COMMAND, "interrupt")).await;
+    let mut resumes = server.stream("resumes", "").await;
+    resumes.wait_for("its tool's end", |event| event["type"] == "tool_result").await;
+    let mut ends = server.stream("ends", "").await;
+    ends.wait_for("the tool", is_tool_use).await;
+    server.submit(&body("waits", "[[say hi]]", "interrupt")).await;
+    let waits = server.stream("waits", "").await;
+    server.terminate();
+    assert_eq!(ends.finish().await.assert_whole()["errors"], json!(["interrupted: the server was stopped"]));
+    assert_eq!(
+        (waits.finish().await.close_code, resumes.finish().await.close_code),
+        (Some(1012), Some(1012))
+    );
+    assert_eq!(server.ended().await.code, Some(0));
+    wait_until_none_mention(&place.agents_folder(), Duration::ZERO).await;
+
+    let server = place.server(&pinned_cli(), &[]).await;
+    for (id, summary) in [("waits", "hi"), ("resumes", "went on")] {
+        let complete = server.stream(id, "").await.finish().await.assert_whole();
+        assert_eq!(
+            (&complete["status"], &complete["summary"]),
+            (&json!("completed"), &json!(summary)),
+            "{complete}"
+        );
+    }
+    assert_eq!(std::fs::read_to_string(place.workspace("resumes").join("log")).expect("a log"), "once\n");
 }
 
 #[tokio::test]

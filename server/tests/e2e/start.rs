@@ -2,9 +2,11 @@
 
 use std::os::unix::fs::PermissionsExt;
 
-use testing::ServerBuilder;
+use serde_json::json;
+use testing::{ServerBuilder, stub_agent};
 
-use crate::BINARY;
+use crate::place::Place;
+use crate::{BINARY, is_tool_use};
 
 fn cli(builder: &ServerBuilder, version: &str) -> String {
     let path = builder.folder().join("claude");
@@ -94,4 +96,32 @@ async fn a_dot_env_file_that_cannot_be_read_does_not_show_its_secrets() {
         (code, stderr.as_str()),
         (Some(2), "claude-code-server: .env: entry 2 is not NAME=value: quote values with spaces\n")
     );
+}
+
+#[tokio::test]
+async fn a_second_server_on_the_same_data_is_refused_and_harms_nothing() {
+    let place = Place::new();
+    let server = place.server(&stub_agent(), &[]).await;
+    let body = json!({"task_id": "holds", "prompt": "tool Bash; hold", "workspace": place.workspace("w")});
+    server.submit(&body).await;
+    let mut stream = server.stream("holds", "").await;
+    stream.wait_for("its tool", is_tool_use).await;
+    let data = place.path("data").display().to_string();
+    let (code, error) = ServerBuilder::stub(BINARY).variable("STORAGE_DATA_DIR", &data).refused().await;
+    assert_eq!((code, error.lines().count()), (Some(2), 1), "{error}");
+    assert!(error.contains(&data), "{error}");
+    assert_eq!(server.post("/api/v1/tasks/holds/interrupt", &json!({})).await.0, 200, "its agent lives");
+    assert_eq!(stream.finish().await.assert_whole()["status"], json!("interrupted"));
+}
+
+#[tokio::test]
+async fn a_database_that_is_none_stops_the_start_with_a_line_that_says_what_to_do() {
+    let builder = ServerBuilder::stub(BINARY);
+    let data = builder.folder().join("data");
+    std::fs::create_dir(&data).expect("made");
+    std::fs::write(data.join("tasks.sqlite"), "not a database, but long enough to be looked at".repeat(50))
+        .expect("written");
+    let (code, error) = builder.refused().await;
+    assert_eq!((code, error.lines().count()), (Some(2), 1), "{error}");
+    assert!(error.contains("tasks.sqlite") && error.contains("backup"), "{error}");
 }

@@ -14,6 +14,9 @@ use crate::output::Output;
 use crate::result::{Cause, Ended, Ending, Results};
 use crate::transcript::Transcript;
 
+/// With this, a conversation whose last turn did not reach its end is told to go on.
+const CONTINUATION: &str = "Continue from where you left off.";
+
 /// A task that outlasts its turn.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct BackgroundTask {
@@ -78,7 +81,8 @@ impl Session {
                 self.turn(Cause::Resumed(prompt.uuid), &prompt.text)?;
             } else if let Some(prompt) = self.queue.pop_front() {
                 self.transcript.prompt(&prompt, &self.cwd)?;
-                self.turn(Cause::Prompt(prompt.uuid), &prompt.text)?;
+                let script = self.script_of(&prompt);
+                self.turn(Cause::Prompt(prompt.uuid), &script)?;
             } else if self.background_ended()? {
                 self.turn(Cause::Notification, "say All done.")?;
             } else if self.inbox.is_closed() && self.background.is_empty() {
@@ -88,6 +92,15 @@ impl Session {
             }
         }
         Ok(self.results.failed.into())
+    }
+
+    /// What a prompt asks for: one that asks to go on asks for what the last other one did.
+    fn script_of(&self, prompt: &Prompt) -> String {
+        if prompt.text != CONTINUATION {
+            return prompt.text.clone();
+        }
+        let earlier = self.transcript.prompts().iter().rev().find(|earlier| earlier.text != CONTINUATION);
+        earlier.unwrap_or(prompt).text.clone()
     }
 
     /// Waits for the next line and does what it says, but no longer than until then.

@@ -1,5 +1,6 @@
 //! One running CLI: a task that reads its output, a task that writes its input, and the handle that commands it.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use tokio::process::ChildStdin;
 use tokio::runtime::Handle;
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use uuid::Uuid;
 
 use super::phase::{Change, Follower, Phase};
@@ -64,9 +65,21 @@ pub(super) struct Shared {
     follower: Mutex<Follower>,
     phase: watch::Sender<Phase>,
     pieces: broadcast::Sender<Arc<StreamEvent>>,
+    born: Instant,
+    /// When something was last heard, in milliseconds since then.
+    heard_ms: AtomicU64,
 }
 
 impl Shared {
+    fn age_ms(&self) -> u64 {
+        u64::try_from(self.born.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// The CLI said something.
+    pub(super) fn heard(&self) {
+        self.heard_ms.store(self.age_ms(), Ordering::Relaxed);
+    }
+
     fn has_open_prompt(&self) -> bool {
         self.follower.lock().unwrap_or_else(PoisonError::into_inner).has_open_prompt()
     }
@@ -124,6 +137,8 @@ impl ClaudeAgent {
             follower: Mutex::default(),
             phase: watch::Sender::new(Phase::Starting),
             pieces: broadcast::Sender::new(PIECES),
+            born: Instant::now(),
+            heard_ms: AtomicU64::new(0),
         });
         // The queue is empty, so there is a place.
         let request = HostRequest::Initialize(Box::new(initialize));
@@ -251,6 +266,11 @@ impl Agent for ClaudeAgent {
 
     async fn vitals(&self) -> std::io::Result<Vitals> {
         self.life.vitals().await
+    }
+
+    fn silent_for(&self) -> Duration {
+        let heard = self.shared.heard_ms.load(Ordering::Relaxed);
+        Duration::from_millis(self.shared.age_ms().saturating_sub(heard))
     }
 
     async fn stop(&self, urgency: Urgency) -> StopReceipt {

@@ -74,9 +74,12 @@ impl Reader {
                 failure = self.questions.answered() => self.after_answer(failure).await,
                 read = stdout.read_buf(splitter.buffer()) => match read {
                     Ok(0) => break,
-                    Ok(_) => while let Some(line) = splitter.next_line() {
-                        self.handle(line).await;
-                    },
+                    Ok(_) => {
+                        self.shared.heard();
+                        while let Some(line) = splitter.next_line() {
+                            self.handle(line).await;
+                        }
+                    }
                     Err(error) => {
                         tracing::warn!(%error, "the agent's output could not be read");
                         break;

@@ -13,6 +13,8 @@ pub(super) struct Bookkeeping {
     finished_tokens: TokenUsage,
     live_turns: u64,
     live_tokens: TokenUsage,
+    /// Files that earlier attempts changed.
+    files_before: u64,
     files: HashSet<PathBuf>,
     /// The model's last text in the main conversation.
     pub(super) last_text: String,
@@ -23,6 +25,18 @@ pub(super) struct Bookkeeping {
 }
 
 impl Bookkeeping {
+    /// The books of a task whose earlier attempts got so far.
+    pub(super) fn new(before: Progress, cost_usd: f64) -> Self {
+        Self {
+            finished_turns: before.turns,
+            finished_tokens: before.tokens,
+            files_before: before.files_modified,
+            cost_usd,
+            told: (before.turns, before.tokens, before.files_modified),
+            ..Self::default()
+        }
+    }
+
     pub(super) fn said(&mut self, said: &Said) {
         match &said.statement {
             Statement::Text { content, .. } if said.parent_tool_use_id.is_none() => {
@@ -56,7 +70,7 @@ impl Bookkeeping {
         Progress {
             turns: self.finished_turns + self.live_turns,
             tokens: self.finished_tokens + self.live_tokens,
-            files_modified: self.files.len() as u64,
+            files_modified: self.files_before + self.files.len() as u64,
             elapsed_ms,
         }
     }

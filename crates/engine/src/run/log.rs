@@ -1,67 +1,106 @@
 //! Writes one task's events under its lease.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use api::{CompleteData, EventBody, EventHeader, encode};
-use domain::{Clock, LeaseToken, Outcome, Progress, SessionId, TaskId};
-use store::{Append, CommitError, EncodedEvent, Finish, Store, TaskRecord};
+use domain::{Clock, ConversationId, LeaseToken, Outcome, Progress, SessionId, TaskId};
+use store::{Append, BatchBuilder, CommitError, Finish, PutBack, Store, StoreError, TaskRecord, Waiting};
+use tokio::time::sleep;
 
-/// Numbers and encodes events, and commits what has gathered.
+/// A storage that fails is asked again after this, then after twice as long, and so on.
+const FIRST_RETRY_AFTER: Duration = Duration::from_millis(50);
+const MOST_RETRIES: u32 = 10;
+
+/// Numbers and encodes events, and commits what has gathered. A storage that fails for a while loses nothing of it.
 pub(crate) struct EventLog {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     task_id: TaskId,
     session_id: SessionId,
     token: Option<LeaseToken>,
-    /// Number of the last event, gathered or committed.
-    last_seq: u64,
-    gathered: Vec<EncodedEvent>,
+    gathered: BatchBuilder,
+    /// The conversation that the task's agent writes.
+    conversation: Option<ConversationId>,
+    /// What was said of it last.
+    told: Option<ConversationId>,
 }
 
 impl EventLog {
-    /// The log of a task that is held under that lease; `None` for one that still waits.
+    /// The log of a task that is held under that lease; `None` for one that waits.
     pub(crate) fn new(
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
         task: &TaskRecord,
         token: Option<LeaseToken>,
     ) -> Self {
-        let (task_id, session_id) = (task.spec.task_id.clone(), task.session_id.clone());
-        Self { store, clock, task_id, session_id, token, last_seq: task.tail, gathered: Vec::new() }
+        Self {
+            store,
+            clock,
+            task_id: task.spec.task_id.clone(),
+            session_id: task.session_id.clone(),
+            token,
+            gathered: BatchBuilder::new(task.tail + 1),
+            conversation: task.conversation,
+            told: task.conversation,
+        }
     }
 
-    /// The task.
-    pub(crate) fn task_id(&self) -> &TaskId {
-        &self.task_id
+    /// The conversation that the agent writes, to be kept with the next commit.
+    pub(crate) fn set_conversation(&mut self, conversation: ConversationId) {
+        self.conversation = Some(conversation);
     }
 
     /// Gathers an event: it becomes visible with the next commit.
     pub(crate) fn gather(&mut self, body: &EventBody) {
-        self.last_seq += 1;
         let header = EventHeader {
             timestamp: self.clock.now(),
-            seq: self.last_seq,
+            seq: self.gathered.next_seq(),
             task_id: &self.task_id,
             session_id: &self.session_id,
         };
-        self.gathered.push(EncodedEvent { seq: self.last_seq, json: encode(header, body) });
+        self.gathered.push(|bytes| encode(bytes, header, body));
     }
 
     /// Commits what has gathered.
     ///
     /// # Errors
-    /// When the lease is lost or the store fails; what had gathered is gone then.
-    pub(crate) async fn commit(&mut self, progress: Progress) -> Result<(), CommitError> {
-        let (Some(token), false) = (self.token, self.gathered.is_empty()) else { return Ok(()) };
-        let events = std::mem::take(&mut self.gathered);
-        let now = self.clock.now();
-        self.store.append(Append { task_id: self.task_id.clone(), token, events, progress, now }).await
+    /// When the lease is lost or the store goes on failing.
+    pub(crate) async fn commit(&mut self, progress: Progress, cost_usd: f64) -> Result<(), CommitError> {
+        if self.gathered.is_empty() && self.told == self.conversation {
+            return Ok(());
+        }
+        let Some(append) = self.append(progress, cost_usd) else { return Ok(()) };
+        let last = append.events.next() - 1;
+        let mut retries = Retries::default();
+        loop {
+            match self.store.append(append.clone()).await {
+                Err(CommitError::Store(error)) if retries.wait(&error).await => {}
+                // The answer was lost, not the commit.
+                Err(CommitError::Sequence { tail, .. }) if retries.happened() && tail == last => break,
+                result => break result?,
+            }
+        }
+        self.told = self.conversation;
+        Ok(())
+    }
+
+    fn append(&mut self, progress: Progress, cost_usd: f64) -> Option<Append> {
+        Some(Append {
+            task_id: self.task_id.clone(),
+            token: self.token?,
+            events: self.gathered.take(),
+            progress,
+            cost_usd,
+            conversation: self.conversation,
+            now: self.clock.now(),
+        })
     }
 
     /// Ends the task: commits what has gathered, and `complete`, the last event.
     ///
     /// # Errors
-    /// When the lease is lost or the store fails.
+    /// When the lease is lost or the store goes on failing.
     pub(crate) async fn finish(&mut self, outcome: Outcome, progress: Progress) -> Result<(), CommitError> {
         let complete = CompleteData {
             task_id: self.task_id.clone(),
@@ -73,17 +112,90 @@ impl EventLog {
             progress: progress.into(),
         };
         self.gather(&EventBody::Complete(complete));
-        let events = std::mem::take(&mut self.gathered);
-        let now = self.clock.now();
-        let (task_id, token) = (self.task_id.clone(), self.token);
+        let (ending, status) = (outcome.ending, outcome.ending.status());
+        let finish = Finish {
+            task_id: self.task_id.clone(),
+            token: self.token,
+            events: self.gathered.take(),
+            progress,
+            outcome,
+            now: self.clock.now(),
+        };
+        let mut retries = Retries::default();
+        loop {
+            match self.store.finish(finish.clone()).await {
+                Err(CommitError::Store(error)) if retries.wait(&error).await => {}
+                Err(CommitError::Fenced) if retries.happened() && self.is_ended_with(&finish).await => break,
+                result => break result?,
+            }
+        }
         tracing::info!(
-            task_id = %task_id,
-            task.status = outcome.ending.status().as_str(),
-            task.exit_code = outcome.ending.exit_code(),
+            task_id = %self.task_id,
+            task.status = status.as_str(),
+            task.exit_code = ending.exit_code(),
             duration_ms = progress.elapsed_ms,
             tokens_used = progress.tokens.total(),
             "task ended"
         );
-        self.store.finish(Finish { task_id, token, events, progress, outcome, now }).await
+        Ok(())
+    }
+
+    /// Lets the task wait for another attempt: commits what has gathered with it.
+    ///
+    /// # Errors
+    /// When the lease is lost or the store goes on failing.
+    pub(crate) async fn put_back(
+        &mut self,
+        waiting: Waiting,
+        failed: bool,
+        progress: Progress,
+        cost_usd: f64,
+    ) -> Result<(), CommitError> {
+        let Some(append) = self.append(progress, cost_usd) else { return Ok(()) };
+        let put_back = PutBack { append, waiting, failed };
+        let mut retries = Retries::default();
+        loop {
+            match self.store.put_back(put_back.clone()).await {
+                Err(CommitError::Store(error)) if retries.wait(&error).await => {}
+                Err(CommitError::Fenced) if retries.happened() && self.waits_with(waiting).await => break,
+                result => break result?,
+            }
+        }
+        tracing::info!(task_id = %self.task_id, reason = ?waiting.reason, until = %waiting.until, "task waits");
+        Ok(())
+    }
+
+    async fn is_ended_with(&self, finish: &Finish) -> bool {
+        let task = self.store.task(&self.task_id).await.ok().flatten();
+        task.is_some_and(|task| {
+            task.status == finish.outcome.ending.status() && task.tail + 1 == finish.events.next()
+        })
+    }
+
+    async fn waits_with(&self, waiting: Waiting) -> bool {
+        let task = self.store.task(&self.task_id).await.ok().flatten();
+        task.is_some_and(|task| task.waiting == Some(waiting))
+    }
+}
+
+/// Repetitions of a commit to which the storage gave no answer.
+#[derive(Debug, Default)]
+struct Retries(u32);
+
+impl Retries {
+    /// Waits before the next one; false when there have been enough.
+    async fn wait(&mut self, error: &StoreError) -> bool {
+        if self.0 == MOST_RETRIES {
+            return false;
+        }
+        tracing::warn!(%error, retry = self.0, "a commit is repeated");
+        sleep(FIRST_RETRY_AFTER * 2_u32.pow(self.0)).await;
+        self.0 += 1;
+        true
+    }
+
+    /// Whether there was one: then a refusal may mean that an earlier try was carried out.
+    fn happened(&self) -> bool {
+        self.0 > 0
     }
 }

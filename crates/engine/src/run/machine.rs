@@ -1,65 +1,20 @@
 //! What happens to a task, as a pure function: `step(input)` gives effects. No clock, no IO, no waiting.
 
+mod again;
+mod ending;
+mod terms;
+mod watch;
+
 use agent::{AgentEvent, Exit, LaunchError, Said, TurnEnd, TurnEnding, Urgency};
-use api::{ErrorData, EventBody};
-use domain::{Ending, Outcome, Progress};
-use uuid::Uuid;
+use api::EventBody;
+use domain::{Progress, Timestamp};
 
 use super::bookkeeping::Bookkeeping;
+use super::plan::{Plan, Start};
 use super::wire;
-
-/// Something happened.
-#[derive(Debug)]
-pub(super) enum Input {
-    /// There is no agent, and why.
-    LaunchFailed(LaunchError),
-    /// The agent said something.
-    Agent(AgentEvent),
-    /// The agent can no longer be reached.
-    AgentLost,
-    /// Somebody wants the task stopped.
-    InterruptRequested,
-    /// The server is about to stop.
-    ShutdownRequested,
-    /// A timer that was armed has run out.
-    Elapsed(Timer),
-    /// The agent and everything it started is gone.
-    Stopped,
-}
-
-/// Time limits. Arming one again sets it anew.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Timer {
-    /// The task's own timeout; armed by the actor.
-    Task,
-    /// The agent has to have ended its turn.
-    Interrupt,
-    /// The follow-up turn of a background task has to have begun.
-    FollowUp,
-    /// Background tasks have to have ended.
-    Background,
-    /// An agent that waits for a prompt has to have said how its turn ended.
-    Result,
-    /// The last output of an agent that was stopped has to have arrived.
-    LastWords,
-}
-
-/// Something has to be done.
-#[derive(Debug)]
-pub(super) enum Effect {
-    /// Write an event.
-    Emit(EventBody),
-    /// Hand the agent its prompt.
-    Prompt,
-    /// Ask the agent to end its turn.
-    Interrupt,
-    /// End the agent.
-    Stop(Urgency),
-    /// Start a time limit.
-    Arm(Timer),
-    /// Write the task's end. Nothing is emitted after it.
-    Finish(Outcome),
-}
+use ending::{exit_failure, launch_failure};
+pub(super) use terms::{Again, Effect, Input, Timer};
+use watch::Watch;
 
 /// Why a task is being stopped.
 #[derive(Debug, Clone)]
@@ -68,11 +23,27 @@ enum Cause {
     TimedOut,
     /// It can no longer be reached; how its process ends will tell why.
     AgentLost,
-    Failed {
-        code: &'static str,
-        reason: String,
-        retryable: bool,
-    },
+    Failed(Failure),
+    /// It goes on later, in another process.
+    Suspend(Again),
+}
+
+/// What went wrong.
+#[derive(Debug, Clone)]
+struct Failure {
+    code: &'static str,
+    reason: String,
+    retryable: bool,
+}
+
+impl Failure {
+    fn new(code: &'static str, reason: impl Into<String>) -> Self {
+        Self { code, reason: reason.into(), retryable: false }
+    }
+
+    fn retryable(code: &'static str, reason: impl Into<String>) -> Self {
+        Self { retryable: true, ..Self::new(code, reason) }
+    }
 }
 
 #[derive(Debug)]
@@ -87,29 +58,50 @@ enum Phase {
     Interrupting(Cause),
     /// It is being ended.
     Stopping(Cause),
-    /// The task has ended.
-    Finished(Ending),
+    /// The task has ended, or waits for another attempt.
+    Over(Farewell),
 }
 
-/// One task at work.
+/// What becomes of the agent once its task is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Farewell {
+    /// It can take the session's next prompt.
+    Keep,
+    /// It has to end.
+    Stop(Urgency),
+}
+
+/// One attempt at a task.
 #[derive(Debug)]
 pub(super) struct Machine {
     phase: Phase,
-    prompt: Uuid,
-    timeout_seconds: u64,
+    plan: Plan,
     books: Bookkeeping,
+    watch: Watch,
     background: usize,
     /// Whether the agent has worked and now waits for a prompt.
     idle: bool,
+    /// Whether the agent runs a turn that was cut off again by itself.
+    resumed: bool,
+    /// When the model API takes requests again.
+    limited_until: Option<Timestamp>,
     effects: Vec<Effect>,
 }
 
 impl Machine {
-    /// A task whose agent is being started, and whose prompt will carry that id.
-    pub(super) fn new(prompt: Uuid, timeout_seconds: u64) -> Self {
-        let books = Bookkeeping::default();
-        let phase = Phase::Starting;
-        Self { phase, prompt, timeout_seconds, books, background: 0, idle: false, effects: Vec::new() }
+    /// An attempt whose agent is being started.
+    pub(super) fn new(plan: Plan) -> Self {
+        Self {
+            phase: Phase::Starting,
+            books: Bookkeeping::new(plan.progress, plan.cost_usd),
+            watch: Watch::default(),
+            plan,
+            background: 0,
+            idle: false,
+            resumed: false,
+            limited_until: None,
+            effects: Vec::new(),
+        }
     }
 
     /// The counters.
@@ -117,28 +109,27 @@ impl Machine {
         self.books.progress(elapsed_ms)
     }
 
+    /// What the task has cost so far, in US dollars.
+    pub(super) fn cost_usd(&self) -> f64 {
+        self.books.cost_usd
+    }
+
     /// Whether the model has answered.
     pub(super) fn has_answered(&self) -> bool {
         self.books.has_answered
     }
 
-    /// Whether the task has ended.
-    pub(super) fn is_finished(&self) -> bool {
-        matches!(self.phase, Phase::Finished(_))
-    }
-
-    /// How much time the agent gets to end, now that the task has ended. One that was stopped gets none: what it runs
-    /// in the background would go on meanwhile.
-    pub(super) fn farewell(&self) -> Urgency {
+    /// What becomes of the agent; `None` while the attempt goes on.
+    pub(super) fn farewell(&self) -> Option<Farewell> {
         match self.phase {
-            Phase::Finished(Ending::Completed) => Urgency::Orderly,
-            _ => Urgency::Now,
+            Phase::Over(farewell) => Some(farewell),
+            _ => None,
         }
     }
 
     /// Takes in what happened; `elapsed_ms` is the task's age. Gives what has to be done, in order.
     pub(super) fn step(&mut self, input: Input, elapsed_ms: u64) -> Vec<Effect> {
-        if !self.is_finished() {
+        if self.farewell().is_none() {
             self.take(input, elapsed_ms);
         }
         std::mem::take(&mut self.effects)
@@ -147,14 +138,7 @@ impl Machine {
     fn take(&mut self, input: Input, elapsed_ms: u64) {
         match input {
             Input::Agent(event) => self.agent(event, elapsed_ms),
-            Input::LaunchFailed(error) => {
-                let (code, retryable) = match &error {
-                    LaunchError::NotStarted(_) => ("agent_start_failed", true),
-                    LaunchError::ConversationLost => ("conversation_lost", false),
-                    LaunchError::ConversationInUse => ("conversation_in_use", true),
-                };
-                self.finish(Cause::Failed { code, reason: error.to_string(), retryable });
-            }
+            Input::LaunchFailed(error) => self.finish(Cause::Failed(launch_failure(&error))),
             Input::AgentLost => {
                 let cause = match &self.phase {
                     Phase::Interrupting(cause) => cause.clone(),
@@ -163,10 +147,9 @@ impl Machine {
                 self.stop(cause);
             }
             Input::InterruptRequested => self.interrupt(Cause::Interrupt("interrupted by request")),
-            Input::ShutdownRequested => {
-                self.interrupt(Cause::Interrupt("interrupted: the server was stopped"))
-            }
+            Input::ShutdownRequested => self.shut_down(),
             Input::Elapsed(timer) => self.elapsed(timer),
+            Input::Looked { silent_ms, vitals } => self.looked(silent_ms, vitals),
             Input::Stopped => self.effects.push(Effect::Arm(Timer::LastWords)),
         }
     }
@@ -182,8 +165,12 @@ impl Machine {
                 self.finish_turn(ending.clone());
             }
             (Timer::Result, Phase::Working) if self.idle => {
-                let reason = "the agent went idle without saying how its turn ended".to_owned();
-                self.stop(Cause::Failed { code: "agent_failed", reason, retryable: true });
+                let reason = "the agent went idle without saying how its turn ended";
+                self.stop(Cause::Failed(Failure::retryable("agent_failed", reason)));
+            }
+            (Timer::Watch, Phase::Working | Phase::Lingering { .. }) => {
+                self.effects.push(Effect::Look);
+                self.effects.push(Effect::Arm(Timer::Watch));
             }
             (Timer::LastWords, Phase::Stopping(cause)) => self.finish(cause.clone()),
             _ => {}
@@ -192,16 +179,11 @@ impl Machine {
 
     fn agent(&mut self, event: AgentEvent, elapsed_ms: u64) {
         match event {
-            AgentEvent::Ready => {
-                if matches!(self.phase, Phase::Starting) {
-                    self.phase = Phase::Working;
-                    self.effects.push(Effect::Prompt);
-                }
-            }
+            AgentEvent::Ready => self.ready(),
             AgentEvent::Unusable(reason) => {
                 let starts = matches!(self.phase, Phase::Starting);
                 let code = if starts { "agent_start_failed" } else { "agent_failed" };
-                self.stop(Cause::Failed { code, reason, retryable: true });
+                self.stop(Cause::Failed(Failure::retryable(code, reason)));
             }
             AgentEvent::Said(said) => self.said(said, elapsed_ms),
             AgentEvent::Counted { turns, tokens } => self.books.counted(turns, tokens),
@@ -209,16 +191,17 @@ impl Machine {
                 // The CLI itself goes on for three minutes (protocol, section 11.1).
                 let reason =
                     format!("the model API refused the key (HTTP status {status}): check CLAUDE_API_KEY");
-                self.interrupt(Cause::Failed { code: "model_api_key_refused", reason, retryable: false });
+                self.interrupt(Cause::Failed(Failure::new("model_api_key_refused", reason)));
             }
-            AgentEvent::Retrying { .. } | AgentEvent::RateLimited { .. } | AgentEvent::TurnResumed => {}
+            AgentEvent::Retrying { .. } => {}
+            AgentEvent::TurnResumed => self.resumed = true,
+            AgentEvent::RateLimited { until } => self.limited_until = Some(until),
             AgentEvent::Background { open } => self.background_tasks(open),
             AgentEvent::Busy => self.busy(),
             AgentEvent::Idle => self.went_idle(),
             AgentEvent::PromptRefused(prompt) => {
-                if prompt == self.prompt {
-                    let reason = "the agent refused the prompt".to_owned();
-                    self.stop(Cause::Failed { code: "agent_failed", reason, retryable: false });
+                if self.plan.owns(prompt) {
+                    self.stop(Cause::Failed(Failure::new("agent_failed", "the agent refused the prompt")));
                 }
             }
             // Only an interrupt of ours does that, and it has its own way to the end.
@@ -228,8 +211,25 @@ impl Machine {
         }
     }
 
+    fn ready(&mut self) {
+        if !matches!(self.phase, Phase::Starting) {
+            return;
+        }
+        self.phase = Phase::Working;
+        match self.plan.start {
+            Start::Prompt => {
+                let (id, text) = (self.plan.prompt, self.plan.text.clone());
+                self.effects.push(Effect::Prompt { id, text });
+            }
+            Start::GoOn if self.resumed => {}
+            Start::GoOn => self.send_continuation(),
+        }
+        self.effects.push(Effect::Arm(Timer::Watch));
+    }
+
     fn said(&mut self, said: Said, elapsed_ms: u64) {
         self.books.said(&said);
+        self.watch.said(&said);
         self.effects.push(Effect::Emit(wire::said(said)));
         self.tell_progress(elapsed_ms);
     }
@@ -242,11 +242,14 @@ impl Machine {
 
     fn turn_ended(&mut self, end: TurnEnd, elapsed_ms: u64) {
         self.books.turn_ended(&end);
+        self.watch.turn_ended();
         let ending = end.ending.clone();
-        let is_ours = end.prompts.contains(&self.prompt);
+        let is_ours = end.prompts.iter().any(|prompt| self.plan.owns(*prompt));
+        let api_error = end.api_error.clone();
         self.effects.push(Effect::Emit(wire::turn_end(end)));
         self.tell_progress(elapsed_ms);
         match &self.phase {
+            Phase::Working if is_ours && api_error.is_some() => self.api_failed(api_error.as_ref(), ending),
             Phase::Working if is_ours && (self.background == 0 || ending != TurnEnding::Completed) => {
                 self.finish_turn(ending);
             }
@@ -298,11 +301,13 @@ impl Machine {
                 self.finish(exit_failure("the agent could no longer be reached", exit));
             }
             Phase::Interrupting(cause) | Phase::Stopping(cause) => self.finish(cause.clone()),
-            Phase::Lingering { ending, .. } => self.finish_turn(ending.clone()),
-            Phase::Starting if exit.conversation_lost => self.finish(conversation_lost()),
+            Phase::Lingering { ending, .. } => self.finish_turn_of_lost_agent(ending.clone()),
+            Phase::Starting if exit.conversation_lost => {
+                self.finish(Cause::Failed(launch_failure(&LaunchError::ConversationLost)));
+            }
             Phase::Starting => self.finish(exit_failure("the agent ended before it was ready", exit)),
             Phase::Working => self.finish(exit_failure("the agent ended before its turn did", exit)),
-            Phase::Finished(_) => {}
+            Phase::Over(_) => {}
         }
     }
 
@@ -315,7 +320,7 @@ impl Machine {
                 self.effects.push(Effect::Interrupt);
                 self.effects.push(Effect::Arm(Timer::Interrupt));
             }
-            Phase::Interrupting(_) | Phase::Stopping(_) | Phase::Finished(_) => {}
+            Phase::Interrupting(_) | Phase::Stopping(_) | Phase::Over(_) => {}
         }
     }
 
@@ -325,74 +330,6 @@ impl Machine {
             self.effects.push(Effect::Stop(Urgency::Now));
         }
     }
-
-    fn finish_turn(&mut self, ending: TurnEnding) {
-        match ending {
-            TurnEnding::Completed => self.end(Ending::Completed, Vec::new()),
-            TurnEnding::Aborted => {
-                let reason = "the agent aborted its turn without being asked".to_owned();
-                self.finish(Cause::Failed { code: "agent_failed", reason, retryable: true });
-            }
-            TurnEnding::Failed(reason) => {
-                self.finish(Cause::Failed { code: "agent_failed", reason, retryable: false });
-            }
-        }
-    }
-
-    fn finish(&mut self, cause: Cause) {
-        match cause {
-            Cause::Interrupt(reason) => self.end(Ending::Interrupted, vec![reason.to_owned()]),
-            Cause::TimedOut => {
-                let reason = format!("timed out after {} seconds", self.timeout_seconds);
-                self.emit_error("task_timeout", &reason, false);
-                self.end(Ending::TimedOut, vec![reason]);
-            }
-            Cause::AgentLost => {
-                let reason = "the agent could no longer be reached".to_owned();
-                self.finish(Cause::Failed { code: "agent_exited", reason, retryable: true });
-            }
-            Cause::Failed { code, reason, retryable } => {
-                self.emit_error(code, &reason, retryable);
-                self.end(Ending::Failed, vec![reason]);
-            }
-        }
-    }
-
-    fn emit_error(&mut self, code: &'static str, error: &str, retryable: bool) {
-        let error = ErrorData { error: error.to_owned(), code, retryable };
-        self.effects.push(Effect::Emit(EventBody::Error(error)));
-    }
-
-    fn end(&mut self, ending: Ending, errors: Vec<String>) {
-        self.phase = Phase::Finished(ending);
-        let summary = std::mem::take(&mut self.books.last_text);
-        let total_cost_usd = self.books.cost_usd;
-        self.effects.push(Effect::Finish(Outcome { ending, summary, errors, total_cost_usd }));
-    }
-}
-
-fn conversation_lost() -> Cause {
-    let reason = LaunchError::ConversationLost.to_string();
-    Cause::Failed { code: "conversation_lost", reason, retryable: false }
-}
-
-fn exit_failure(what: &str, exit: &Exit) -> Cause {
-    let how = match (exit.code, exit.signal) {
-        (Some(code), _) => format!("exit code {code}"),
-        (None, Some(signal)) => format!("signal {signal}"),
-        (None, None) => "unknown exit".to_owned(),
-    };
-    let tail = last_characters(exit.stderr_tail.trim(), MOST_STDERR_CHARACTERS);
-    let reason = if tail.is_empty() { format!("{what} ({how})") } else { format!("{what} ({how}): {tail}") };
-    Cause::Failed { code: "agent_exited", reason, retryable: true }
-}
-
-/// What an error shows of an agent's stderr.
-const MOST_STDERR_CHARACTERS: usize = 4_000;
-
-fn last_characters(text: &str, most: usize) -> &str {
-    let cut = text.char_indices().rev().nth(most.saturating_sub(1)).map_or(0, |(place, _)| place);
-    text.get(cut..).unwrap_or(text)
 }
 
 #[cfg(test)]

@@ -2,6 +2,10 @@
 
 use agent::{Said, Statement, TurnEnd};
 use api::{EventBody, MessageData, MessageType, ToolResultData, ToolUseData};
+use serde_json::json;
+use serde_json::value::to_raw_value;
+
+use super::machine::Again;
 
 /// The event for a statement.
 pub(super) fn said(said: Said) -> EventBody {
@@ -56,4 +60,44 @@ pub(super) fn turn_end(end: TurnEnd) -> EventBody {
         data: Some(end.data),
         parent_tool_use_id: None,
     })
+}
+
+/// The event for something that the server itself has to say about the task.
+fn server_says(subtype: &str, content: String, data: &serde_json::Value) -> EventBody {
+    EventBody::Message(MessageData {
+        message_type: MessageType::System,
+        content,
+        model: None,
+        subtype: Some(subtype.to_owned()),
+        // Numbers and texts can always be written.
+        data: to_raw_value(data).ok(),
+        parent_tool_use_id: None,
+    })
+}
+
+/// The event for a task that will be tried again.
+pub(super) fn put_back(again: &Again) -> EventBody {
+    let Again { reason, until, failed, cause } = again;
+    let content = match until {
+        Some(until) => format!("{cause}: goes on at {until}"),
+        None => format!("{cause}: goes on in another attempt"),
+    };
+    server_says(
+        "task_waits",
+        content,
+        &json!({"reason": reason, "until": until, "failed": failed, "cause": cause}),
+    )
+}
+
+/// The event for an attempt after the first.
+pub(super) fn attempt_begins(attempt: u32, how: &str) -> EventBody {
+    let content = format!("attempt {attempt} begins: {how}");
+    server_says("task_attempt", content, &json!({"attempt": attempt, "how": how}))
+}
+
+/// The event for an agent that makes no progress.
+pub(super) fn stalled(silent_seconds: u64, open_calls: usize) -> EventBody {
+    let content = format!("the agent has made no progress for {silent_seconds} seconds");
+    let data = json!({"silent_seconds": silent_seconds, "open_tool_calls": open_calls});
+    server_says("agent_stalled", content, &data)
 }

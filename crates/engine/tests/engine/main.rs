@@ -47,16 +47,17 @@ fn spec(task: &str, behaviour: Behaviour) -> TaskSpec {
     }
 }
 
-fn start(settings: Settings) -> (Engine, Handle, Arc<ScriptedLauncher>) {
+async fn start(settings: Settings) -> (Engine, Handle, Arc<ScriptedLauncher>) {
     let launcher = Arc::new(ScriptedLauncher::default());
-    let engine =
-        Engine::start(settings, Arc::new(MemoryStore::default()), launcher.clone(), Arc::new(SystemClock));
+    let store = Arc::new(MemoryStore::default());
+    let engine = Engine::start(settings, store, launcher.clone(), Arc::new(SystemClock));
+    let engine = engine.await.expect("memory");
     let handle = engine.handle();
     (engine, handle, launcher)
 }
 
 fn settings(max_agents: usize) -> Settings {
-    Settings { max_agents, max_pending: 100, drain: Duration::ZERO }
+    Settings { max_agents, idle_timeout: Duration::ZERO, ..Settings::default() }
 }
 
 /// Reads a task's log to its end: types, and the data of `complete`.
@@ -76,7 +77,7 @@ async fn follow(handle: &Handle, task: &str) -> (Vec<String>, Value) {
 
 #[tokio::test(start_paused = true)]
 async fn no_more_agents_live_than_there_are_permits() {
-    let (engine, handle, launcher) = start(settings(2));
+    let (engine, handle, launcher) = start(settings(2)).await;
     for task in 0..7 {
         handle.submit(spec(&format!("t{task}"), Behaviour::Completes)).await.expect("admitted");
     }
@@ -89,7 +90,7 @@ async fn no_more_agents_live_than_there_are_permits() {
 
 #[tokio::test(start_paused = true)]
 async fn a_timeout_counts_from_the_start_of_the_agent_and_ends_it() {
-    let (engine, handle, launcher) = start(settings(1));
+    let (engine, handle, launcher) = start(settings(1)).await;
     handle.submit(spec("t", Behaviour::WaitsForInterrupt)).await.expect("admitted");
     let before = Instant::now();
     let (types, complete) = follow(&handle, "t").await;
@@ -101,7 +102,7 @@ async fn a_timeout_counts_from_the_start_of_the_agent_and_ends_it() {
 
 #[tokio::test(start_paused = true)]
 async fn an_agent_that_is_deaf_is_ended_by_force_within_a_second() {
-    let (engine, handle, launcher) = start(settings(1));
+    let (engine, handle, launcher) = start(settings(1)).await;
     handle.submit(spec("t", Behaviour::Deaf)).await.expect("admitted");
     launcher.prompted().await;
     let before = Instant::now();
@@ -115,7 +116,7 @@ async fn an_agent_that_is_deaf_is_ended_by_force_within_a_second() {
 
 #[tokio::test(start_paused = true)]
 async fn a_launch_that_fails_and_a_worker_that_panics_fail_their_task_only() {
-    let (engine, handle, launcher) = start(settings(1));
+    let (engine, handle, launcher) = start(settings(1)).await;
     for (task, behaviour, error) in [
         ("nothing", Behaviour::CannotStart, "the agent could not be started: no such file"),
         ("panic", Behaviour::Panics, "the server failed to run the task; its log says why"),
@@ -135,7 +136,7 @@ async fn a_launch_that_fails_and_a_worker_that_panics_fail_their_task_only() {
 #[tokio::test(start_paused = true)]
 async fn a_drain_lets_running_tasks_go_on_until_its_time_is_over() {
     let drain = Duration::from_secs(60);
-    let (engine, handle, launcher) = start(Settings { drain, ..settings(1) });
+    let (engine, handle, launcher) = start(Settings { drain, ..settings(1) }).await;
     handle.submit(spec("runs", Behaviour::WaitsForInterrupt)).await.expect("admitted");
     launcher.prompted().await;
     handle.submit(spec("waits", Behaviour::Completes)).await.expect("admitted");
@@ -152,7 +153,7 @@ async fn a_drain_lets_running_tasks_go_on_until_its_time_is_over() {
 
 #[tokio::test(start_paused = true)]
 async fn a_worker_that_fails_does_not_forget_the_conversation() {
-    let (engine, handle, launcher) = start(settings(1));
+    let (engine, handle, launcher) = start(settings(1)).await;
     handle.submit(spec("panic", Behaviour::Panics)).await.expect("admitted");
     follow(&handle, "panic").await;
     let session =
@@ -169,7 +170,7 @@ async fn a_worker_that_fails_does_not_forget_the_conversation() {
 
 #[tokio::test(start_paused = true)]
 async fn interrupts_from_all_sides_end_a_task_once() {
-    let (engine, handle, launcher) = start(settings(1));
+    let (engine, handle, launcher) = start(settings(1)).await;
     handle.submit(spec("t", Behaviour::WaitsForInterrupt)).await.expect("admitted");
     launcher.prompted().await;
     let callers = (0..8).map(|_| {
@@ -182,4 +183,26 @@ async fn interrupts_from_all_sides_end_a_task_once() {
     let (types, _) = follow(&handle, "t").await;
     assert_eq!(types, ["message", "complete"]);
     engine.shut_down(CancellationToken::new()).await;
+}
+
+/// Of two agents one is promised to a new session while its own session's next task takes it.
+#[tokio::test(start_paused = true)]
+async fn a_task_that_was_promised_an_agent_gets_another_when_that_is_taken() {
+    let (engine, handle, launcher) =
+        start(Settings { idle_timeout: Duration::from_secs(1800), ..settings(2) }).await;
+    handle.submit(spec("a1", Behaviour::Completes)).await.expect("admitted");
+    follow(&handle, "a1").await;
+    let before = Instant::now();
+    let session = SessionChoice::Reuse { id: SessionId::for_task(&id("a1")), when_busy: WhenBusy::Enqueue };
+    handle.submit(TaskSpec { session, ..spec("a2", Behaviour::Completes) }).await.expect("admitted");
+    for task in ["b", "c", "d"] {
+        handle.submit(spec(task, Behaviour::Completes)).await.expect("admitted");
+    }
+    for task in ["a2", "b", "c", "d"] {
+        assert_eq!(follow(&handle, task).await.1["status"], json!("completed"), "{task}");
+    }
+    assert!(before.elapsed() < Duration::from_secs(5), "{:?}", before.elapsed());
+    assert!(launcher.most_alive() <= 2);
+    engine.shut_down(CancellationToken::new()).await;
+    assert_eq!(launcher.alive(), 0);
 }

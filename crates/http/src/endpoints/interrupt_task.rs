@@ -20,8 +20,8 @@ pub(crate) async fn handle(
     match state.engine.interrupt(&task_id).await {
         Ok(done) => Ok(Json(InterruptResponse { task_id, status: done.status, interrupted_at: done.at })),
         Err(InterruptError::Unknown) => Err(Refusal::task_not_found(&id)),
-        Err(InterruptError::Ended) => {
-            let detail = format!("the task {id} has already ended");
+        Err(InterruptError::Ended(status)) => {
+            let detail = format!("the task {id} has already ended: it is {}", status.as_str());
             Err(Refusal::new(StatusCode::CONFLICT, Code::TaskFinished, detail))
         }
         Err(InterruptError::Store(error)) => Err(error.into()),

@@ -9,15 +9,13 @@ use axum::extract::State;
 use axum::http::header::HOST;
 use axum::http::{HeaderMap, StatusCode};
 use domain::TaskId;
-use engine::SubmitRefused;
-use store::{SubmitError, TaskRecord};
+use engine::{SubmitRefused, TaskView};
+use store::SubmitError;
 
+use crate::answer;
 use crate::refusal::Refusal;
 use crate::state::AppState;
 use crate::submission;
-
-/// A guess at when a place in a full queue may be free.
-const QUEUE_RETRY_SECONDS: u64 = 10;
 
 pub(crate) async fn handle(
     State(state): State<Arc<AppState>>,
@@ -25,27 +23,32 @@ pub(crate) async fn handle(
     body: Body,
 ) -> Result<Json<TaskResponse>, Refusal> {
     let request = submission::task_request(&submission::bytes(body).await?)?;
-    let task = match &request.task_id {
+    let view = match &request.task_id {
         Some(id) => {
             let id = TaskId::parse(id).map_err(|error| submission::invalid("/task_id", error.to_string()))?;
             match state.engine.task(&id).await? {
                 // A retry is answered before its folders are looked at: they may have gone since.
-                Some(task) if task.spec.fingerprint == submission::fingerprint(&request) => task,
+                Some(view) if view.record.spec.fingerprint == submission::fingerprint(&request) => view,
                 Some(_) => return Err(id_taken(&id)),
                 None => admit(&state, id, request).await?,
             }
         }
         None => admit(&state, TaskId::generate(), request).await?,
     };
-    Ok(Json(response(&state, &headers, &task)))
+    Ok(Json(response(&state, &headers, &view)))
 }
 
-async fn admit(state: &AppState, id: TaskId, request: api::TaskRequest) -> Result<TaskRecord, Refusal> {
-    let spec = submission::task_spec(id.clone(), request, &state.defaults, &state.roots).await?;
+async fn admit(state: &AppState, id: TaskId, request: api::TaskRequest) -> Result<TaskView, Refusal> {
+    let now = state.clock.now();
+    let spec = submission::task_spec(id.clone(), request, &state.defaults, &state.roots, now).await?;
     match state.engine.submit(spec).await {
-        Ok(submitted) => Ok(submitted.task),
+        Ok(submitted) => {
+            // It is admitted, whether or not its place in the queue can be told.
+            let view = state.engine.task(&id).await.unwrap_or_default();
+            Ok(view.unwrap_or(TaskView { record: submitted.task, queued: None }))
+        }
         Err(SubmitRefused::ShuttingDown) => Err(Refusal::shutting_down()),
-        Err(SubmitRefused::Store(error)) => Err(refused(&id, error)),
+        Err(SubmitRefused::Store(error)) => Err(refused(state, &id, error)),
     }
 }
 
@@ -54,13 +57,14 @@ fn id_taken(id: &TaskId) -> Refusal {
     Refusal::new(StatusCode::CONFLICT, Code::TaskIdTaken, detail)
 }
 
-fn refused(id: &TaskId, error: SubmitError) -> Refusal {
+fn refused(state: &AppState, id: &TaskId, error: SubmitError) -> Refusal {
+    let conflict = |code, detail: String| Refusal::new(StatusCode::CONFLICT, code, detail);
     match error {
         SubmitError::IdTaken => id_taken(id),
         SubmitError::QueueFull { waiting } => {
             let detail = format!("the queue is full: {waiting} tasks wait; try again later");
             Refusal::new(StatusCode::SERVICE_UNAVAILABLE, Code::QueueFull, detail)
-                .retry_after(QUEUE_RETRY_SECONDS)
+                .retry_after(state.engine.retry_after_seconds())
         }
         SubmitError::SessionUnknown(session) => Refusal::session_not_found(session.as_str()),
         SubmitError::SessionWorkspaceDiffers(workspace) => {
@@ -68,23 +72,45 @@ fn refused(id: &TaskId, error: SubmitError) -> Refusal {
             let detail = format!(
                 "the session belongs to the workspace {workspace}: name that, or start a new session"
             );
-            Refusal::new(StatusCode::CONFLICT, Code::SessionWorkspaceDiffers, detail)
+            conflict(Code::SessionWorkspaceDiffers, detail)
+        }
+        SubmitError::SessionBusy(tasks) => {
+            let tasks: Vec<_> = tasks.iter().map(ToString::to_string).collect();
+            let detail = format!(
+                "the session is busy with {}: wait, or set session.when_busy to enqueue, interrupt or fork",
+                tasks.join(", ")
+            );
+            conflict(Code::SessionBusy, detail)
+        }
+        SubmitError::NothingToFork(session) => {
+            let detail = format!(
+                "the session {session} has no conversation yet that could be copied: wait until its first task has begun"
+            );
+            conflict(Code::NothingToFork, detail)
+        }
+        SubmitError::DependencyUnknown(task) => {
+            let detail = format!("names {task}, and there is no such task: submit that one first");
+            submission::invalid("/depends_on", detail)
         }
         SubmitError::Store(error) => error.into(),
     }
 }
 
-fn response(state: &AppState, headers: &HeaderMap, task: &TaskRecord) -> TaskResponse {
+fn response(state: &AppState, headers: &HeaderMap, view: &TaskView) -> TaskResponse {
     let base = state.public_websocket_base.clone().unwrap_or_else(|| {
         let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
         format!("ws://{host}")
     });
+    let task = &view.record;
     let id = &task.spec.task_id;
+    let (queue_position, estimated_start_at) = answer::place(view.queued);
     TaskResponse {
         task_id: id.clone(),
         session_id: task.session_id.clone(),
         status: task.status,
         websocket_url: format!("{base}/ws/tasks/{id}"),
         created_at: task.created_at,
+        queue_position,
+        estimated_start_at,
     }
 }

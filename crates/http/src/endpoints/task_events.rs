@@ -1,192 +1,63 @@
-//! `GET /ws/tasks/{task_id}`: a task's events over a WebSocket, from the first on or after `?after=SEQ`, then live.
+//! `GET /api/v1/tasks/{task_id}/events`: a task's events after a cursor, as Server-Sent Events for those who accept them,
+//! else as a JSON page, which `?wait=SECONDS` waits for.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use api::{Code, ErrorData, transient_error};
-use axum::extract::rejection::QueryRejection;
-use axum::extract::ws::rejection::WebSocketUpgradeRejection;
-use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade, close_code};
-use axum::extract::{Path, Query, State};
-use axum::http::StatusCode;
-use axum::response::Response;
-use domain::TaskId;
-use engine::{Batch, Subscription, SubscriptionError};
-use futures_util::stream::{SplitSink, SplitStream};
-use futures_util::{SinkExt, StreamExt};
-use serde::Deserialize;
-use store::EncodedEvent;
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use engine::Subscription;
+use store::TaskRecord;
 
+use crate::path;
+use crate::query::Parameters;
 use crate::refusal::Refusal;
 use crate::state::AppState;
-
-/// Existing clients connect up to a second before their task exists.
-const PATIENCE: Duration = Duration::from_millis(1_500);
-/// Keeps proxies from closing a quiet connection.
-const PING_EVERY: Duration = Duration::from_secs(20);
-/// How long the other side may take to answer a close.
-const CLOSE_WITHIN: Duration = Duration::from_secs(2);
-/// We read nothing but control frames.
-const MAX_INCOMING_BYTES: usize = 64 * 1024;
-/// A connection's read buffer; the default is 128 KiB.
-const READ_BUFFER_BYTES: usize = 8 * 1024;
-
-#[derive(Deserialize)]
-pub(crate) struct Parameters {
-    #[serde(default)]
-    after: u64,
-}
+use crate::stream::wanted::{self, Way};
+use crate::stream::{Source, page, sse};
 
 pub(crate) async fn handle(
     State(state): State<Arc<AppState>>,
     Path(id): Path<String>,
-    parameters: Result<Query<Parameters>, QueryRejection>,
-    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+    headers: HeaderMap,
+    mut parameters: Parameters,
 ) -> Result<Response, Refusal> {
-    let upgrade = upgrade.map_err(|_| {
-        Refusal::new(
-            StatusCode::UPGRADE_REQUIRED,
-            Code::UpgradeRequired,
-            "this path is a WebSocket: connect with ws:// or wss://",
-        )
-    })?;
-    let Query(Parameters { after }) =
-        parameters.map_err(|_| crate::submission::invalid("?after", "must be a whole number"))?;
-    let upgrade = upgrade
-        .read_buffer_size(READ_BUFFER_BYTES)
-        .max_message_size(MAX_INCOMING_BYTES)
-        .max_frame_size(MAX_INCOMING_BYTES);
-    let open = state.streams.token();
-    Ok(upgrade.on_upgrade(move |socket| async move {
-        Box::pin(serve(state, id, after, socket)).await;
-        drop(open);
-    }))
-}
-
-type Sink = SplitSink<WebSocket, Message>;
-
-/// Why a stream ends, with the close code that says so (RFC 6455, section 7.4.1).
-enum End {
-    /// The task has ended and all was sent.
-    Complete,
-    /// The server stops: reconnect with `?after`.
-    Restart,
-    /// There is no such task.
-    Unknown(ErrorData),
-    /// The events are gone or cannot be read.
-    Failed,
-    /// The client has left.
-    Left,
-}
-
-async fn serve(state: Arc<AppState>, id: String, after: u64, socket: WebSocket) {
-    let (mut sink, mut stream) = socket.split();
-    let subscription = match TaskId::parse(&id) {
-        Ok(task) => state.engine.subscribe_soon(&task, after, PATIENCE).await,
-        Err(_) => Ok(None),
-    };
-    let end = match subscription {
-        // Reading goes on while a write waits for a slow client: pings are answered, and a close is noticed.
-        Ok(Some(subscription)) => tokio::select! {
-            end = pump(&state, subscription, &mut sink) => end,
-            () = until_closed(&mut stream) => End::Left,
-        },
-        Ok(None) => {
-            let error = format!("there is no task {id:?}");
-            End::Unknown(ErrorData { error, code: "task_not_found", retryable: true })
-        }
-        Err(error) => {
-            tracing::error!(%error, "events could not be read");
-            End::Failed
-        }
-    };
-    close(&state, &id, end, sink, stream).await;
-}
-
-async fn pump(state: &AppState, mut subscription: Subscription, sink: &mut Sink) -> End {
-    let mut ping = interval(PING_EVERY);
-    ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    ping.reset();
-    loop {
-        tokio::select! {
-            // Events first: when the server stops, what is committed is still sent.
-            biased;
-            batch = subscription.next() => match batch {
-                Ok(Batch { events, complete }) => {
-                    if send(sink, events).await.is_err() {
-                        return End::Left;
-                    }
-                    if complete {
-                        return End::Complete;
-                    }
-                }
-                Err(SubscriptionError::Gone) => return End::Failed,
-                Err(SubscriptionError::Store(error)) => {
-                    tracing::error!(%error, "events could not be read");
-                    return End::Failed;
-                }
-            },
-            () = state.closing.cancelled() => return End::Restart,
-            _ = ping.tick() => {
-                if sink.send(Message::Ping(bytes::Bytes::new())).await.is_err() {
-                    return End::Left;
-                }
-            }
-        }
+    let after = wanted::after(&headers, &mut parameters).unwrap_or(0);
+    let wait = wanted::wait(&mut parameters);
+    parameters.check()?;
+    let task_id = path::task(&id)?;
+    let not_found = || Refusal::task_not_found(&id);
+    let task = state.engine.task(&task_id).await?.ok_or_else(not_found)?.record;
+    let subscription = state.engine.subscribe(&task_id, after).await?.ok_or_else(not_found)?;
+    match wanted::way(&headers) {
+        // A browser connects again when a stream ends. This is how it is told that there is nothing more.
+        Way::Stream if is_at_end(&task, after) => Ok(StatusCode::NO_CONTENT.into_response()),
+        Way::Stream => Ok(sse::response(state, subscription)),
+        Way::Page => page(&state, &task, subscription, after, wait).await,
     }
 }
 
-/// Takes in what the client sends, which means nothing to us, until it leaves. Reading is also what answers its pings
-/// and its close.
-async fn until_closed(stream: &mut SplitStream<WebSocket>) {
-    while let Some(Ok(_)) = stream.next().await {}
+fn is_at_end(task: &TaskRecord, after: u64) -> bool {
+    task.status.is_terminal() && after >= task.tail
 }
 
-/// Writes a batch and flushes once: many times faster than a flush for each event.
-async fn send(sink: &mut Sink, events: Vec<EncodedEvent>) -> Result<(), axum::Error> {
-    for event in events {
-        sink.feed(Message::Text(text(event.json))).await?;
-    }
-    sink.flush().await
-}
-
-/// The stored bytes as they are, not a copy.
-fn text(json: bytes::Bytes) -> Utf8Bytes {
-    Utf8Bytes::try_from(json).unwrap_or_else(|_| {
-        tracing::error!("a stored event is not UTF-8");
-        Utf8Bytes::from_static("{}")
-    })
-}
-
-/// Closes with a code, and reads until the other side has answered: a socket that is dropped with unread input
-/// resets the connection, and the last events may be lost on their way.
-async fn close(state: &AppState, id: &str, end: End, mut sink: Sink, mut stream: SplitStream<WebSocket>) {
-    let (code, reason) = match end {
-        End::Left => {
-            if timeout(CLOSE_WITHIN, until_closed(&mut stream)).await.is_err() {
-                tracing::debug!("a client that had left did not close its stream");
-            }
-            return;
-        }
-        End::Complete => (close_code::NORMAL, "the task has ended"),
-        End::Restart => (close_code::RESTART, "the server stops: reconnect with ?after=SEQ"),
-        End::Failed => (close_code::ERROR, "the events cannot be read"),
-        End::Unknown(error) => {
-            let event = transient_error(state.clock.now(), id, &error);
-            if sink.feed(Message::Text(text(event))).await.is_err() {
-                return;
-            }
-            (close_code::POLICY, "there is no such task")
-        }
+async fn page(
+    state: &AppState,
+    task: &TaskRecord,
+    mut subscription: Subscription,
+    after: u64,
+    wait: Duration,
+) -> Result<Response, Refusal> {
+    let is_there = task.status.is_terminal() || task.tail > after;
+    let batch = if is_there {
+        // However long the storage takes.
+        Source::next(&mut subscription).await
+    } else {
+        page::gather(&mut subscription, after, wait, &state.closing).await
     };
-    let frame = CloseFrame { code, reason: Utf8Bytes::from_static(reason) };
-    let goodbye = async {
-        if sink.send(Message::Close(Some(frame))).await.is_ok() {
-            until_closed(&mut stream).await;
-        }
-    };
-    if timeout(CLOSE_WITHIN, goodbye).await.is_err() {
-        tracing::debug!("a client did not answer the close of its stream");
-    }
+    let batch = batch.map_err(|failed| failed.refusal(task.spec.task_id.as_str()))?;
+    let next_after = batch.cursor.max(after);
+    let rest = format!("\"next_after\":{next_after},\"complete\":{}", batch.last);
+    Ok(page::response(&batch.entries, &rest))
 }

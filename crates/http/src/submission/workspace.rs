@@ -59,6 +59,9 @@ impl WorkspaceRoots {
         if !self.hold(&resolved) {
             return Err(self.outside(field, given));
         }
+        if resolved.to_str().is_none() {
+            return Err(not_text(field, given));
+        }
         match tokio::fs::metadata(&resolved).await {
             Ok(found) if found.is_dir() => Ok(resolved),
             Ok(_) => Err(missing("is not a folder")),
@@ -88,8 +91,18 @@ impl WorkspaceRoots {
     }
 }
 
+fn not_text(field: &str, given: &Path) -> Refusal {
+    let detail = format!(
+        "{field} {:?} leads to a folder whose path is not UTF-8, which cannot be stored: rename the folder",
+        given.display().to_string()
+    );
+    Refusal::new(StatusCode::BAD_REQUEST, Code::WorkspaceNotAllowed, detail)
+}
+
 #[cfg(test)]
 mod tests {
+    use std::os::unix::ffi::OsStrExt;
+
     use super::*;
 
     #[tokio::test]
@@ -103,6 +116,9 @@ mod tests {
         std::os::unix::fs::symlink("/etc", root.join("out")).expect("linked");
         std::os::unix::fs::symlink(&inside, root.join("in")).expect("linked");
         std::fs::create_dir_all(root.join("data/agents/x")).expect("made");
+        let not_text = root.join(std::ffi::OsStr::from_bytes(b"\xff"));
+        std::fs::create_dir_all(&not_text).expect("made");
+        std::os::unix::fs::symlink(&not_text, root.join("not-text")).expect("linked");
         let roots = WorkspaceRoots::resolve_all(std::slice::from_ref(&root), &root.join("data/agents"))
             .expect("there");
         let code = async |path: PathBuf| {
@@ -116,6 +132,7 @@ mod tests {
         assert_eq!(code(root.join("nowhere")).await, Err(Code::WorkspaceNotFound));
         assert_eq!(code("w".into()).await, Err(Code::WorkspaceNotFound));
         assert_eq!(code(root.join("out")).await, Err(Code::WorkspaceNotAllowed));
+        assert_eq!(code(root.join("not-text")).await, Err(Code::WorkspaceNotAllowed));
         assert_eq!(code(root.join("../root2")).await, Err(Code::WorkspaceNotAllowed));
         assert_eq!(code(root.join("data/agents/x")).await, Err(Code::WorkspaceNotAllowed));
         assert_eq!(code("/etc/nowhere".into()).await, Err(Code::WorkspaceNotAllowed));

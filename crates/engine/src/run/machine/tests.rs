@@ -1,16 +1,43 @@
 use std::time::Duration;
 
-use agent::{Statement, TurnEnd};
-use domain::TokenUsage;
+use agent::{ApiError, Statement, TurnEnd, Vitals};
+use domain::{OnRestart, OnStall, Policy, Retry, TokenUsage};
 use proptest::prelude::*;
 use serde_json::value::RawValue;
+use uuid::Uuid;
 
+use super::ending::last_characters;
 use super::*;
+
+mod again;
 
 const PROMPT: Uuid = Uuid::from_u128(7);
 
+const CONTINUATION: Uuid = Uuid::from_u128(8);
+
+fn plan() -> Plan {
+    Plan {
+        start: Start::Prompt,
+        prompt: PROMPT,
+        continuations: vec![CONTINUATION],
+        text: "do it".into(),
+        timeout_seconds: 60,
+        policy: Policy::default(),
+        failures: 0,
+        progress: Progress::default(),
+        cost_usd: 0.0,
+        stall_after_ms: 300_000,
+        is_durable: true,
+        is_parked_too_long: false,
+    }
+}
+
 fn machine() -> Machine {
-    Machine::new(PROMPT, 60)
+    Machine::new(plan())
+}
+
+fn with_policy(policy: Policy) -> Machine {
+    Machine::new(Plan { policy, ..plan() })
 }
 
 fn turn(ending: TurnEnding, prompts: Vec<Uuid>) -> Input {
@@ -25,6 +52,22 @@ fn turn(ending: TurnEnding, prompts: Vec<Uuid>) -> Input {
         subtype: "success".into(),
         data: RawValue::from_string("{}".into()).expect("JSON"),
     }))
+}
+
+/// The turn ends because the model API answers with that status.
+fn api_error(status: u16) -> Input {
+    let Input::Agent(AgentEvent::TurnEnded(end)) = turn(TurnEnding::Failed("API Error".into()), vec![PROMPT])
+    else {
+        unreachable!("a turn's end")
+    };
+    let api_error = Some(ApiError { status: Some(status), kind: "api_error".into() });
+    Input::Agent(AgentEvent::TurnEnded(TurnEnd { api_error, ..end }))
+}
+
+fn tool_use() -> Input {
+    let input = RawValue::from_string("{}".into()).expect("JSON");
+    let statement = Statement::ToolUse { id: "call".into(), name: "Bash".into(), input };
+    Input::Agent(AgentEvent::Said(Said { statement, parent_tool_use_id: None }))
 }
 
 fn text(content: &str) -> Input {
@@ -57,12 +100,19 @@ fn show(effect: Effect) -> String {
                 outcome.ending, outcome.summary, outcome.errors, outcome.total_cost_usd
             )
         }
+        Effect::Prompt { id, .. } if id == CONTINUATION => "Continue".to_owned(),
+        Effect::Prompt { .. } => "Prompt".to_owned(),
+        Effect::PutBack(again) => {
+            format!("PutBack {:?} {:?} failed {}", again.reason, again.until, again.failed)
+        }
         effect => format!("{effect:?}"),
     }
 }
 
+/// What comes of the inputs. The watchdog's alarm clock is left out.
 fn play(machine: &mut Machine, inputs: impl IntoIterator<Item = Input>) -> Vec<String> {
-    inputs.into_iter().flat_map(|input| machine.step(input, 0)).map(show).collect()
+    let effects = inputs.into_iter().flat_map(|input| machine.step(input, 0));
+    effects.filter(|effect| !matches!(effect, Effect::Arm(Timer::Watch))).map(show).collect()
 }
 
 #[test]
@@ -81,7 +131,7 @@ fn a_turn_that_nobody_sent_does_not_end_the_task() {
     let mut machine = machine();
     let inputs = [ready(), turn(TurnEnding::Completed, vec![])];
     assert_eq!(play(&mut machine, inputs), ["Prompt", "Result done", "progress 15"]);
-    assert!(!machine.is_finished());
+    assert_eq!(machine.farewell(), None);
 }
 
 #[test]
@@ -189,12 +239,14 @@ fn an_interrupt_waits_for_the_turn_to_end_and_is_the_outcome_even_if_the_turn_co
 }
 
 #[test]
-fn only_an_agent_that_completed_its_task_gets_time_to_end() {
+fn only_an_agent_whose_turn_ended_by_itself_can_go_on() {
+    let now = Some(Farewell::Stop(Urgency::Now));
     for (inputs, farewell) in [
-        (vec![ready(), turn(TurnEnding::Completed, vec![PROMPT])], Urgency::Orderly),
-        (vec![ready(), turn(TurnEnding::Failed("no".into()), vec![PROMPT])], Urgency::Now),
-        (vec![ready(), Input::InterruptRequested, turn(TurnEnding::Aborted, vec![PROMPT])], Urgency::Now),
-        (vec![ready()], Urgency::Now),
+        (vec![ready(), turn(TurnEnding::Completed, vec![PROMPT])], Some(Farewell::Keep)),
+        (vec![ready(), turn(TurnEnding::Failed("no".into()), vec![PROMPT])], Some(Farewell::Keep)),
+        (vec![ready(), Input::InterruptRequested, turn(TurnEnding::Aborted, vec![PROMPT])], now),
+        (vec![ready(), exited()], now),
+        (vec![ready()], None),
     ] {
         let mut machine = machine();
         play(&mut machine, inputs);
@@ -316,6 +368,11 @@ fn any_input() -> impl Strategy<Value = fn() -> Input> {
         Just((|| Input::Stopped) as fn() -> Input),
         Just((|| Input::Agent(AgentEvent::PromptRefused(PROMPT))) as fn() -> Input),
         Just((|| Input::Elapsed(Timer::Task)) as fn() -> Input),
+        Just((|| Input::Elapsed(Timer::Watch)) as fn() -> Input),
+        Just((|| Input::Looked { silent_ms: 400_000, vitals: None }) as fn() -> Input),
+        Just((|| api_error(429)) as fn() -> Input),
+        Just((|| api_error(500)) as fn() -> Input),
+        Just((|| Input::Agent(AgentEvent::TurnResumed)) as fn() -> Input),
         Just((|| Input::Elapsed(Timer::FollowUp)) as fn() -> Input),
         Just((|| Input::Elapsed(Timer::Background)) as fn() -> Input),
         Just((|| Input::Elapsed(Timer::Result)) as fn() -> Input),
@@ -326,23 +383,28 @@ fn any_input() -> impl Strategy<Value = fn() -> Input> {
 
 proptest! {
     #[test]
-    fn any_order_of_inputs_ends_exactly_once(inputs in proptest::collection::vec(any_input(), 0..40)) {
-        let mut machine = machine();
+    fn any_order_of_inputs_ends_exactly_once(
+        inputs in proptest::collection::vec(any_input(), 0..40),
+        persistent: bool,
+    ) {
+        let retry = Retry { max_attempts: 2, after_side_effects: true };
+        let policy = Policy { retry, on_restart: OnRestart::Resume, on_stall: OnStall::Resume, ..Policy::default() };
+        let mut machine = if persistent { with_policy(policy) } else { machine() };
         let mut effects = Vec::new();
         for input in inputs {
             effects.extend(machine.step(input(), 0));
         }
         // Whatever happened: once the agent is gone, the task has ended.
         effects.extend(machine.step(exited(), 0));
-        prop_assert!(machine.is_finished());
+        prop_assert!(machine.farewell().is_some());
         let ends: Vec<_> = effects
             .iter()
             .enumerate()
-            .filter(|(_, effect)| matches!(effect, Effect::Finish(_)))
+            .filter(|(_, effect)| matches!(effect, Effect::Finish(_) | Effect::PutBack(_)))
             .map(|(place, _)| place)
             .collect();
         prop_assert_eq!(ends, [effects.len() - 1], "one end, and nothing after it");
-        let prompts = effects.iter().filter(|effect| matches!(effect, Effect::Prompt)).count();
+        let prompts = effects.iter().filter(|effect| matches!(effect, Effect::Prompt { .. })).count();
         prop_assert!(prompts <= 1);
     }
 }

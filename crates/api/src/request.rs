@@ -1,0 +1,97 @@
+//! Body of `POST /api/v1/tasks`, checked for its shape. What is left out or null is `None`: the server's default holds.
+//!
+//! The digest of a request is made from its JSON here. Fields that were added later are left out of it when a request
+//! does not have them, so that such a request keeps its digest.
+
+use domain::{OnRestart, OnStall, PermissionMode, TaskId, Timestamp, WhenBusy};
+use serde::Serialize;
+
+/// A submission.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TaskRequest {
+    /// The client's name for the task.
+    pub task_id: Option<String>,
+    /// What the agent is told.
+    pub prompt: String,
+    /// The folder that the task belongs to.
+    pub workspace: String,
+    /// How the agent is to work.
+    pub options: OptionsRequest,
+    /// Which conversation the task belongs to.
+    pub session: SessionRequest,
+    /// How urgent it is, from -100 to 100; 0 when left out. A task of a higher priority goes first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub priority: Option<i8>,
+    /// Not before this moment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start_at: Option<Timestamp>,
+    /// Not before so many seconds have passed since the admission; not together with `start_at`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delay_seconds: Option<u64>,
+    /// Not before these tasks have completed, at most 100. It fails when one of them does not.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub depends_on: Vec<TaskId>,
+    /// How often it is tried.
+    #[serde(skip_serializing_if = "is_default")]
+    pub retry: RetryRequest,
+}
+
+/// `options` of a task.
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+pub struct OptionsRequest {
+    /// Tools or rules that run without asking.
+    pub allowed_tools: Option<Vec<String>>,
+    /// What happens with the rest.
+    pub permission_mode: Option<PermissionMode>,
+    /// Most model answers.
+    pub max_turns: Option<u32>,
+    /// Longest time that an agent may work on it, in seconds.
+    pub timeout: Option<u64>,
+    /// Model name or alias.
+    pub model: Option<String>,
+    /// Folder to start in, instead of the workspace.
+    pub cwd: Option<String>,
+    /// Most that it may cost, in US dollars, all attempts together; more than 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_budget_usd: Option<f64>,
+    /// How long background tasks may go on after the turn that began them, in seconds; 0 ends them with it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub background_timeout: Option<u64>,
+    /// What becomes of it when the server dies: `interrupt` ends it, `resume` carries its conversation on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub on_restart: Option<OnRestart>,
+    /// What is done when its agent makes no progress: `report`, `fail` or `resume`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub on_stall: Option<OnStall>,
+}
+
+/// `session` of a task.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct SessionRequest {
+    /// Whether to go on with an existing session.
+    pub reuse_existing: bool,
+    /// That session, or the one to copy.
+    pub session_id: Option<String>,
+    /// With `reuse_existing`, what happens while something runs or waits in the session: `enqueue` lets the task wait,
+    /// `reject` answers 409, `interrupt` stops what is there, `fork` copies the conversation into a new session.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub when_busy: Option<WhenBusy>,
+    /// Whether to begin a new session with a copy of the session's conversation; not together with `reuse_existing`.
+    #[serde(skip_serializing_if = "is_default")]
+    pub fork: bool,
+}
+
+/// `retry` of a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct RetryRequest {
+    /// Most attempts, from 1 to 10. Attempts after a rate limit do not count.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_attempts: Option<u32>,
+    /// Whether it is tried again although tools were used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after_side_effects: Option<bool>,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}

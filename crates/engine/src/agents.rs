@@ -1,0 +1,235 @@
+//! The agents that live: never more than there are permits, whatever they do. One that is not at work may be taken from
+//! where it is for somebody who needs its place.
+
+mod idle;
+mod spares;
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use agent::{Agent, AgentSpec, Events, LaunchError, Launched, Launcher, Opening, StopReceipt, Urgency};
+use domain::{ConversationId, SessionId};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
+
+use self::idle::Idle;
+use self::spares::Spare;
+use crate::settings::Settings;
+
+/// An agent at work, and the permit that it lives by.
+pub(crate) struct AtWork {
+    pub(crate) agent: Box<dyn Agent>,
+    pub(crate) events: Events,
+    /// The conversation that it writes.
+    pub(crate) conversation: ConversationId,
+    /// Whether it has said that it is ready.
+    pub(crate) is_ready: bool,
+    spec: AgentSpec,
+    born: Instant,
+    tasks: u32,
+    permit: OwnedSemaphorePermit,
+}
+
+/// The right to one agent.
+pub(crate) enum Slot {
+    /// A permit that nobody uses.
+    Free(OwnedSemaphorePermit),
+    /// The permit of an agent that waits; it is ended when the slot is used for another one.
+    Occupied(Promise),
+}
+
+/// One waiting agent is spoken for.
+pub(crate) struct Promise(Arc<Agents>);
+
+impl Drop for Promise {
+    fn drop(&mut self) {
+        self.0.lock().promised -= 1;
+    }
+}
+
+#[derive(Default)]
+struct State {
+    /// Agents that wait for their session's next task, by session.
+    idle: HashMap<SessionId, Idle>,
+    /// Sessions whose agent is being ended: until it has, no other may write their conversation.
+    leaving: HashSet<SessionId>,
+    /// Counts up, to tell who has waited longest.
+    waits: u64,
+    /// Agents that wait for a new session.
+    spares: Vec<Spare>,
+    /// Agents that are getting ready to be spares.
+    preparing: usize,
+    /// Waiting agents whose places were promised.
+    promised: usize,
+    closed: bool,
+}
+
+/// All agents.
+pub(crate) struct Agents {
+    launcher: Arc<dyn Launcher>,
+    settings: Arc<Settings>,
+    permits: Arc<Semaphore>,
+    state: Mutex<State>,
+    /// A waiting agent came or went.
+    changed: Notify,
+    tracker: TaskTracker,
+}
+
+impl Agents {
+    pub(crate) fn new(launcher: Arc<dyn Launcher>, settings: Arc<Settings>) -> Arc<Self> {
+        Arc::new(Self {
+            launcher,
+            permits: Arc::new(Semaphore::new(settings.max_agents)),
+            settings,
+            state: Mutex::default(),
+            changed: Notify::new(),
+            tracker: TaskTracker::new(),
+        })
+    }
+
+    pub(crate) fn launcher(&self) -> &dyn Launcher {
+        &*self.launcher
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until an agent may be had. Cancel-safe.
+    pub(crate) async fn slot(self: &Arc<Self>) -> Slot {
+        loop {
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            if let Some(slot) = self.try_slot() {
+                return slot;
+            }
+            tokio::select! {
+                biased;
+                Ok(permit) = Arc::clone(&self.permits).acquire_owned() => return Slot::Free(permit),
+                () = changed => {}
+            }
+        }
+    }
+
+    fn try_slot(self: &Arc<Self>) -> Option<Slot> {
+        if let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() {
+            return Some(Slot::Free(permit));
+        }
+        let mut state = self.lock();
+        if state.idle.len() + state.spares.len() > state.promised {
+            state.promised += 1;
+            drop(state);
+            return Some(Slot::Occupied(Promise(Arc::clone(self))));
+        }
+        None
+    }
+
+    /// An agent for a session: the one that waits for its next task, a spare for a new conversation, or one that is
+    /// started. What was kept of the session and does not fit is ended first.
+    pub(crate) async fn obtain(
+        self: &Arc<Self>,
+        slot: Slot,
+        session: &SessionId,
+        spec: AgentSpec,
+    ) -> Result<AtWork, LaunchError> {
+        self.until_left(session).await;
+        if let Some(kept) = self.take_idle(session).await {
+            if kept.fits(&spec) {
+                return Ok(kept);
+            }
+            self.end(kept, Urgency::Orderly).await;
+        }
+        if matches!(spec.opening, Opening::New(_))
+            && let Some(spare) = self.take_spare(&spec)
+        {
+            match spare.bind(&spec).await {
+                Ok(bound) => return Ok(bound),
+                Err(error) => tracing::info!(%error, "a ready agent could not be used: starting another"),
+            }
+        }
+        let permit = self.permit(slot).await?;
+        let Launched { agent, events, conversation } = self.launcher.launch(spec.clone()).await?;
+        let born = Instant::now();
+        Ok(AtWork { agent, events, conversation, is_ready: false, spec, born, tasks: 0, permit })
+    }
+
+    /// Waits until no agent of a session is being ended.
+    async fn until_left(&self, session: &SessionId) {
+        loop {
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            if !self.lock().leaving.contains(session) {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    /// Turns a slot into a permit: where an agent waits in it, that one is ended.
+    async fn permit(self: &Arc<Self>, slot: Slot) -> Result<OwnedSemaphorePermit, LaunchError> {
+        match slot {
+            Slot::Free(permit) => Ok(permit),
+            Slot::Occupied(_promise) => loop {
+                let changed = self.changed.notified();
+                tokio::pin!(changed);
+                changed.as_mut().enable();
+                if let Some(waiting) = self.take_longest_waiting().await {
+                    return Ok(waiting.hibernate().await);
+                }
+                // Its session's next task took it, or it has ended by itself: whatever becomes free first is ours.
+                tokio::select! {
+                    biased;
+                    permit = Arc::clone(&self.permits).acquire_owned() => return permit.map_err(|_| {
+                        LaunchError::NotStarted("the server is about to stop".to_owned())
+                    }),
+                    () = changed => {}
+                }
+            },
+        }
+    }
+
+    /// Ends an agent; its permit is free when this returns.
+    pub(crate) async fn end(&self, at_work: AtWork, urgency: Urgency) -> StopReceipt {
+        let AtWork { agent, mut events, permit, .. } = at_work;
+        // Its output is read to the end: an agent whose output nobody takes may not end by itself.
+        let drain = async { while !events.batch(DRAINED_AT_ONCE).await.is_empty() {} };
+        let (receipt, ()) = futures_util::join!(agent.stop(urgency), drain);
+        drop(agent);
+        drop(permit);
+        receipt
+    }
+
+    /// Ends all agents that wait, and takes none any more.
+    pub(crate) async fn close(self: &Arc<Self>) {
+        self.lock().closed = true;
+        while let Some(waiting) = self.take_longest_waiting().await {
+            let agents = Arc::clone(self);
+            self.tracker.spawn(async move {
+                drop(waiting.hibernate().await);
+                drop(agents);
+            });
+        }
+        self.tracker.close();
+        self.tracker.wait().await;
+    }
+}
+
+/// Most events that are thrown away at once.
+const DRAINED_AT_ONCE: usize = 256;
+
+impl AtWork {
+    /// Whether it can take a task that would be started so.
+    fn fits(&self, spec: &AgentSpec) -> bool {
+        let conversation = match spec.opening {
+            Opening::Resume(conversation) => conversation,
+            Opening::New(_) | Opening::ResumeTurn(_) | Opening::Fork { .. } => return false,
+        };
+        // A budget is the process's own, so each task with one gets its own process.
+        conversation == self.conversation
+            && spec.max_budget_usd.is_none()
+            && AgentSpec { opening: self.spec.opening, ..spec.clone() } == self.spec
+    }
+}

@@ -1,0 +1,88 @@
+//! Agents that are ready before anybody needs them.
+
+use std::sync::Arc;
+
+use agent::{AgentSpec, LaunchError, Launched, Prepared};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
+
+use super::{Agents, AtWork};
+
+/// An agent that waits for a new session.
+pub(super) struct Spare {
+    prepared: Box<dyn Prepared>,
+    born: Instant,
+    permit: OwnedSemaphorePermit,
+}
+
+impl Spare {
+    /// Gives it its task.
+    pub(super) async fn bind(self, spec: &AgentSpec) -> Result<AtWork, LaunchError> {
+        let Self { prepared, born, permit } = self;
+        let Launched { agent, events, conversation } = prepared.bind(spec).await?;
+        Ok(AtWork {
+            agent,
+            events,
+            conversation,
+            is_ready: false,
+            spec: spec.clone(),
+            born,
+            tasks: 0,
+            permit,
+        })
+    }
+
+    /// Ends it; gives its permit.
+    pub(super) async fn end(self) -> OwnedSemaphorePermit {
+        self.prepared.stop().await;
+        self.permit
+    }
+}
+
+impl Agents {
+    /// A spare that can become what is wanted.
+    pub(super) fn take_spare(&self, spec: &AgentSpec) -> Option<Spare> {
+        let mut state = self.lock();
+        state.spares.retain(|spare| spare.prepared.is_ready());
+        let place = state.spares.iter().position(|spare| spare.prepared.fits(spec))?;
+        Some(state.spares.swap_remove(place))
+    }
+
+    /// Takes a spare that got ready, if it did. Gives it back when none is wanted any more.
+    fn enter_spare(&self, spare: Option<Spare>) -> Option<Spare> {
+        let mut state = self.lock();
+        state.preparing -= 1;
+        if state.closed {
+            return spare;
+        }
+        state.spares.extend(spare);
+        None
+    }
+
+    /// Starts spares until there are enough, as far as nobody else needs the permits.
+    pub(crate) fn fill_spares(self: &Arc<Self>) {
+        let Some(spec) = self.settings.prewarmed.clone() else { return };
+        loop {
+            let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() else { return };
+            {
+                let mut state = self.lock();
+                state.spares.retain(|spare| spare.prepared.is_ready());
+                if state.closed || state.spares.len() + state.preparing >= self.settings.prewarm {
+                    return;
+                }
+                state.preparing += 1;
+            }
+            self.tracker.spawn(prepare(Arc::clone(self), spec.clone(), permit));
+        }
+    }
+}
+
+async fn prepare(agents: Arc<Agents>, spec: AgentSpec, permit: OwnedSemaphorePermit) {
+    let born = Instant::now();
+    let prepared = agents.launcher.prepare(&spec).await;
+    let spare = prepared.map(|prepared| Spare { prepared, born, permit });
+    if let Some(spare) = agents.enter_spare(spare) {
+        drop(spare.end().await);
+    }
+    agents.changed.notify_waiters();
+}

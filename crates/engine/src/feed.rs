@@ -1,0 +1,71 @@
+//! Reads the events of all tasks by cursor: from there on, then live.
+
+use std::sync::Arc;
+
+use store::{FeedEntry, FeedFilter, Store, StoreError};
+use tokio::sync::watch;
+
+/// Some entries of the feed, in order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FeedBatch {
+    /// The entries; empty when none of those that were looked at was wanted.
+    pub entries: Vec<FeedEntry>,
+    /// Where the reader is now.
+    pub cursor: u64,
+}
+
+/// A reader's position in the feed.
+pub struct FeedSubscription {
+    store: Arc<dyn Store>,
+    filter: FeedFilter,
+    /// Types of events that are wanted; empty for all.
+    types: Vec<String>,
+    cursor: u64,
+    signal: watch::Receiver<u64>,
+}
+
+impl FeedSubscription {
+    pub(crate) fn new(store: Arc<dyn Store>, filter: FeedFilter, types: Vec<String>, cursor: u64) -> Self {
+        let signal = store.watch_feed();
+        Self { store, filter, types, cursor, signal }
+    }
+
+    /// Where the reader is.
+    pub fn cursor(&self) -> u64 {
+        self.cursor
+    }
+
+    /// Whether there is more than the reader has read.
+    pub fn has_more(&self) -> bool {
+        *self.signal.borrow() > self.cursor
+    }
+
+    /// Waits for the next entries. Cancel-safe: nothing is taken before it is returned.
+    ///
+    /// # Errors
+    /// When the storage fails.
+    pub async fn next(&mut self) -> Result<FeedBatch, StoreError> {
+        loop {
+            // Seen before the read: what is committed after it changes the signal again.
+            self.signal.borrow_and_update();
+            let mut page = self.store.read_feed(self.cursor, &self.filter).await?;
+            if page.cursor > self.cursor {
+                self.cursor = page.cursor;
+                page.entries.retain(|entry| self.wants(entry));
+                return Ok(FeedBatch { entries: page.entries, cursor: page.cursor });
+            }
+            // The sender lives in the store, which we hold: an error cannot be.
+            drop(self.signal.changed().await);
+        }
+    }
+
+    fn wants(&self, entry: &FeedEntry) -> bool {
+        let rest = entry.json.strip_prefix(b"{\"type\":\"");
+        let is = |kind: &String| {
+            rest.is_some_and(|rest| {
+                rest.strip_prefix(kind.as_bytes()).is_some_and(|rest| rest.starts_with(b"\""))
+            })
+        };
+        self.types.is_empty() || self.types.iter().any(is)
+    }
+}

@@ -1,0 +1,99 @@
+//! Ending sessions.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::{SessionId, TaskId};
+use store::{DeleteError, DeletedSession, StoreError};
+use tokio::time::timeout;
+
+use super::Handle;
+use crate::agents::Agents;
+
+/// How long a deletion waits for an agent that is on its way out.
+const RELEASE_WITHIN: Duration = Duration::from_secs(10);
+
+/// Why a session was not deleted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DeleteSessionError {
+    /// There is no such session.
+    #[error("there is no such session")]
+    Unknown,
+    /// These tasks run or wait in it.
+    #[error("tasks run or wait in the session")]
+    Busy(Vec<TaskId>),
+    /// Its agent did not end in time.
+    #[error("the session's agent did not end in time")]
+    StillHeld,
+    /// The storage failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Whether the tasks of a session are stopped before it is deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InterruptFirst {
+    /// They are.
+    Yes,
+    /// A busy session is refused.
+    No,
+}
+
+impl Handle {
+    /// Ends a session: its agent, its conversation and its place in the list. With [`InterruptFirst::Yes`], its tasks are
+    /// stopped; otherwise a busy session is refused. Its tasks stay readable.
+    ///
+    /// # Errors
+    /// See [`DeleteSessionError`].
+    pub async fn delete_session(
+        &self,
+        id: &SessionId,
+        interrupt_first: InterruptFirst,
+    ) -> Result<(), DeleteSessionError> {
+        let delete = self.delete_when_free(id, interrupt_first);
+        timeout(RELEASE_WITHIN, delete).await.unwrap_or(Err(DeleteSessionError::StillHeld))
+    }
+
+    async fn delete_when_free(
+        &self,
+        id: &SessionId,
+        interrupt_first: InterruptFirst,
+    ) -> Result<(), DeleteSessionError> {
+        let agents = &self.deps.agents;
+        let mut queue = self.deps.store.watch_queue();
+        loop {
+            queue.borrow_and_update();
+            match self.deps.store.delete_session(id).await {
+                Ok(deleted) => {
+                    // Goes on though the caller leaves: nobody else would clear away.
+                    let clearing = tokio::spawn(clear_away(Arc::clone(agents), id.clone(), deleted));
+                    if let Err(error) = clearing.await {
+                        tracing::error!(session_id = %id, %error, "what a session left was not cleared away");
+                    }
+                    return Ok(());
+                }
+                Err(DeleteError::Unknown) => return Err(DeleteSessionError::Unknown),
+                Err(DeleteError::Store(error)) => return Err(error.into()),
+                Err(DeleteError::Busy(tasks)) if interrupt_first == InterruptFirst::No => {
+                    return Err(DeleteSessionError::Busy(tasks));
+                }
+                Err(DeleteError::Busy(tasks)) => {
+                    for task in tasks {
+                        // One that has ended meanwhile needs no stop.
+                        drop(self.interrupt(&task).await);
+                    }
+                }
+                // A release wakes the queue.
+                Err(DeleteError::Held) => drop(queue.changed().await),
+            }
+        }
+    }
+}
+
+/// Ends the agent of a session that is no more, and removes its conversation.
+async fn clear_away(agents: Arc<Agents>, session: SessionId, deleted: DeletedSession) {
+    agents.hibernate(&session).await;
+    if let Some(conversation) = deleted.conversation {
+        agents.launcher().forget(&deleted.principal, conversation).await;
+    }
+}

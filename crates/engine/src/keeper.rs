@@ -1,0 +1,75 @@
+//! What has to be looked after beside the tasks at work: waiting tasks that are not to run, agents that wait for too long,
+//! ended tasks that are no longer kept.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use store::CommitError;
+use tokio::time::{MissedTickBehavior, interval, sleep};
+
+use crate::recovery::end_doomed;
+use crate::run::Deps;
+
+/// After the storage failed to answer, how long to wait before asking again.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+/// Tasks that are dropped in one transaction: while it lasts, nothing else is written.
+const DROPPED_AT_ONCE: usize = 10;
+
+/// Ends waiting tasks that are not to run. Never returns.
+pub(crate) async fn end_what_is_doomed(deps: Arc<Deps>) {
+    let mut queue = deps.store.watch_queue();
+    loop {
+        queue.borrow_and_update();
+        match deps.store.doomed().await {
+            Ok(doomed) => {
+                for doomed in doomed {
+                    let task_id = doomed.task.spec.task_id.clone();
+                    match end_doomed(&deps, doomed).await {
+                        // Somebody else ended it.
+                        Ok(()) | Err(CommitError::Fenced | CommitError::Sequence { .. }) => {}
+                        Err(error) => tracing::error!(%task_id, %error, "a waiting task could not be ended"),
+                    }
+                }
+                // The sender lives in the store, which we hold: an error cannot be.
+                drop(queue.changed().await);
+            }
+            Err(error) => {
+                tracing::error!(%error, "waiting tasks could not be looked through");
+                sleep(RETRY_AFTER).await;
+            }
+        }
+    }
+}
+
+/// Hibernates agents and drops what is beyond the retention, again and again. Never returns.
+pub(crate) async fn clean_up(deps: Arc<Deps>) {
+    let mut ticks = interval(deps.settings.cleanup_interval);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        deps.agents.hibernate_idle(deps.settings.idle_timeout).await;
+        deps.agents.fill_spares();
+        drop_beyond_retention(&deps).await;
+    }
+}
+
+async fn drop_beyond_retention(deps: &Deps) {
+    loop {
+        let dropped =
+            deps.store.drop_beyond(&deps.settings.retention, deps.clock.now(), DROPPED_AT_ONCE).await;
+        match dropped {
+            Ok(dropped) => {
+                for (principal, conversation) in &dropped.conversations {
+                    deps.agents.launcher().forget(principal, *conversation).await;
+                }
+                if dropped.tasks > 0 {
+                    tracing::info!(tasks = dropped.tasks, "ended tasks were dropped");
+                }
+                if dropped.tasks < DROPPED_AT_ONCE {
+                    return;
+                }
+            }
+            Err(error) => return tracing::error!(%error, "ended tasks could not be dropped"),
+        }
+    }
+}

@@ -1,0 +1,301 @@
+//! Feeds the machine with what happens, and does what it decides.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use agent::{Agent, AgentEvent, Events, StopReceipt};
+use domain::{Progress, Timestamp};
+use futures_util::future::BoxFuture;
+use store::{Claimed, CommitError, Signal, WaitReason, Waiting};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
+
+use super::actor::Deps;
+use super::log::EventLog;
+use super::machine::{Again, Effect, Input, Machine, Timer};
+use super::plan::{PARKED_AT_MOST, Plan};
+use crate::agents::AtWork;
+
+/// Most events that one commit takes.
+const BATCH: usize = 256;
+/// The CLI answers an interrupt within 25 ms. A caller is promised a second.
+const INTERRUPT_GRACE: Duration = Duration::from_millis(450);
+/// The CLI begins a follow-up turn within 0.1 s.
+const FOLLOW_UP_GRACE: Duration = Duration::from_secs(3);
+/// The CLI says that it is idle 1 to 5 ms after its result.
+const RESULT_GRACE: Duration = Duration::from_secs(3);
+/// The output of an agent that is gone is read for at most 0.5 s.
+const LAST_WORDS_GRACE: Duration = Duration::from_secs(1);
+/// How often in the time after which silence counts is looked.
+const LOOKS: u32 = 4;
+/// A rate limit that names no time: first this long, then twice as long, and so on, at most a quarter of an hour.
+const PARK_FIRST: Duration = Duration::from_secs(60);
+const PARK_LONGEST: Duration = Duration::from_secs(900);
+/// A failed attempt is followed by the next after this, then after four times as long, at most five minutes.
+const RETRY_FIRST: Duration = Duration::from_secs(1);
+const RETRY_LONGEST: Duration = Duration::from_secs(300);
+
+/// How far the end of the agent is.
+enum Stop<'a> {
+    NotAsked,
+    UnderWay(BoxFuture<'a, StopReceipt>),
+    Done(StopReceipt),
+}
+
+/// What has to be done with the agent after a step.
+#[derive(Default)]
+struct Orders {
+    commands: Vec<Effect>,
+    stop: Option<agent::Urgency>,
+}
+
+pub(super) struct Drive {
+    deps: Arc<Deps>,
+    pub(super) machine: Machine,
+    pub(super) log: EventLog,
+    started: Instant,
+    before_ms: u64,
+    timers: HashMap<Timer, Instant>,
+    background: Duration,
+    attempt: u32,
+    failures: u32,
+    signal: watch::Receiver<Signal>,
+    interrupt_seen: bool,
+    shutdown_seen: bool,
+}
+
+impl Drive {
+    pub(super) fn new(
+        deps: Arc<Deps>,
+        claimed: &Claimed,
+        plan: Plan,
+        mut signal: watch::Receiver<Signal>,
+    ) -> Self {
+        // An interrupt may have been recorded since the claim.
+        signal.mark_changed();
+        let task = &claimed.task;
+        let started = Instant::now();
+        let (store, clock) = (Arc::clone(&deps.store), Arc::clone(&deps.clock));
+        let before_ms = task.progress.elapsed_ms;
+        let left = task.spec.options.timeout.saturating_sub(Duration::from_millis(before_ms));
+        Self {
+            machine: Machine::new(plan),
+            log: EventLog::new(store, clock, task, Some(claimed.token)),
+            started,
+            before_ms,
+            timers: HashMap::from([(Timer::Task, started + left)]),
+            background: task.spec.policy.background,
+            attempt: task.attempt,
+            failures: task.failures,
+            signal,
+            interrupt_seen: false,
+            shutdown_seen: false,
+            deps,
+        }
+    }
+
+    fn elapsed_ms(&self) -> u64 {
+        self.before_ms + u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn step(&mut self, input: Input) -> Vec<Effect> {
+        let elapsed = self.elapsed_ms();
+        self.machine.step(input, elapsed)
+    }
+
+    fn progress(&self) -> Progress {
+        self.machine.progress(self.elapsed_ms())
+    }
+
+    /// Drives the agent until the attempt is over. Gives the receipt of an agent that was stopped meanwhile: it has ended.
+    pub(super) async fn run(&mut self, at_work: &mut AtWork) -> Result<Option<StopReceipt>, CommitError> {
+        let AtWork { agent, events, is_ready, .. } = at_work;
+        let agent = &**agent;
+        let mut stop = Stop::NotAsked;
+        let mut inputs = if *is_ready { vec![Input::Agent(AgentEvent::Ready)] } else { Vec::new() };
+        loop {
+            let mut effects = Vec::new();
+            for input in inputs {
+                effects.extend(self.step(input));
+            }
+            let orders = self.settle(effects).await?;
+            if let Some(urgency) = self.command(orders, agent, events).await? {
+                stop = Stop::UnderWay(agent.stop(urgency));
+            }
+            if self.machine.farewell().is_some() {
+                break;
+            }
+            inputs = self.next_inputs(events, &mut stop).await;
+        }
+        Ok(match stop {
+            Stop::NotAsked => None,
+            Stop::Done(receipt) => Some(receipt),
+            Stop::UnderWay(stop) => {
+                // Its output is read to the end: an agent whose output nobody takes may not end by itself.
+                let drain = async { while !events.batch(BATCH).await.is_empty() {} };
+                Some(futures_util::join!(stop, drain).0)
+            }
+        })
+    }
+
+    /// Takes what is the case when there is no agent, and writes what follows from it.
+    pub(super) async fn settle_without_agent(
+        &mut self,
+        inputs: impl IntoIterator<Item = Input>,
+    ) -> Result<(), CommitError> {
+        let mut effects = Vec::new();
+        for input in inputs {
+            effects.extend(self.step(input));
+        }
+        self.settle(effects).await.map(drop)
+    }
+
+    /// Waits for what comes first, and takes all output that has gathered with it.
+    async fn next_inputs(&mut self, events: &mut Events, stop: &mut Stop<'_>) -> Vec<Input> {
+        let due = self.timers.iter().min_by_key(|(_, at)| **at).map(|(timer, at)| (*timer, *at));
+        let deps = Arc::clone(&self.deps);
+        tokio::select! {
+            biased;
+            changed = self.signal.changed(), if !self.interrupt_seen => {
+                // A store that no longer tells of the task has dropped it: the next commit says so.
+                self.interrupt_seen = changed.is_err() || self.signal.borrow_and_update().interrupt_requested;
+                if self.interrupt_seen { vec![Input::InterruptRequested] } else { Vec::new() }
+            }
+            () = deps.stop_tasks.cancelled(), if !self.shutdown_seen => {
+                self.shutdown_seen = true;
+                vec![Input::ShutdownRequested]
+            }
+            () = wait(due.map(|(_, at)| at)) => {
+                let timer = due.map(|(timer, _)| timer);
+                timer.iter().for_each(|timer| { self.timers.remove(timer); });
+                timer.map(Input::Elapsed).into_iter().collect()
+            }
+            () = finish(stop) => vec![Input::Stopped],
+            batch = events.batch(BATCH), if !events.is_ended() => {
+                if batch.is_empty() {
+                    return vec![Input::AgentLost];
+                }
+                batch.into_iter().map(Input::Agent).collect()
+            }
+        }
+    }
+
+    /// Commits the events; gives what is to be done after that.
+    async fn settle(&mut self, effects: Vec<Effect>) -> Result<Orders, CommitError> {
+        let mut orders = Orders::default();
+        for effect in effects {
+            match effect {
+                Effect::Emit(body) => self.log.gather(&body),
+                Effect::Finish(outcome) => {
+                    let progress = self.progress();
+                    self.log.finish(outcome, progress).await?;
+                }
+                Effect::PutBack(again) => self.put_back(&again).await?,
+                Effect::Stop(urgency) => orders.stop = Some(urgency),
+                Effect::Arm(timer) => {
+                    self.timers.insert(timer, Instant::now() + self.grace(timer));
+                }
+                command @ (Effect::Prompt { .. } | Effect::Interrupt | Effect::Look) => {
+                    orders.commands.push(command);
+                }
+            }
+        }
+        if self.machine.farewell().is_none() {
+            let (progress, cost) = (self.progress(), self.machine.cost_usd());
+            self.log.commit(progress, cost).await?;
+        }
+        Ok(orders)
+    }
+
+    async fn put_back(&mut self, again: &Again) -> Result<(), CommitError> {
+        let until = self.resume_at(again);
+        let waiting = Waiting { reason: again.reason, until };
+        let (progress, cost) = (self.progress(), self.machine.cost_usd());
+        self.log.put_back(waiting, again.failed, progress, cost).await
+    }
+
+    fn resume_at(&self, again: &Again) -> Timestamp {
+        let now = self.deps.clock.now();
+        if let Some(until) = again.until {
+            return until.clamp(now, now.after(PARKED_AT_MOST));
+        }
+        let wait = match again.reason {
+            WaitReason::RateLimit => {
+                let earlier = self.attempt.saturating_sub(self.failures + 1).min(16);
+                (PARK_FIRST * 2_u32.pow(earlier)).min(PARK_LONGEST)
+            }
+            WaitReason::Retry => (RETRY_FIRST * 4_u32.pow(self.failures.min(8))).min(RETRY_LONGEST),
+            // A server that stops or an agent that hung has nothing to wait for; one that fails at once has.
+            WaitReason::CutOff if again.failed => {
+                (RETRY_FIRST * 4_u32.pow(self.failures.min(8))).min(RETRY_LONGEST)
+            }
+            WaitReason::CutOff => Duration::ZERO,
+        };
+        now.after(wait)
+    }
+
+    /// Does what is to be done with the agent. Gives the urgency if it has to be stopped.
+    async fn command(
+        &mut self,
+        orders: Orders,
+        agent: &dyn Agent,
+        events: &mut Events,
+    ) -> Result<Option<agent::Urgency>, CommitError> {
+        let mut stop = orders.stop;
+        for command in orders.commands {
+            let input = match command {
+                Effect::Prompt { id, text } => {
+                    agent.prompt(id, &text).await.is_err().then_some(Input::AgentLost)
+                }
+                Effect::Interrupt => agent.interrupt().await.is_err().then_some(Input::AgentLost),
+                _ => Some(look(agent).await),
+            };
+            let Some(input) = input.filter(|_| !events.is_ended()) else { continue };
+            let effects = self.step(input);
+            let more = self.settle(effects).await?;
+            stop = more.stop.or(stop);
+            if more.commands.iter().any(|command| matches!(command, Effect::Interrupt))
+                && agent.interrupt().await.is_err()
+            {
+                stop = Some(agent::Urgency::Now);
+            }
+        }
+        Ok(stop)
+    }
+
+    fn grace(&self, timer: Timer) -> Duration {
+        match timer {
+            Timer::Task => Duration::ZERO,
+            Timer::Interrupt => INTERRUPT_GRACE,
+            Timer::FollowUp => FOLLOW_UP_GRACE,
+            Timer::Background => self.background,
+            Timer::Result => RESULT_GRACE,
+            Timer::LastWords => LAST_WORDS_GRACE,
+            Timer::Watch => self.deps.settings.stall_after / LOOKS,
+        }
+    }
+}
+
+async fn look(agent: &dyn Agent) -> Input {
+    let silent_ms = u64::try_from(agent.silent_for().as_millis()).unwrap_or(u64::MAX);
+    Input::Looked { silent_ms, vitals: agent.vitals().await.ok() }
+}
+
+async fn wait(until: Option<Instant>) {
+    match until {
+        Some(at) => sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Waits for the end of a stop that is under way, once.
+async fn finish(stop: &mut Stop<'_>) {
+    match stop {
+        Stop::UnderWay(future) => {
+            let receipt = future.await;
+            *stop = Stop::Done(receipt);
+        }
+        Stop::NotAsked | Stop::Done(_) => std::future::pending().await,
+    }
+}

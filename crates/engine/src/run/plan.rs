@@ -1,0 +1,131 @@
+//! How an attempt begins: in which conversation, and with which prompt.
+
+use agent::{AgentSpec, LaunchError, Launcher, Opening};
+use domain::{Clock, ConversationId, Policy, Progress};
+use std::time::Duration;
+use store::{Claimed, WaitReason};
+use uuid::Uuid;
+
+use crate::settings::Settings;
+
+/// What an agent is told to go on with a turn that ended before its time.
+pub(crate) const CONTINUATION: &str = "Continue from where you left off.";
+/// A task that the model API refuses for so long is given up, and no longer wait is believed.
+pub(super) const PARKED_AT_MOST: Duration = Duration::from_secs(24 * 3600);
+
+/// What the agent is told once it is ready.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Start {
+    /// The task's prompt.
+    Prompt,
+    /// Nothing, if it runs its last turn again by itself; else to go on. The conversation holds the prompt.
+    GoOn,
+}
+
+/// What the machine has to know of its attempt.
+#[derive(Debug, Clone)]
+pub(super) struct Plan {
+    pub(super) start: Start,
+    /// The id of the task's prompt, the same in every attempt.
+    pub(super) prompt: Uuid,
+    /// The ids of the requests to go on, of all attempts; the last is this one's.
+    pub(super) continuations: Vec<Uuid>,
+    pub(super) text: String,
+    pub(super) timeout_seconds: u64,
+    pub(super) policy: Policy,
+    /// Attempts that failed before this one.
+    pub(super) failures: u32,
+    /// The counters of the attempts before this one.
+    pub(super) progress: Progress,
+    pub(super) cost_usd: f64,
+    pub(super) stall_after_ms: u64,
+    pub(super) is_durable: bool,
+    pub(super) is_parked_too_long: bool,
+}
+
+impl Plan {
+    /// The plan for a claimed task, whatever its conversation turns out to be.
+    pub(super) fn new(claimed: &Claimed, settings: &Settings, is_durable: bool, clock: &dyn Clock) -> Self {
+        let task = &claimed.task;
+        let parked = task.started_at.map(|started| clock.now().since(started)).unwrap_or_default();
+        Self {
+            start: Start::Prompt,
+            prompt: prompt_id(claimed, "prompt"),
+            continuations: (1..=task.attempt)
+                .map(|attempt| prompt_id(claimed, &format!("attempt {attempt}")))
+                .collect(),
+            text: task.spec.prompt.clone(),
+            timeout_seconds: task.spec.options.timeout.as_secs(),
+            policy: task.spec.policy,
+            failures: task.failures,
+            progress: task.progress,
+            cost_usd: task.cost_usd,
+            stall_after_ms: u64::try_from(settings.stall_after.as_millis()).unwrap_or(u64::MAX),
+            is_durable,
+            is_parked_too_long: parked > PARKED_AT_MOST,
+        }
+    }
+
+    /// How the attempt begins, for people.
+    pub(super) fn describe(&self) -> &'static str {
+        match self.start {
+            Start::Prompt => "the prompt is sent",
+            Start::GoOn => "the conversation goes on",
+        }
+    }
+
+    /// Whether a prompt is one of this task's.
+    pub(super) fn owns(&self, prompt: Uuid) -> bool {
+        prompt == self.prompt || self.continuations.contains(&prompt)
+    }
+}
+
+/// Ids that every attempt finds again, and that no other task has.
+fn prompt_id(claimed: &Claimed, what: &str) -> Uuid {
+    let task = &claimed.task;
+    let name = format!("{} {} {what}", task.spec.task_id, task.created_at.millis());
+    Uuid::new_v5(&Uuid::NAMESPACE_OID, name.as_bytes())
+}
+
+/// Decides in which conversation an attempt works, and what its agent is told.
+pub(super) async fn opening(
+    claimed: &Claimed,
+    launcher: &dyn Launcher,
+    plan: &mut Plan,
+) -> Result<Opening, LaunchError> {
+    let task = &claimed.task;
+    let principal = &task.spec.principal;
+    if let Some(written) = task.conversation.filter(|_| task.attempt > 1) {
+        if launcher.has_prompt(principal, written, plan.prompt).await {
+            plan.start = Start::GoOn;
+            // The CLI runs a turn again that the model API failed. It would do so with one that was cut off too, but
+            // forget a tool call that was at work, and so make it twice; asked to go on, it knows of the call.
+            let cut_off = claimed.after == Some(WaitReason::CutOff);
+            return Ok(if cut_off { Opening::Resume(written) } else { Opening::ResumeTurn(written) });
+        }
+        // The model had answered, so tools may have run: beginning anew would do their work twice.
+        if task.progress.turns > 0 {
+            return Err(LaunchError::ConversationLost);
+        }
+    }
+    Ok(match (claimed.conversation, claimed.fork_from) {
+        (Some(conversation), _) => Opening::Resume(conversation),
+        (None, Some(from)) => Opening::Fork { from, to: ConversationId::generate() },
+        (None, None) => Opening::New(ConversationId::generate()),
+    })
+}
+
+/// What the agent is started with.
+pub(super) fn agent_spec(claimed: &Claimed, opening: Opening) -> AgentSpec {
+    let spec = &claimed.task.spec;
+    AgentSpec {
+        opening,
+        principal: spec.principal.clone(),
+        working_directory: spec.working_directory.clone(),
+        allowed_tools: spec.options.allowed_tools.clone(),
+        permission_mode: spec.options.permission_mode,
+        max_turns: spec.options.max_turns,
+        max_budget_usd: spec.options.max_budget_usd.map(|budget| (budget - claimed.task.cost_usd).max(0.0)),
+        model: spec.options.model.clone(),
+    }
+}

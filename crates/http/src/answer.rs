@@ -1,0 +1,52 @@
+//! What endpoints tell of tasks and sessions.
+
+use api::{SessionInfo, TaskStatusResponse, WaitingBody, WaitingReason};
+use domain::Timestamp;
+use engine::{Queued, TaskView};
+use store::{SessionRecord, WaitReason, Waiting};
+
+/// Where a task is.
+pub(crate) fn status(view: TaskView) -> TaskStatusResponse {
+    let TaskView { record: task, queued } = view;
+    let (queue_position, estimated_start_at) = place(queued);
+    TaskStatusResponse {
+        task_id: task.spec.task_id.clone(),
+        session_id: task.session_id,
+        status: task.status,
+        progress: task.progress.into(),
+        result: task.outcome.as_ref().map(Into::into),
+        created_at: task.created_at,
+        updated_at: task.updated_at,
+        attempt: task.attempt,
+        priority: task.spec.schedule.priority,
+        queue_position,
+        estimated_start_at,
+        waiting: task.waiting.map(waiting),
+        depends_on: task.spec.schedule.depends_on.clone(),
+    }
+}
+
+/// A place in the queue, from 1, and when its turn may come.
+pub(crate) fn place(queued: Option<Queued>) -> (Option<u64>, Option<Timestamp>) {
+    (queued.map(|queued| queued.ahead as u64 + 1), queued.and_then(|queued| queued.starts_at))
+}
+
+fn waiting(waiting: Waiting) -> WaitingBody {
+    let reason = match waiting.reason {
+        WaitReason::RateLimit => WaitingReason::RateLimit,
+        WaitReason::Retry => WaitingReason::Retry,
+        WaitReason::CutOff => WaitingReason::CutOff,
+    };
+    WaitingBody { reason, until: waiting.until }
+}
+
+/// A session, without what the CLI calls its conversation.
+pub(crate) fn session(session: SessionRecord) -> SessionInfo {
+    SessionInfo {
+        session_id: session.id,
+        tasks: session.tasks,
+        status: session.status,
+        created_at: session.created_at,
+        last_activity: session.last_activity,
+    }
+}

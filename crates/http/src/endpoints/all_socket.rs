@@ -1,0 +1,34 @@
+//! `GET /ws/events`: the events of all tasks over a WebSocket, from now on or after `?after=CURSOR`. A frame is
+//! `{"cursor":N,"event":{…}}`, or `{"cursor":N}` when the reader has moved on past events that were not wanted.
+
+use std::future::ready;
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::extract::ws::WebSocketUpgrade;
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
+use axum::response::Response;
+
+use crate::query::Parameters;
+use crate::refusal::Refusal;
+use crate::state::AppState;
+use crate::stream::filter::filter;
+use crate::stream::socket;
+
+pub(crate) async fn handle(
+    State(state): State<Arc<AppState>>,
+    mut parameters: Parameters,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Result<Response, Refusal> {
+    let upgrade = socket::accept(upgrade)?;
+    let after = parameters.whole("after", 0..=u64::MAX);
+    let filter = filter(&mut parameters).await;
+    parameters.check()?;
+    // From the handshake on: what happens while it is answered is not missed.
+    let feed = state.engine.subscribe_all(filter.feed, filter.types, after);
+    let open = state.streams.token();
+    Ok(upgrade.on_upgrade(move |socket| async move {
+        Box::pin(socket::serve(&state, socket, ready(Ok(feed)))).await;
+        drop(open);
+    }))
+}

@@ -1,0 +1,49 @@
+//! `GET /ws/tasks/{task_id}`: a task's events over a WebSocket, from the first on or after `?after=SEQ`, then live.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use api::{ErrorData, transient_error};
+use axum::extract::ws::WebSocketUpgrade;
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
+use axum::extract::{Path, State};
+use axum::response::Response;
+use domain::TaskId;
+use engine::Subscription;
+
+use crate::query::Parameters;
+use crate::refusal::Refusal;
+use crate::state::AppState;
+use crate::stream::Failed;
+use crate::stream::socket::{self, End};
+
+/// Existing clients connect up to a second before their task exists.
+const PATIENCE: Duration = Duration::from_millis(1_500);
+
+pub(crate) async fn handle(
+    State(state): State<Arc<AppState>>,
+    Path(id): Path<String>,
+    mut parameters: Parameters,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Result<Response, Refusal> {
+    let upgrade = socket::accept(upgrade)?;
+    let after = parameters.whole("after", 0..=u64::MAX).unwrap_or(0);
+    parameters.check()?;
+    let open = state.streams.token();
+    Ok(upgrade.on_upgrade(move |socket| async move {
+        Box::pin(socket::serve(&state, socket, find(&state, &id, after))).await;
+        drop(open);
+    }))
+}
+
+async fn find(state: &AppState, id: &str, after: u64) -> Result<Subscription, End> {
+    let found = match TaskId::parse(id) {
+        Ok(task) => state.engine.subscribe_soon(&task, after, PATIENCE).await.map_err(Failed::from)?,
+        Err(_) => None,
+    };
+    found.ok_or_else(|| {
+        let error = format!("there is no task {id:?}");
+        let error = ErrorData { error, code: "task_not_found", retryable: true };
+        End::Unknown(transient_error(state.clock.now(), id, &error))
+    })
+}

@@ -1,0 +1,78 @@
+//! `options` of a submission: how the agent is to work.
+
+use api::{Fault, OptionsRequest};
+use domain::{OnRestart, OnStall, PermissionMode};
+use serde_json::{Map, Value};
+
+use super::MAX_SECONDS;
+use crate::submission::fields::Fields;
+
+const MAX_TURNS: i64 = 100_000;
+/// Longest model name, in bytes.
+const MAX_MODEL_BYTES: usize = 256;
+/// Most bytes of all allowed tools together: they go onto the CLI's command line, which takes 128 KiB an argument.
+const MAX_TOOLS_BYTES: usize = 32 * 1024;
+
+pub(super) fn options(object: &Map<String, Value>, faults: &mut Vec<Fault>) -> OptionsRequest {
+    let mut fields = Fields::new("/options", object, faults);
+    OptionsRequest {
+        permission_mode: permission_mode(&mut fields),
+        model: model(&mut fields),
+        allowed_tools: tools(&mut fields),
+        max_turns: fields.whole("max_turns", 1..=MAX_TURNS),
+        timeout: fields.whole("timeout", 1..=MAX_SECONDS),
+        cwd: fields.text("cwd"),
+        max_budget_usd: fields.positive("max_budget_usd"),
+        background_timeout: fields.whole("background_timeout", 0..=MAX_SECONDS),
+        on_restart: fields
+            .word("on_restart", &[("interrupt", OnRestart::Interrupt), ("resume", OnRestart::Resume)]),
+        on_stall: fields.word(
+            "on_stall",
+            &[("report", OnStall::Report), ("fail", OnStall::Fail), ("resume", OnStall::Resume)],
+        ),
+    }
+}
+
+fn permission_mode(fields: &mut Fields<'_, '_>) -> Option<PermissionMode> {
+    let modes = PermissionMode::ALL.map(|mode| (mode.as_str(), mode));
+    fields.word("permission_mode", &modes)
+}
+
+fn model(fields: &mut Fields<'_, '_>) -> Option<String> {
+    let model = fields.text("model")?;
+    let fits = !model.is_empty() && model.len() <= MAX_MODEL_BYTES && !model.chars().any(char::is_control);
+    if !fits {
+        let detail = format!("must be a model's name of at most {MAX_MODEL_BYTES} characters, or null");
+        fields.fault("model", detail);
+    }
+    Some(model)
+}
+
+fn tools(fields: &mut Fields<'_, '_>) -> Option<Vec<String>> {
+    let name = "allowed_tools";
+    let items = fields.list(name, "tool names")?;
+    let mut tools = Vec::with_capacity(items.len());
+    for (place, item) in items.iter().enumerate() {
+        match item {
+            Value::String(tool) if is_tool_rule(tool) => tools.push(tool.clone()),
+            _ => {
+                let detail = "must be one tool's name, such as Bash, or a rule, such as Bash(git *)";
+                fields.fault(&format!("{name}/{place}"), detail);
+            }
+        }
+    }
+    if tools.iter().map(String::len).sum::<usize>() > MAX_TOOLS_BYTES {
+        fields.fault(name, format!("must have at most {MAX_TOOLS_BYTES} characters in all"));
+    }
+    Some(tools)
+}
+
+/// A name, or a name and something in parentheses.
+pub(super) fn is_tool_rule(text: &str) -> bool {
+    let (name, rule) = text.split_once('(').map_or((text, None), |(name, rule)| (name, Some(rule)));
+    let starts = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '*');
+    starts
+        && name.chars().all(allowed)
+        && rule.is_none_or(|rule| rule.ends_with(')') && !rule.chars().any(char::is_control))
+}

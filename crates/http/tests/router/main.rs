@@ -1,0 +1,11 @@
+//! The whole router with a real engine, a store in memory and scripted agents, on a mock clock: nothing here takes real
+//! time.
+#![expect(clippy::expect_used, reason = "tests fail by panicking")]
+
+mod agents;
+mod feed;
+mod place;
+mod sockets;
+mod submissions;
+mod task_events;
+mod tasks;

@@ -1,0 +1,194 @@
+//! The one thread that writes. What gathered while the last transaction ran becomes the next one.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use store::{Core, Counts, Live, StoreError};
+
+use crate::command::Command;
+use crate::fault::Fault;
+use crate::inbox::{Inbox, Question};
+use crate::tables::SqliteTables;
+use crate::wal::WalCare;
+
+/// What the writer tells everybody after each commit.
+#[derive(Debug)]
+pub(crate) struct Published {
+    pub(crate) live: Live,
+    counts: Mutex<Counts>,
+}
+
+impl Published {
+    pub(crate) fn new(core: &Core<SqliteTables>) -> Self {
+        let live = Live::new(core.open_tasks(), core.position());
+        Self { live, counts: Mutex::new(core.counts()) }
+    }
+
+    pub(crate) fn counts(&self) -> Counts {
+        *self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set_counts(&self, counts: Counts) {
+        *self.counts.lock().unwrap_or_else(PoisonError::into_inner) = counts;
+    }
+}
+
+/// A transaction that was not committed.
+struct Failure {
+    error: StoreError,
+    /// Whether it is certain that nothing was kept.
+    certain: bool,
+}
+
+impl Failure {
+    fn before_commit(error: impl Into<StoreError>) -> Self {
+        Self { error: error.into(), certain: true }
+    }
+}
+
+pub(crate) struct Writer {
+    core: Core<SqliteTables>,
+    inbox: Arc<Inbox>,
+    published: Arc<Published>,
+    wal: WalCare,
+    /// Whether the core has to be read anew before anything else.
+    stale: bool,
+    #[cfg(test)]
+    pub(crate) failure: Arc<Mutex<Option<store::conformance::FailurePoint>>>,
+}
+
+impl Writer {
+    pub(crate) fn new(
+        core: Core<SqliteTables>,
+        inbox: Arc<Inbox>,
+        published: Arc<Published>,
+        wal: WalCare,
+    ) -> Self {
+        Self {
+            core,
+            inbox,
+            published,
+            wal,
+            stale: false,
+            #[cfg(test)]
+            failure: Arc::default(),
+        }
+    }
+
+    /// Works until the inbox is closed and empty.
+    pub(crate) fn run(mut self) {
+        let inbox = Arc::clone(&self.inbox);
+        while let Some(group) = inbox.take() {
+            self.reply(group.questions);
+            if !group.commands.is_empty() {
+                self.carry_out(group.commands);
+                self.wal.after_commit(self.core.tables().connection());
+            }
+        }
+        if !self.stale && self.core.tables().mark_clean().is_err() {
+            // It is only slower to open then.
+            self.stale = true;
+        }
+    }
+
+    /// A question that cannot be answered truly is dropped, which its asker is told by.
+    fn reply(&mut self, questions: impl IntoIterator<Item = Question>) {
+        let known = self.refresh().is_ok();
+        for question in questions {
+            if known {
+                question(&self.core);
+            }
+        }
+    }
+
+    fn carry_out(&mut self, mut group: Vec<Box<dyn Command>>) {
+        let Err(failure) = self.attempt(&mut group) else {
+            group.into_iter().for_each(Command::answer);
+            return;
+        };
+        // One command may be what the storage chokes on; the others are not to fail with it. Repeating what may have been
+        // kept would give wrong answers.
+        let again = failure.certain && group.len() > 1;
+        for command in group {
+            let mut alone = [command];
+            let result = if again {
+                self.attempt(&mut alone).map_err(|f| f.error)
+            } else {
+                Err(failure.error.clone())
+            };
+            let [command] = alone;
+            match result {
+                Ok(()) => command.answer(),
+                Err(error) => command.fail(error),
+            }
+        }
+    }
+
+    /// One transaction. After a failure everything is as the tables say.
+    fn attempt(&mut self, group: &mut [Box<dyn Command>]) -> Result<(), Failure> {
+        self.refresh().map_err(Failure::before_commit)?;
+        let result = self.transaction(group);
+        if result.is_err() {
+            self.stale = true;
+            // When this fails, the next command tries it again.
+            drop(self.refresh());
+            return result;
+        }
+        self.published.live.publish(self.core.take_news());
+        self.published.set_counts(self.core.counts());
+        result
+    }
+
+    fn transaction(&mut self, group: &mut [Box<dyn Command>]) -> Result<(), Failure> {
+        self.core.tables().begin().map_err(Failure::before_commit)?;
+        for command in group {
+            command.run(&mut self.core).map_err(Failure::before_commit)?;
+        }
+        self.commit().map_err(|fault| {
+            // A transaction that SQLite has ended by itself may yet be found after a crash.
+            let certain = !self.core.tables().connection().is_autocommit();
+            Failure { error: fault.into(), certain }
+        })
+    }
+
+    fn commit(&mut self) -> Result<(), Fault> {
+        #[cfg(test)]
+        self.fail_at(store::conformance::FailurePoint::BeforeCommit)?;
+        self.core.tables().commit()?;
+        #[cfg(test)]
+        self.fail_at(store::conformance::FailurePoint::AfterCommit)?;
+        Ok(())
+    }
+
+    /// Reads everything anew when the last transaction failed.
+    fn refresh(&mut self) -> Result<(), StoreError> {
+        if !self.stale {
+            return Ok(());
+        }
+        self.core.tables().roll_back()?;
+        self.core.reload()?;
+        let position = self.core.tables().position()?;
+        let open = self.core.open_tasks();
+        let core = &mut self.core;
+        self.published.live.resync(open, position, |task| Some(core.task(task).ok()??.tail));
+        self.published.set_counts(self.core.counts());
+        self.stale = false;
+        Ok(())
+    }
+
+    #[cfg(test)]
+    fn fail_at(&self, point: store::conformance::FailurePoint) -> Result<(), Fault> {
+        let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
+        if *failure != Some(point) {
+            return Ok(());
+        }
+        *failure = None;
+        Err(Fault::Content(format!("a test lets it fail {point:?}")))
+    }
+}
+
+impl Drop for Writer {
+    /// However the thread ends, nobody waits for it.
+    fn drop(&mut self) {
+        self.inbox.abandon();
+    }
+}

@@ -1,0 +1,92 @@
+//! Retention.
+
+use super::*;
+use crate::{Dropped, Retention};
+
+pub(super) async fn run<B: Backend>(new: &impl AsyncFn() -> B) {
+    what_is_beyond_the_retention_goes_oldest_first_and_nothing_that_is_open(&*new().await.store()).await;
+    a_dropped_task_leaves_nothing_and_numbers_go_on(new().await).await;
+    what_a_waiting_task_depends_on_stays(&*new().await.store()).await;
+    what_dooms_a_task_stays_until_that_has_ended(new().await).await;
+}
+
+async fn there(store: &dyn Store, tasks: &[&str]) -> Vec<bool> {
+    let mut found = Vec::new();
+    for task in tasks {
+        found.push(store.task(&id(task)).await.expect("available").is_some());
+    }
+    found
+}
+
+async fn what_is_beyond_the_retention_goes_oldest_first_and_nothing_that_is_open(store: &dyn Store) {
+    let running = submit_and_claim(store, "running").await;
+    for task in ["a", "b", "c"] {
+        let claimed = submit_and_claim(store, task).await;
+        finish(store, &claimed, 1).await;
+    }
+    let drop = async |retention: Retention, now| {
+        store.drop_beyond(&retention, now, 10).await.expect("available").tasks
+    };
+    assert_eq!(drop(Retention::ALL, after(1_000_000)).await, 0);
+    assert_eq!(drop(Retention { max_tasks: 2, ..Retention::ALL }, NOW).await, 1);
+    assert_eq!(there(store, &["running", "a", "b", "c"]).await, [true, false, true, true]);
+    assert_eq!(drop(Retention { max_bytes: 1, ..Retention::ALL }, NOW).await, 1, "the newest is kept");
+    assert_eq!(there(store, &["b", "c"]).await, [false, true]);
+    let max_age = Some(Duration::from_millis(10));
+    assert_eq!(drop(Retention { max_age, ..Retention::ALL }, after(10)).await, 0);
+    assert_eq!(drop(Retention { max_age, ..Retention::ALL }, after(11)).await, 1);
+    assert_eq!(there(store, &["running", "c"]).await, [true, false]);
+    store.append(append(&running, 1..=1)).await.expect("it goes on");
+}
+
+async fn a_dropped_task_leaves_nothing_and_numbers_go_on<B: Backend>(mut backend: B) {
+    let store = backend.store();
+    let claimed = submit_and_claim(&*store, "a").await;
+    store.finish(finish_with(id("a"), Some(claimed.token), 1, Ending::Completed)).await.expect("finished");
+    let kept = conversation();
+    store.release(release(&claimed, Some(kept))).await.expect("released");
+    let before = *store.watch_feed().borrow();
+    let nothing = Retention { max_tasks: 0, ..Retention::ALL };
+    let dropped = store.drop_beyond(&nothing, NOW, 10).await.expect("available");
+    assert_eq!(dropped, Dropped { tasks: 1, conversations: vec![(Principal::default(), kept)] });
+    assert_eq!((store.sessions().await, store.read(&id("a"), 0).await), (Ok(vec![]), Ok(None)));
+    drop(store);
+    backend.reopen().await;
+    let store = backend.store();
+    let claimed = submit_and_claim(&*store, "a").await;
+    finish(&*store, &claimed, 1).await;
+    let page = store.read_feed(before, &crate::FeedFilter::default()).await.expect("available");
+    assert_eq!(page.entries.last().map(|entry| entry.json.clone()), Some(text(1).into()));
+    assert_eq!(read_all(&*store, "a").await, (encoded(1..=1), true));
+}
+
+async fn what_a_waiting_task_depends_on_stays(store: &dyn Store) {
+    let (first, second) = (submit_and_claim(store, "first").await, submit_and_claim(store, "second").await);
+    let depends_on = vec![id("first"), id("second")];
+    let schedule = domain::Schedule { depends_on, ..domain::Schedule::default() };
+    store.submit(submit(TaskSpec { schedule, ..spec("waits") })).await.expect("admitted");
+    finish(store, &first, 1).await;
+    let nothing = Retention { max_tasks: 0, ..Retention::ALL };
+    store.drop_beyond(&nothing, NOW, 10).await.expect("available");
+    assert_eq!(there(store, &["second", "waits"]).await, [true, true]);
+    finish(store, &second, 1).await;
+    assert_eq!(claim(store, NOW).await.task.spec.task_id, id("waits"));
+}
+
+async fn what_dooms_a_task_stays_until_that_has_ended<B: Backend>(mut backend: B) {
+    let store = backend.store();
+    let first = submit_and_claim(&*store, "first").await;
+    let schedule = domain::Schedule { depends_on: vec![id("first")], ..domain::Schedule::default() };
+    store.submit(submit(TaskSpec { schedule, ..spec("waits") })).await.expect("admitted");
+    finish_as(&*store, &first, 1, Ending::Failed).await;
+    let nothing = Retention { max_tasks: 0, ..Retention::ALL };
+    store.drop_beyond(&nothing, NOW, 10).await.expect("available");
+    drop(store);
+    backend.reopen().await;
+    let store = backend.store();
+    assert!(super::nothing(&*store, NOW).await, "it is doomed after a crash too");
+    assert_eq!(store.doomed().await.map(|doomed| doomed.len()), Ok(1));
+    store.finish(finish_with(id("waits"), None, 1, Ending::Failed)).await.expect("ended");
+    store.drop_beyond(&nothing, NOW, 10).await.expect("available");
+    assert_eq!(there(&*store, &["first", "waits"]).await, [false, false]);
+}

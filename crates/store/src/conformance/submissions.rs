@@ -1,0 +1,81 @@
+//! Admission: idempotent, bounded, complete.
+
+use domain::{Fingerprint, Principal, SessionChoice, TaskSpec, TaskStatus, WhenBusy};
+
+use super::*;
+use crate::{Counts, SubmitError};
+
+pub(super) async fn run<B: Backend>(new: &impl AsyncFn() -> B) {
+    a_submission_is_idempotent_by_id_and_body(&*new().await.store()).await;
+    everything_that_was_asked_for_is_kept(&*new().await.store()).await;
+    a_full_queue_refuses_and_loses_nothing(&*new().await.store()).await;
+    a_foreign_session_does_not_exist(&*new().await.store()).await;
+}
+
+async fn a_submission_is_idempotent_by_id_and_body(store: &dyn Store) {
+    let first = store.submit(submit(spec("t"))).await.expect("admitted");
+    assert!(first.created);
+    assert_eq!((first.task.status, first.task.session_id.as_str()), (TaskStatus::Pending, "session-t"));
+    let again = store.submit(submit(spec("t"))).await.expect("the same task");
+    assert_eq!((again.created, again.task), (false, first.task));
+    let other = TaskSpec { fingerprint: Fingerprint([1; 32]), ..spec("t") };
+    assert_eq!(store.submit(submit(other)).await, Err(SubmitError::IdTaken));
+    let reuse = in_session("u", "nowhere", WhenBusy::Enqueue);
+    assert_eq!(store.submit(submit(reuse)).await, Err(SubmitError::SessionUnknown(session("nowhere"))));
+    assert_eq!(store.task(&id("u")).await, Ok(None));
+    assert_eq!(store.open_tasks().await, Ok(vec![id("t")]));
+}
+
+async fn everything_that_was_asked_for_is_kept(store: &dyn Store) {
+    let mut wanted = spec("t");
+    wanted.prompt = "line one\nline two \u{1F600} \"quoted\" \0".into();
+    wanted.workspace = PathBuf::from("/w/ä b");
+    wanted.options.allowed_tools = vec!["Bash(git *)".into()];
+    wanted.options.model = Some("opus".into());
+    wanted.schedule.start_at = Some(after(5));
+    store.submit(submit(wanted.clone())).await.expect("admitted");
+    let claimed = claim(store, after(5)).await;
+    finish(store, &claimed, 1).await;
+    let task = store.task(&id("t")).await.expect("available").expect("there");
+    assert_eq!(*task.spec, wanted);
+    let outcome = task.outcome.expect("an outcome");
+    assert_eq!((outcome.summary.as_str(), task.cost_usd, task.attempt), ("done", 0.5, 1));
+    assert_eq!((task.created_at, task.started_at), (NOW, Some(after(5))));
+}
+
+async fn a_full_queue_refuses_and_loses_nothing(store: &dyn Store) {
+    let submit = |spec| Submit { max_pending: 2, ..submit(spec) };
+    for task in ["a", "b"] {
+        store.submit(submit(spec(task))).await.expect("admitted");
+    }
+    assert_eq!(store.submit(submit(spec("c"))).await, Err(SubmitError::QueueFull { waiting: 2 }));
+    assert_eq!(store.counts().await, Ok(Counts { waiting: 2, ..Counts::default() }));
+    assert!(store.submit(submit(spec("a"))).await.is_ok(), "a retry of an admitted task is no new task");
+    assert_eq!(store.tasks_ahead(&id("b")).await, Ok(Some(1)));
+    let claimed = claim(store, NOW).await;
+    assert_eq!(claimed.task.spec.task_id, id("a"));
+    assert_eq!(
+        (store.tasks_ahead(&id("a")).await, store.tasks_ahead(&id("b")).await),
+        (Ok(None), Ok(Some(0)))
+    );
+    assert!(store.submit(submit(spec("c"))).await.is_ok(), "there is a place again");
+    let counts = Counts { waiting: 2, running: 1, parked: 0, active_sessions: 1 };
+    assert_eq!(store.counts().await, Ok(counts));
+    store.finish(finish_with(id("a"), Some(claimed.token), 1, Ending::Completed)).await.expect("finished");
+    assert_eq!(store.counts().await, Ok(Counts { running: 0, ..counts }));
+    store.release(release(&claimed, None)).await.expect("released");
+    store.finish(finish_with(id("b"), None, 1, Ending::Interrupted)).await.expect("finished");
+    assert_eq!(store.counts().await, Ok(Counts { waiting: 1, ..Counts::default() }));
+}
+
+async fn a_foreign_session_does_not_exist(store: &dyn Store) {
+    store.submit(submit(spec("mine"))).await.expect("admitted");
+    let principal = Principal::parse("somebody").expect("valid");
+    let theirs = |choice| TaskSpec { principal: principal.clone(), session: choice, ..spec("theirs") };
+    let unknown = Err(SubmitError::SessionUnknown(session("session-mine")));
+    let reuse = SessionChoice::Reuse { id: session("session-mine"), when_busy: WhenBusy::Enqueue };
+    assert_eq!(store.submit(submit(theirs(reuse))).await, unknown);
+    assert_eq!(store.submit(submit(theirs(SessionChoice::Fork(session("session-mine"))))).await, unknown);
+    let same_id = TaskSpec { principal, ..spec("mine") };
+    assert_eq!(store.submit(submit(same_id)).await, Err(SubmitError::IdTaken));
+}

@@ -1,0 +1,59 @@
+//! Retention: what is no longer kept.
+
+use std::collections::BTreeSet;
+
+use domain::{SessionId, Timestamp};
+
+use super::Core;
+use crate::tables::Tables;
+use crate::{Dropped, Retention, StoreError};
+
+impl<T: Tables> Core<T> {
+    /// Drops what is beyond the retention, oldest first, at most so many tasks.
+    ///
+    /// # Errors
+    /// When the tables fail.
+    pub fn drop_beyond(
+        &mut self,
+        retention: &Retention,
+        now: Timestamp,
+        most: usize,
+    ) -> Result<Dropped, StoreError> {
+        let (mut tasks, mut bytes) = self.tables.ended_weight()?;
+        let mut dropped = Dropped::default();
+        let mut sessions = BTreeSet::new();
+        if tasks == 0 {
+            return Ok(dropped);
+        }
+        for task in self.tables.oldest_ended(most)? {
+            let too_old = retention.max_age.is_some_and(|age| now.since(task.ended_at) > age);
+            // The newest is kept even when it alone is too large: its submitter has yet to read it.
+            let too_much = tasks > retention.max_tasks || (bytes > retention.max_bytes && tasks > 1);
+            if !too_old && !too_much {
+                break;
+            }
+            if self.queue.is_needed(&task.id) {
+                continue;
+            }
+            self.tables.drop_task(&task, self.counters)?;
+            tasks -= 1;
+            bytes = bytes.saturating_sub(task.bytes);
+            dropped.tasks += 1;
+            sessions.insert(task.session);
+        }
+        for session in sessions {
+            self.drop_empty_session(&session, &mut dropped)?;
+        }
+        Ok(dropped)
+    }
+
+    fn drop_empty_session(&mut self, id: &SessionId, dropped: &mut Dropped) -> Result<(), StoreError> {
+        if self.sessions.contains_key(id) || self.tables.last_task(id)?.is_some() {
+            return Ok(());
+        }
+        let Some(row) = self.tables.session(id)? else { return Ok(()) };
+        self.tables.delete_session(id)?;
+        dropped.conversations.extend(row.conversation.map(|conversation| (row.principal, conversation)));
+        Ok(())
+    }
+}

@@ -1,0 +1,214 @@
+//! The rows, as maps.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Bound;
+
+use bytes::Bytes;
+use domain::{SessionId, SessionStatus, TaskId, TaskStatus};
+
+use crate::feed::FeedBuilder;
+use crate::tables::{Counters, EndedTask, SessionRow, Tables, TaskRow};
+use crate::{EventBatch, FeedFilter, FeedPage, SessionRecord, Signal, StoreError};
+
+#[derive(Debug)]
+struct StoredTask {
+    row: TaskRow,
+    /// Its events, by the place of the last one in the feed.
+    log: BTreeMap<u64, EventBatch>,
+    notices: Vec<u64>,
+}
+
+/// An entry of the feed: whose it is, the status after it, and a notice's text.
+#[derive(Debug)]
+struct Stored {
+    task: TaskId,
+    status: TaskStatus,
+    notice: Option<Bytes>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct MemoryTables {
+    counters: Counters,
+    tasks: HashMap<TaskId, StoredTask>,
+    sessions: HashMap<SessionId, (SessionRow, BTreeMap<u64, TaskId>)>,
+    feed: BTreeMap<u64, Stored>,
+    /// By when they ended, and then by number.
+    ended: BTreeSet<(i64, u64, TaskId)>,
+    ended_bytes: u64,
+}
+
+impl MemoryTables {
+    pub(super) fn new(counters: Counters) -> Self {
+        Self { counters, ..Self::default() }
+    }
+
+    /// Everything, as another process would find it.
+    #[cfg(any(test, feature = "conformance"))]
+    pub(super) fn take(&mut self) -> Self {
+        std::mem::take(self)
+    }
+
+    /// A task's events, and where it is.
+    pub(super) fn log(&self, task: &TaskId) -> Option<(impl Iterator<Item = &EventBatch>, Signal)> {
+        let stored = self.tasks.get(task)?;
+        let record = &stored.row.record;
+        let signal =
+            Signal { tail: record.tail, ended: record.status.is_terminal(), interrupt_requested: false };
+        Some((stored.log.values(), signal))
+    }
+
+    pub(super) fn feed(&self, after: u64, filter: &FeedFilter) -> FeedPage {
+        let mut page = FeedBuilder::new(after);
+        for (position, stored) in self.feed.range((Bound::Excluded(after), Bound::Unbounded)) {
+            if page.is_full() {
+                break;
+            }
+            let Some(task) = self.tasks.get(&stored.task) else { continue };
+            let record = &task.row.record;
+            let wanted = filter.admits(&record.spec, &record.session_id, stored.status);
+            match (&stored.notice, task.log.get(position)) {
+                (Some(_), _) if !wanted => page.skip(*position, 1),
+                (Some(notice), _) => page.notice(*position, notice.clone()),
+                (None, Some(events)) if !wanted => page.skip(*position, events.len()),
+                (None, Some(events)) => page.events(*position, events),
+                (None, None) => {}
+            }
+        }
+        page.finish()
+    }
+
+    fn stored(&mut self, task: &TaskId) -> Result<&mut StoredTask, StoreError> {
+        self.tasks.get_mut(task).ok_or_else(|| StoreError(format!("the task {task} is not there")))
+    }
+}
+
+impl Tables for MemoryTables {
+    fn open(&mut self) -> Result<Counters, StoreError> {
+        self.counters.opened += 1;
+        self.counters.position = self.feed.keys().next_back().copied().unwrap_or(self.counters.position);
+        Ok(self.counters)
+    }
+
+    fn open_tasks(&mut self) -> Result<Vec<TaskRow>, StoreError> {
+        let open = self.tasks.values().map(|task| &task.row);
+        let open = open.filter(|row| !row.record.status.is_terminal());
+        let mut rows: Vec<_> = open.cloned().collect();
+        rows.sort_by_key(|row| row.number);
+        Ok(rows)
+    }
+
+    fn held_sessions(&mut self) -> Result<Vec<SessionRow>, StoreError> {
+        let rows = self.sessions.values().map(|(row, _)| row);
+        Ok(rows.filter(|row| row.holder.is_some()).cloned().collect())
+    }
+
+    fn task(&mut self, id: &TaskId) -> Result<Option<TaskRow>, StoreError> {
+        Ok(self.tasks.get(id).map(|task| task.row.clone()))
+    }
+
+    fn insert_task(&mut self, row: &TaskRow) -> Result<(), StoreError> {
+        let id = row.record.spec.task_id.clone();
+        self.counters.task = row.number;
+        if let Some((_, tasks)) = self.sessions.get_mut(&row.record.session_id) {
+            tasks.insert(row.number, id.clone());
+        }
+        self.tasks.insert(id, StoredTask { row: row.clone(), log: BTreeMap::new(), notices: Vec::new() });
+        Ok(())
+    }
+
+    fn update_task(&mut self, row: &TaskRow) -> Result<(), StoreError> {
+        let id = row.record.spec.task_id.clone();
+        self.stored(&id)?.row = row.clone();
+        if row.record.status.is_terminal() {
+            self.ended.insert((row.record.updated_at.millis(), row.number, id));
+            self.ended_bytes += row.bytes;
+        }
+        Ok(())
+    }
+
+    fn add_events(&mut self, row: &TaskRow, last: u64, events: &EventBatch) -> Result<(), StoreError> {
+        let (task, status) = (row.record.spec.task_id.clone(), row.record.status);
+        self.stored(&task)?.log.insert(last, events.clone());
+        self.feed.insert(last, Stored { task, status, notice: None });
+        Ok(())
+    }
+
+    fn add_notice(&mut self, row: &TaskRow, position: u64, notice: Bytes) -> Result<(), StoreError> {
+        let (task, status) = (row.record.spec.task_id.clone(), row.record.status);
+        self.stored(&task)?.notices.push(position);
+        self.feed.insert(position, Stored { task, status, notice: Some(notice) });
+        Ok(())
+    }
+
+    fn session(&mut self, id: &SessionId) -> Result<Option<SessionRow>, StoreError> {
+        Ok(self.sessions.get(id).map(|(row, _)| row.clone()))
+    }
+
+    fn last_task(&mut self, id: &SessionId) -> Result<Option<TaskRow>, StoreError> {
+        let last = self.sessions.get(id).and_then(|(_, tasks)| tasks.values().next_back());
+        Ok(last.and_then(|task| self.tasks.get(task)).map(|task| task.row.clone()))
+    }
+
+    fn put_session(&mut self, row: &SessionRow) -> Result<(), StoreError> {
+        self.counters.session = self.counters.session.max(row.number);
+        let (stored, _) =
+            self.sessions.entry(row.id.clone()).or_insert_with(|| (row.clone(), BTreeMap::new()));
+        *stored = row.clone();
+        Ok(())
+    }
+
+    fn delete_session(&mut self, id: &SessionId) -> Result<(), StoreError> {
+        self.sessions.remove(id);
+        Ok(())
+    }
+
+    fn sessions(&mut self) -> Result<Vec<SessionRecord>, StoreError> {
+        let mut sessions: Vec<_> = self.sessions.values().collect();
+        sessions.sort_by_key(|(row, _)| row.number);
+        let record = |(row, tasks): &(SessionRow, BTreeMap<u64, TaskId>)| SessionRecord {
+            id: row.id.clone(),
+            principal: row.principal.clone(),
+            workspace: row.workspace.clone(),
+            tasks: tasks.values().cloned().collect(),
+            status: if row.holder.is_some() { SessionStatus::Active } else { SessionStatus::Idle },
+            conversation: row.conversation,
+            created_at: row.created_at,
+            last_activity: row.last_activity,
+        };
+        Ok(sessions.into_iter().map(record).collect())
+    }
+
+    fn ended_weight(&mut self) -> Result<(u64, u64), StoreError> {
+        Ok((self.ended.len() as u64, self.ended_bytes))
+    }
+
+    fn oldest_ended(&mut self, most: usize) -> Result<Vec<EndedTask>, StoreError> {
+        let rows = self.ended.iter().take(most).filter_map(|(_, _, id)| {
+            let row = &self.tasks.get(id)?.row;
+            Some(EndedTask {
+                number: row.number,
+                id: id.clone(),
+                session: row.record.session_id.clone(),
+                ended_at: row.record.updated_at,
+                bytes: row.bytes,
+            })
+        });
+        Ok(rows.collect())
+    }
+
+    fn drop_task(&mut self, task: &EndedTask, counters: Counters) -> Result<(), StoreError> {
+        let opened = self.counters.opened;
+        self.counters = Counters { opened, ..counters };
+        self.ended.remove(&(task.ended_at.millis(), task.number, task.id.clone()));
+        self.ended_bytes = self.ended_bytes.saturating_sub(task.bytes);
+        if let Some(stored) = self.tasks.remove(&task.id) {
+            for position in stored.log.keys().chain(&stored.notices) {
+                self.feed.remove(position);
+            }
+        }
+        if let Some((_, tasks)) = self.sessions.get_mut(&task.session) {
+            tasks.remove(&task.number);
+        }
+        Ok(())
+    }
+}

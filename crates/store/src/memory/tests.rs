@@ -1,0 +1,84 @@
+use std::sync::Arc;
+
+use domain::{Progress, TaskStatus};
+
+use super::*;
+use crate::BatchBuilder;
+use crate::conformance::{self, Backend, NOW};
+
+struct Memory(Arc<MemoryStore>);
+
+impl Backend for Memory {
+    type Store = MemoryStore;
+
+    fn store(&self) -> Arc<MemoryStore> {
+        Arc::clone(&self.0)
+    }
+
+    fn fail_next_commit(&self, point: FailurePoint) {
+        self.0.fail_next_commit(point);
+    }
+
+    async fn reopen(&mut self) {
+        self.0 = Arc::new(self.0.reopened().expect("memory"));
+    }
+}
+
+#[tokio::test]
+async fn passes_the_conformance_suite() {
+    conformance::run(async || Memory(Arc::new(MemoryStore::default()))).await;
+}
+
+#[tokio::test]
+async fn ended_tasks_beyond_what_is_kept_are_dropped_at_once() {
+    let store = MemoryStore::new(CoreSettings::default(), Retention { max_tasks: 1, ..KEPT_IN_MEMORY });
+    let running = conformance::submit_and_claim(&store, "running").await;
+    for id in ["a", "b"] {
+        let claimed = conformance::submit_and_claim(&store, id).await;
+        conformance::finish(&store, &claimed, 1).await;
+    }
+    let found = async |id: &str| store.task(&conformance::id(id)).await.expect("memory").is_some();
+    assert_eq!((found("running").await, found("a").await, found("b").await), (true, false, true));
+    assert_eq!(running.task.status, TaskStatus::Running);
+    let sessions: Vec<_> = store.sessions().await.expect("memory").into_iter().map(|s| s.id).collect();
+    assert_eq!(sessions.iter().map(SessionId::as_str).collect::<Vec<_>>(), ["session-running", "session-b"]);
+}
+
+#[tokio::test]
+async fn a_task_whose_log_is_full_can_still_be_ended() {
+    let settings = CoreSettings { max_task_bytes: 30, ..CoreSettings::default() };
+    let store = MemoryStore::new(settings, KEPT_IN_MEMORY);
+    let claimed = conformance::submit_and_claim(&store, "t").await;
+    let append = |seq| {
+        let mut events = BatchBuilder::new(seq);
+        events.push(|bytes| bytes.extend_from_slice(b"0123456789"));
+        Append {
+            task_id: claimed.task.spec.task_id.clone(),
+            token: claimed.token,
+            events: events.take(),
+            progress: Progress::default(),
+            cost_usd: 0.0,
+            conversation: None,
+            now: NOW,
+        }
+    };
+    assert_eq!(store.append(append(1)).await, Ok(()));
+    assert_eq!(store.append(append(2)).await, Ok(()));
+    assert_eq!(store.append(append(3)).await, Err(CommitError::LogFull { limit: 30 }));
+    conformance::finish(&store, &claimed, 3).await;
+}
+
+#[tokio::test]
+async fn a_task_that_runs_in_a_session_that_was_given_back_is_taken_over() {
+    let store = MemoryStore::default();
+    let claimed = conformance::submit_and_claim(&store, "t").await;
+    let session_id = claimed.task.session_id.clone();
+    let early = Release { session_id, token: claimed.token, conversation: None, now: NOW };
+    store.release(early).await.expect("released");
+    let store = store.reopened().expect("memory");
+    let taken = store.take_over(NOW).await.expect("memory");
+    assert_eq!(taken.iter().map(|taken| taken.task.clone()).collect::<Vec<_>>(), [claimed.task]);
+    assert_eq!(store.counts().await, Ok(Counts { running: 1, active_sessions: 1, ..Counts::default() }));
+    conformance::finish(&store, &taken[0], 1).await;
+    assert_eq!(store.counts().await, Ok(Counts::default()));
+}

@@ -1,0 +1,250 @@
+//! Whose turn it is: priorities, fair shares, one task a session at a time, delays and dependencies. Pure.
+//!
+//! A task is a candidate when its time has come, what it depends on has completed, nobody holds its session, and no task
+//! before it in the session is a candidate or has begun. Of the candidates the highest priority goes first; among equals the
+//! principal with the fewest tasks at work, then its workspace with the fewest, then whoever was served longest ago,
+//! then the oldest task.
+
+mod fair;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::path::PathBuf;
+
+use domain::{Principal, Priority, SessionId, TaskId, Timestamp};
+
+use self::fair::Shares;
+use crate::Doom;
+
+/// A task that waits.
+#[derive(Debug, Clone)]
+pub(crate) struct Entry {
+    pub(crate) task: TaskId,
+    pub(crate) session: SessionId,
+    pub(crate) share: Share,
+    pub(crate) priority: Priority,
+    /// Not before then.
+    pub(crate) until: Option<Timestamp>,
+    /// Open tasks that have to complete first.
+    pub(crate) waits_for: HashSet<TaskId>,
+    /// Whether an attempt was made already: then nothing of its session goes before it.
+    pub(crate) begun: bool,
+    pub(crate) doom: Option<Doom>,
+}
+
+/// Whose share of the agents a task takes.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Share {
+    pub(crate) principal: Principal,
+    pub(crate) workspace: PathBuf,
+}
+
+/// What waits in one session, by number, and whether somebody holds it.
+#[derive(Debug, Default)]
+struct Lane {
+    waiting: BTreeSet<u64>,
+    held: bool,
+    /// The one that may go, as far as the session is concerned.
+    candidate: Option<u64>,
+}
+
+/// The waiting tasks, by their numbers: a lower one was admitted earlier.
+#[derive(Debug, Default)]
+pub(crate) struct Queue {
+    entries: BTreeMap<u64, Entry>,
+    numbers: HashMap<TaskId, u64>,
+    lanes: HashMap<SessionId, Lane>,
+    delayed: BTreeSet<(Timestamp, u64)>,
+    dependents: HashMap<TaskId, Vec<u64>>,
+    doomed: BTreeSet<u64>,
+    shares: Shares,
+    not_begun: usize,
+    held: usize,
+}
+
+impl Queue {
+    /// Adds a waiting task.
+    pub(crate) fn insert(&mut self, number: u64, entry: Entry) {
+        for dependency in &entry.waits_for {
+            self.dependents.entry(dependency.clone()).or_default().push(number);
+        }
+        if let Some(until) = entry.until {
+            self.delayed.insert((until, number));
+        }
+        if entry.doom.is_some() {
+            self.doomed.insert(number);
+        }
+        self.not_begun += usize::from(!entry.begun);
+        self.lanes.entry(entry.session.clone()).or_default().waiting.insert(number);
+        self.numbers.insert(entry.task.clone(), number);
+        let session = entry.session.clone();
+        self.entries.insert(number, entry);
+        self.choose_candidate(&session);
+    }
+
+    /// Takes a task out: it was claimed or has ended.
+    pub(crate) fn remove(&mut self, task: &TaskId) -> Option<Entry> {
+        let number = self.numbers.remove(task)?;
+        let entry = self.entries.remove(&number)?;
+        if let Some(until) = entry.until {
+            self.delayed.remove(&(until, number));
+        }
+        self.doomed.remove(&number);
+        self.forget_dependencies(number, &entry);
+        self.not_begun -= usize::from(!entry.begun);
+        if let Some(lane) = self.lanes.get_mut(&entry.session) {
+            lane.waiting.remove(&number);
+            if lane.candidate == Some(number) {
+                lane.candidate = None;
+                self.shares.remove(entry.priority, &entry.share, number);
+            }
+        }
+        self.choose_candidate(&entry.session);
+        Some(entry)
+    }
+
+    fn forget_dependencies(&mut self, number: u64, entry: &Entry) {
+        for dependency in &entry.waits_for {
+            let Some(dependents) = self.dependents.get_mut(dependency) else { continue };
+            dependents.retain(|dependent| *dependent != number);
+            if dependents.is_empty() {
+                self.dependents.remove(dependency);
+            }
+        }
+    }
+
+    /// The task whose turn it is. It stays until it is removed.
+    pub(crate) fn next(&mut self, now: Timestamp) -> Option<TaskId> {
+        self.let_in(now);
+        let number = self.shares.next()?;
+        self.entries.get(&number).map(|entry| entry.task.clone())
+    }
+
+    /// When the next delayed task may go, if nothing else happens.
+    pub(crate) fn next_time(&self) -> Option<Timestamp> {
+        self.delayed.first().map(|(until, _)| *until)
+    }
+
+    /// Whether a session is held: then nothing of it is a candidate.
+    pub(crate) fn set_held(&mut self, session: &SessionId, held: bool) {
+        let lane = self.lanes.entry(session.clone()).or_default();
+        match (std::mem::replace(&mut lane.held, held), held) {
+            (false, true) => self.held += 1,
+            (true, false) => self.held -= 1,
+            _ => {}
+        }
+        self.choose_candidate(session);
+    }
+
+    /// Counts a task as at work, or no longer.
+    pub(crate) fn set_at_work(&mut self, share: &Share, at_work: bool) {
+        if at_work { self.shares.begin(share) } else { self.shares.end(share) }
+    }
+
+    /// A task has ended: those that depend on it may go, or are doomed.
+    pub(crate) fn dependency_ended(&mut self, task: &TaskId, failed: Option<&Doom>) {
+        for number in self.dependents.remove(task).unwrap_or_default() {
+            let Some(entry) = self.entries.get_mut(&number) else { continue };
+            entry.waits_for.remove(task);
+            let session = entry.session.clone();
+            if let Some(doom) = failed {
+                entry.doom.get_or_insert_with(|| doom.clone());
+                self.doomed.insert(number);
+            }
+            self.choose_candidate(&session);
+        }
+    }
+
+    /// Says that a waiting task is not to run.
+    pub(crate) fn doom(&mut self, task: &TaskId, doom: Doom) {
+        let Some(number) = self.numbers.get(task).copied() else { return };
+        let Some(entry) = self.entries.get_mut(&number) else { return };
+        entry.doom.get_or_insert(doom);
+        let session = entry.session.clone();
+        self.doomed.insert(number);
+        self.choose_candidate(&session);
+    }
+
+    /// The tasks that are not to run.
+    pub(crate) fn doomed(&self) -> impl Iterator<Item = (&TaskId, &Doom)> {
+        let entries = self.doomed.iter().filter_map(|number| self.entries.get(number));
+        entries.filter_map(|entry| Some((&entry.task, entry.doom.as_ref()?)))
+    }
+
+    /// Whether a waiting task depends on this one. One that is doomed by it does until it has ended: a crash before that
+    /// must find the reason again.
+    pub(crate) fn is_needed(&self, task: &TaskId) -> bool {
+        let dooms = |doom: &Doom| matches!(doom, Doom::DependencyEnded(ended, _) if ended == task);
+        self.dependents.contains_key(task) || self.doomed().any(|(_, doom)| dooms(doom))
+    }
+
+    /// Tasks that wait and have not begun.
+    pub(crate) fn not_begun(&self) -> usize {
+        self.not_begun
+    }
+
+    /// Sessions that are held.
+    pub(crate) fn held(&self) -> usize {
+        self.held
+    }
+
+    /// Tasks that wait.
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// How many go before a waiting task by priority and age.
+    pub(crate) fn ahead(&self, task: &TaskId) -> Option<usize> {
+        let number = self.numbers.get(task)?;
+        let priority = self.entries.get(number)?.priority;
+        let before = |(other, entry): &(&u64, &Entry)| {
+            entry.priority > priority || (entry.priority == priority && *other < number)
+        };
+        Some(self.entries.iter().filter(before).count())
+    }
+
+    /// Lets in what was delayed until now.
+    fn let_in(&mut self, now: Timestamp) {
+        while let Some((until, number)) = self.delayed.first().copied()
+            && until <= now
+        {
+            self.delayed.pop_first();
+            let Some(entry) = self.entries.get_mut(&number) else { continue };
+            entry.until = None;
+            let session = entry.session.clone();
+            self.choose_candidate(&session);
+        }
+    }
+
+    /// Finds out which task of a session may go, if any.
+    fn choose_candidate(&mut self, session: &SessionId) {
+        let Some(lane) = self.lanes.get_mut(session) else { return };
+        let mut candidate = None;
+        if !lane.held {
+            for number in &lane.waiting {
+                let Some(entry) = self.entries.get(number) else { continue };
+                let ready = entry.until.is_none() && entry.waits_for.is_empty() && entry.doom.is_none();
+                if ready {
+                    candidate = Some(*number);
+                }
+                if ready || (entry.begun && entry.doom.is_none()) {
+                    break;
+                }
+            }
+        }
+        if lane.candidate != candidate {
+            let before = std::mem::replace(&mut lane.candidate, candidate);
+            if let Some((number, entry)) = before.and_then(|number| self.entries.get_key_value(&number)) {
+                self.shares.remove(entry.priority, &entry.share, *number);
+            }
+            if let Some((number, entry)) = candidate.and_then(|number| self.entries.get_key_value(&number)) {
+                self.shares.insert(entry.priority, &entry.share, *number);
+            }
+        }
+        if lane.waiting.is_empty() && !lane.held {
+            self.lanes.remove(session);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,108 @@
+//! What a backend keeps: rows, and the bytes of events. [`crate::Core`] decides what goes into them.
+
+use std::path::PathBuf;
+
+use bytes::Bytes;
+use domain::{ConversationId, LeaseToken, Principal, SessionId, TaskId, Timestamp};
+
+use crate::{EventBatch, SessionRecord, StoreError, TaskRecord};
+
+/// A task as it is kept.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TaskRow {
+    /// Counts tasks up in the order of their admission.
+    pub number: u64,
+    /// What is told of it.
+    pub record: TaskRecord,
+    /// The lease under which it runs.
+    pub token: Option<LeaseToken>,
+    /// What it weighs: its prompt, its events, its outcome.
+    pub bytes: u64,
+}
+
+/// A session as it is kept. Its tasks are those that name it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionRow {
+    /// Its id.
+    pub id: SessionId,
+    /// Counts sessions up in the order of their creation.
+    pub number: u64,
+    /// Who owns it.
+    pub principal: Principal,
+    /// Its workspace.
+    pub workspace: PathBuf,
+    /// What its next task resumes.
+    pub conversation: Option<ConversationId>,
+    /// What its first task begins with a copy of.
+    pub fork_from: Option<ConversationId>,
+    /// The lease that holds it.
+    pub holder: Option<LeaseToken>,
+    /// When it began.
+    pub created_at: Timestamp,
+    /// When something last happened in it.
+    pub last_activity: Timestamp,
+}
+
+/// An ended task, as far as the retention goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EndedTask {
+    /// Its number.
+    pub number: u64,
+    /// Its id.
+    pub id: TaskId,
+    /// Its session.
+    pub session: SessionId,
+    /// When it ended.
+    pub ended_at: Timestamp,
+    /// What it weighs.
+    pub bytes: u64,
+}
+
+/// How far the counters are. They never go back, whatever is dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counters {
+    /// Number of the last task.
+    pub task: u64,
+    /// Number of the last session.
+    pub session: u64,
+    /// Place of the feed's last entry.
+    pub position: u64,
+    /// How often the store was opened: leases of earlier times are stale.
+    pub opened: u32,
+}
+
+/// Rows and bytes. Writes are part of the transaction that the backend has open; an error makes it roll back all of it.
+pub trait Tables: Send {
+    /// Counts one more opening, durably, and tells how far the counters are.
+    fn open(&mut self) -> Result<Counters, StoreError>;
+    /// All tasks that have not ended, by number.
+    fn open_tasks(&mut self) -> Result<Vec<TaskRow>, StoreError>;
+    /// All sessions that are held.
+    fn held_sessions(&mut self) -> Result<Vec<SessionRow>, StoreError>;
+    /// A task.
+    fn task(&mut self, id: &TaskId) -> Result<Option<TaskRow>, StoreError>;
+    /// Adds a task.
+    fn insert_task(&mut self, row: &TaskRow) -> Result<(), StoreError>;
+    /// Writes everything of a task that can change.
+    fn update_task(&mut self, row: &TaskRow) -> Result<(), StoreError>;
+    /// Adds events; the last of them gets that place in the feed.
+    fn add_events(&mut self, row: &TaskRow, last: u64, events: &EventBatch) -> Result<(), StoreError>;
+    /// Adds a notice to the feed only.
+    fn add_notice(&mut self, row: &TaskRow, position: u64, notice: Bytes) -> Result<(), StoreError>;
+    /// A session.
+    fn session(&mut self, id: &SessionId) -> Result<Option<SessionRow>, StoreError>;
+    /// A session's last task.
+    fn last_task(&mut self, id: &SessionId) -> Result<Option<TaskRow>, StoreError>;
+    /// Adds a session or writes all of it.
+    fn put_session(&mut self, row: &SessionRow) -> Result<(), StoreError>;
+    /// Forgets a session.
+    fn delete_session(&mut self, id: &SessionId) -> Result<(), StoreError>;
+    /// Everything that is told of all sessions, oldest first.
+    fn sessions(&mut self) -> Result<Vec<SessionRecord>, StoreError>;
+    /// How many ended tasks there are, and what they weigh.
+    fn ended_weight(&mut self) -> Result<(u64, u64), StoreError>;
+    /// The tasks that ended first, at most so many.
+    fn oldest_ended(&mut self, most: usize) -> Result<Vec<EndedTask>, StoreError>;
+    /// Forgets a task and its events, and writes down how far the counters are.
+    fn drop_task(&mut self, task: &EndedTask, counters: Counters) -> Result<(), StoreError>;
+}

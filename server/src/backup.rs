@@ -1,0 +1,74 @@
+//! `backup` and `restore`: a copy of the database and of the conversations, and the way back.
+//!
+//! The database's copy is consistent, whatever the server does meanwhile. Conversations are copied after it, so none that the
+//! copy knows of is missing; a last line that was being written is mended when the conversation is resumed.
+
+mod transcripts;
+
+use std::fs::DirBuilder;
+use std::io::Write;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context, bail};
+use store_sqlite::Overwrite;
+
+use self::transcripts::copy_transcripts;
+use crate::cli::{BackupArguments, RestoreArguments};
+use crate::serve::DATABASE;
+
+/// Nothing was copied, or not all of it.
+const EXIT_FAILED: u8 = 1;
+
+/// Makes a folder with a copy; a server may use the original meanwhile.
+pub(crate) fn backup(arguments: &BackupArguments) -> ExitCode {
+    tell("backup", make_backup(arguments))
+}
+
+fn make_backup(arguments: &BackupArguments) -> anyhow::Result<String> {
+    let (data, to) = (&arguments.data_dir, &arguments.to);
+    if to.exists() {
+        bail!("{} is there already: choose a folder that is not", to.display());
+    }
+    make_folder(to)?;
+    let report = store_sqlite::backup(&data.join(DATABASE), &to.join(DATABASE)).inspect_err(|_| {
+        // Nothing is in it, so that the next try finds no folder.
+        drop(std::fs::remove_dir(to));
+    })?;
+    let transcripts = copy_transcripts(data, to)?;
+    Ok(format!("{} tasks and {transcripts} conversations copied to {}", report.tasks, to.display()))
+}
+
+/// Puts a copy in the place of what a data folder holds.
+pub(crate) fn restore(arguments: &RestoreArguments) -> ExitCode {
+    tell("restore", put_back(arguments))
+}
+
+fn put_back(arguments: &RestoreArguments) -> anyhow::Result<String> {
+    let (from, data) = (&arguments.from, &arguments.data_dir);
+    let overwrite = if arguments.overwrite { Overwrite::Replace } else { Overwrite::Refuse };
+    make_folder(data)?;
+    let report = store_sqlite::restore(&from.join(DATABASE), &data.join(DATABASE), overwrite)?;
+    let transcripts = copy_transcripts(from, data)?;
+    Ok(format!("{} tasks and {transcripts} conversations restored to {}", report.tasks, data.display()))
+}
+
+fn make_folder(path: &Path) -> anyhow::Result<()> {
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.with_context(|| format!("{} cannot be made: choose another folder", path.display()))
+}
+
+fn tell(command: &str, result: anyhow::Result<String>) -> ExitCode {
+    // Who closed the stream does not want to know.
+    match result {
+        Ok(done) => {
+            drop(writeln!(std::io::stdout(), "{done}"));
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            drop(writeln!(std::io::stderr(), "claude-code-server {command}: {error:#}"));
+            ExitCode::from(EXIT_FAILED)
+        }
+    }
+}

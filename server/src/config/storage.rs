@@ -1,0 +1,56 @@
+//! What is kept, where, and for how long.
+
+use std::time::Duration;
+
+use store::Retention;
+
+use super::variables::Reader;
+
+/// Where tasks, events and sessions are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Storage {
+    /// In this process's memory.
+    Memory,
+    /// In a database in the data folder.
+    Sqlite(Sync),
+}
+
+/// What a commit survives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sync {
+    /// The end of the process.
+    Normal,
+    /// A loss of power too.
+    Full,
+}
+
+pub(super) fn read_storage(read: &mut Reader<'_>) -> Storage {
+    let sync = read.value("STORAGE_SYNC", Sync::Normal, "normal or full", |text| match text {
+        "normal" => Some(Sync::Normal),
+        "full" => Some(Sync::Full),
+        _ => None,
+    });
+    match read.text("STORAGE_TYPE") {
+        None | Some("sqlite") => Storage::Sqlite(sync),
+        Some("memory") => Storage::Memory,
+        Some("redis") => {
+            let fault = "STORAGE_TYPE=redis: this version has no Redis storage yet: set sqlite or memory";
+            read.faults.add(fault.to_owned());
+            Storage::Memory
+        }
+        Some(kind) => {
+            read.faults.add(format!("STORAGE_TYPE={kind:?}: must be sqlite or memory"));
+            Storage::Memory
+        }
+    }
+}
+
+pub(super) fn read_retention(read: &mut Reader<'_>) -> Retention {
+    let days: u64 = read.count("STORAGE_KEEP_DAYS", 30, 0, 36_500);
+    let megabytes: u64 = read.count("STORAGE_KEEP_MB", 10_240, 1, 1 << 30);
+    Retention {
+        max_age: (days > 0).then(|| Duration::from_secs(days * 24 * 3600)),
+        max_tasks: read.count("STORAGE_KEEP_TASKS", 1_000_000, 1, u64::MAX),
+        max_bytes: megabytes << 20,
+    }
+}
