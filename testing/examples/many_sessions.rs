@@ -34,7 +34,8 @@ async fn run(server: &Server, id: &str, body: &Value, wanted: &str) -> Option<St
     let complete = server.stream(id, "").await.finish().await.events().pop().expect("an event");
     let summary = complete["data"]["summary"].as_str().unwrap_or_default();
     let right = complete["data"]["status"] == "completed" && summary.contains(wanted);
-    (!right).then(|| format!("{id}: {complete}"))
+    let (kind, status) = (&complete["type"], &complete["data"]["status"]);
+    (!right).then(|| format!("{id}: the last event is {kind}, status {status}, summary {summary:?}"))
 }
 
 /// One task in each session; prints how it went.

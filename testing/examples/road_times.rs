@@ -85,6 +85,8 @@ async fn main() {
         .variable("CLAUDE_API_KEY", "dummy")
         .variable("CLAUDE_BASE_URL", &model.base_url())
         .variable("SERVER_LOG_LEVEL", "info")
+        // Each run waits until the agent of the one before is gone.
+        .variable("SESSION_IDLE_TIMEOUT_SECONDS", "0")
         .start()
         .await;
     println!("server idle: RSS {} KiB", kib(server.pid(), "Rss"));
