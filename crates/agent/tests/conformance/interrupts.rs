@@ -122,7 +122,8 @@ async fn and_the_agent_as_the_engine_has_it_takes_the_next_prompts_on_the_same_p
     let opening = Opening::New(ConversationId::generate());
     let mut session = place.launch(place.spec(opening)).await;
     assert_eq!(session.turn("[[bash echo $PPID > first]] [[say one]]").await.end.text, "one");
-    session.prompt("[[bash sleep 600]] [[say never]]").await;
+    // Not a bare `sleep 600`: the tool refuses that at once, and the turn goes on.
+    session.prompt("[[bash bash -c 'sleep 600 & wait']] [[say never]]").await;
     session.called("Bash").await;
     session.agent.interrupt().await.unwrap();
     assert_eq!(session.end_of_turn().await.end.ending, TurnEnding::Aborted);
