@@ -5,6 +5,7 @@ mod idle;
 mod spares;
 
 use std::collections::{HashMap, HashSet};
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use agent::{Agent, AgentSpec, Events, LaunchError, Launched, Launcher, Opening, StopReceipt, Urgency};
@@ -37,6 +38,20 @@ pub(crate) enum Slot {
     Free(OwnedSemaphorePermit),
     /// The permit of an agent that waits; it is ended when the slot is used for another one.
     Occupied(Promise),
+}
+
+/// Why there is no agent.
+pub(crate) enum Unobtained<T> {
+    /// It could not be started.
+    Launch(LaunchError),
+    /// Somebody did not want to wait for it any longer, and why.
+    CutOff(T),
+}
+
+impl<T> From<LaunchError> for Unobtained<T> {
+    fn from(error: LaunchError) -> Self {
+        Self::Launch(error)
+    }
 }
 
 /// One waiting agent is spoken for.
@@ -127,14 +142,21 @@ impl Agents {
     }
 
     /// An agent for a session: the one that waits for its next task, a spare for a new conversation, or one that is
-    /// started. What was kept of the session and does not fit is ended first.
-    pub(crate) async fn obtain(
+    /// started. What was kept of the session and does not fit is ended first. While it only waits, `cut_off` ends that; an
+    /// agent that is being ended or started is never let go of halfway.
+    pub(crate) async fn obtain<T>(
         self: &Arc<Self>,
         slot: Slot,
         session: &SessionId,
         spec: AgentSpec,
-    ) -> Result<AtWork, LaunchError> {
-        self.until_left(session).await;
+        cut_off: impl Future<Output = T>,
+    ) -> Result<AtWork, Unobtained<T>> {
+        tokio::pin!(cut_off);
+        tokio::select! {
+            biased;
+            cause = &mut cut_off => return Err(Unobtained::CutOff(cause)),
+            () = self.until_left(session) => {}
+        }
         if let Some(kept) = self.take_idle(session).await {
             if kept.fits(&spec) {
                 return Ok(kept);
@@ -149,7 +171,7 @@ impl Agents {
                 Err(error) => tracing::info!(%error, "a ready agent could not be used: starting another"),
             }
         }
-        let permit = self.permit(slot).await?;
+        let permit = self.permit(slot, cut_off).await?;
         let Launched { agent, events, conversation } = self.launcher.launch(spec.clone()).await?;
         let born = Instant::now();
         Ok(AtWork { agent, events, conversation, is_ready: false, spec, born, tasks: 0, permit })
@@ -169,7 +191,11 @@ impl Agents {
     }
 
     /// Turns a slot into a permit: where an agent waits in it, that one is ended.
-    async fn permit(self: &Arc<Self>, slot: Slot) -> Result<OwnedSemaphorePermit, LaunchError> {
+    async fn permit<T>(
+        self: &Arc<Self>,
+        slot: Slot,
+        mut cut_off: Pin<&mut impl Future<Output = T>>,
+    ) -> Result<OwnedSemaphorePermit, Unobtained<T>> {
         match slot {
             Slot::Free(permit) => Ok(permit),
             Slot::Occupied(_promise) => loop {
@@ -182,8 +208,9 @@ impl Agents {
                 // Its session's next task took it, or it has ended by itself: whatever becomes free first is ours.
                 tokio::select! {
                     biased;
+                    cause = &mut cut_off => return Err(Unobtained::CutOff(cause)),
                     permit = Arc::clone(&self.permits).acquire_owned() => return permit.map_err(|_| {
-                        LaunchError::NotStarted("the server is about to stop".to_owned())
+                        LaunchError::NotStarted("the server is about to stop".to_owned()).into()
                     }),
                     () = changed => {}
                 }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use store::CommitError;
+use store::{CommitError, StoreError};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use crate::recovery::end_doomed;
@@ -20,25 +20,28 @@ pub(crate) async fn end_what_is_doomed(deps: Arc<Deps>) {
     let mut queue = deps.store.watch_queue();
     loop {
         queue.borrow_and_update();
-        match deps.store.doomed().await {
-            Ok(doomed) => {
-                for doomed in doomed {
-                    let task_id = doomed.task.spec.task_id.clone();
-                    match end_doomed(&deps, doomed).await {
-                        // Somebody else ended it.
-                        Ok(()) | Err(CommitError::Fenced | CommitError::Sequence { .. }) => {}
-                        Err(error) => tracing::error!(%task_id, %error, "a waiting task could not be ended"),
-                    }
-                }
-                // The sender lives in the store, which we hold: an error cannot be.
-                drop(queue.changed().await);
-            }
+        match end_doomed_now(&deps).await {
+            // The sender lives in the store, which we hold: an error cannot be.
+            Ok(()) => drop(queue.changed().await),
             Err(error) => {
-                tracing::error!(%error, "waiting tasks could not be looked through");
+                tracing::error!(%error, "waiting tasks that are not to run could not be ended");
                 sleep(RETRY_AFTER).await;
             }
         }
     }
+}
+
+async fn end_doomed_now(deps: &Deps) -> Result<(), StoreError> {
+    for doomed in deps.store.doomed().await? {
+        let task_id = doomed.task.spec.task_id.clone();
+        match end_doomed(deps, doomed).await {
+            // Or somebody else ended it.
+            Ok(()) | Err(CommitError::Fenced | CommitError::Sequence { .. }) => {}
+            Err(CommitError::Store(error)) => return Err(error),
+            Err(error) => tracing::error!(%task_id, %error, "a waiting task could not be ended"),
+        }
+    }
+    Ok(())
 }
 
 /// Hibernates agents and drops what is beyond the retention, again and again. Never returns.

@@ -4,7 +4,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use agent::{LaunchError, StopReceipt, Urgency};
+use agent::{StopReceipt, Urgency};
 use api::{ErrorData, EventBody};
 use domain::{Clock, ConversationId, Ending, Outcome};
 use futures_util::FutureExt;
@@ -18,7 +18,7 @@ use super::log::EventLog;
 use super::machine::{Farewell, Input, Timer};
 use super::plan::{Plan, agent_spec, opening};
 use super::wire;
-use crate::agents::{Agents, AtWork, Slot};
+use crate::agents::{Agents, AtWork, Slot, Unobtained};
 use crate::settings::Settings;
 
 /// What every run needs.
@@ -98,13 +98,6 @@ async fn guarded<T>(work: impl Future<Output = T>) -> Result<T, WorkerError> {
     AssertUnwindSafe(work).catch_unwind().await.map_err(|_| WorkerError::Panicked)
 }
 
-/// How far the start of an agent came.
-enum Launching {
-    Done(Result<AtWork, LaunchError>),
-    /// The task was to be stopped meanwhile.
-    CutOff(Input),
-}
-
 /// Waits until somebody wants the task stopped, or the server is about to stop.
 async fn stop_wanted(deps: &Deps, signal: &mut watch::Receiver<Signal>) -> Input {
     let interrupt = async {
@@ -128,17 +121,11 @@ async fn launch(
     slot: Slot,
     plan: &mut Plan,
     mut signal: watch::Receiver<Signal>,
-) -> Result<Launching, WorkerError> {
-    let launch = async {
-        let opening = opening(claimed, deps.agents.launcher(), plan).await?;
-        let spec = agent_spec(claimed, opening);
-        deps.agents.obtain(slot, &claimed.task.session_id, spec).await
-    };
-    tokio::select! {
-        biased;
-        cause = stop_wanted(deps, &mut signal) => Ok(Launching::CutOff(cause)),
-        launched = guarded(launch) => Ok(Launching::Done(launched?)),
-    }
+) -> Result<AtWork, Unobtained<Input>> {
+    let opening = opening(claimed, deps.agents.launcher(), plan).await?;
+    let spec = agent_spec(claimed, opening);
+    let stop_wanted = stop_wanted(deps, &mut signal);
+    deps.agents.obtain(slot, &claimed.task.session_id, spec, stop_wanted).await
 }
 
 async fn attempt(
@@ -152,14 +139,14 @@ async fn attempt(
         return Err(CommitError::Unknown.into());
     };
     let mut plan = Plan::new(claimed, &deps.settings, deps.store.is_durable(), &*deps.clock);
-    let launched = launch(deps, claimed, slot, &mut plan, signal.clone()).await?;
+    let launched = guarded(launch(deps, claimed, slot, &mut plan, signal.clone())).await?;
     let how = plan.describe();
     let mut drive = Drive::new(Arc::clone(deps), claimed, plan, signal);
     if claimed.task.attempt > 1 {
         drive.log.gather(&wire::attempt_begins(claimed.task.attempt, how));
     }
     match launched {
-        Launching::Done(Ok(at_work)) => {
+        Ok(at_work) => {
             drive.log.set_conversation(at_work.conversation);
             let at_work = after.agent.insert(at_work);
             let driven = guarded(drive.run(at_work)).await;
@@ -170,8 +157,10 @@ async fn attempt(
             after.receipt = driven??;
             after.farewell = drive.machine.farewell().unwrap_or(after.farewell);
         }
-        Launching::Done(Err(error)) => drive.settle_without_agent([Input::LaunchFailed(error)]).await?,
-        Launching::CutOff(cause) => {
+        Err(Unobtained::Launch(error)) => {
+            drive.settle_without_agent([Input::LaunchFailed(error)]).await?;
+        }
+        Err(Unobtained::CutOff(cause)) => {
             // There is no agent whose end could be waited for.
             let inputs = [cause, Input::Stopped, Input::Elapsed(Timer::LastWords)];
             drive.settle_without_agent(inputs).await?;

@@ -81,7 +81,7 @@ impl Drive {
         let left = task.spec.options.timeout.saturating_sub(Duration::from_millis(before_ms));
         Self {
             machine: Machine::new(plan),
-            log: EventLog::new(store, clock, task, Some(claimed.token)),
+            log: EventLog::new(store, clock, task, Some(claimed.token)).patient(),
             started,
             before_ms,
             timers: HashMap::from([(Timer::Task, started + left)]),

@@ -8,11 +8,14 @@ use domain::{Clock, ConversationId, LeaseToken, Outcome, Progress, SessionId, Ta
 use store::{Append, BatchBuilder, CommitError, Finish, PutBack, Store, StoreError, TaskRecord, Waiting};
 use tokio::time::sleep;
 
-/// A storage that fails is asked again after this, then after twice as long, and so on.
+/// A storage that fails is asked again after this, then after twice as long, and so on, at most after that long.
 const FIRST_RETRY_AFTER: Duration = Duration::from_millis(50);
-const MOST_RETRIES: u32 = 10;
+const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(5);
+/// Some ten minutes: time to make room on a disk that is full.
+const MOST_RETRIES: u32 = 125;
 
-/// Numbers and encodes events, and commits what has gathered. A storage that fails for a while loses nothing of it.
+/// Numbers and encodes events, and commits what has gathered. To a worker, a storage that fails for a while loses nothing of
+/// it; who writes about a task that waits is told at once.
 pub(crate) struct EventLog {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
@@ -24,6 +27,7 @@ pub(crate) struct EventLog {
     conversation: Option<ConversationId>,
     /// What was said of it last.
     told: Option<ConversationId>,
+    most_retries: u32,
 }
 
 impl EventLog {
@@ -43,12 +47,22 @@ impl EventLog {
             gathered: BatchBuilder::new(task.tail + 1),
             conversation: task.conversation,
             told: task.conversation,
+            most_retries: 0,
         }
     }
 
     /// The conversation that the agent writes, to be kept with the next commit.
     pub(crate) fn set_conversation(&mut self, conversation: ConversationId) {
         self.conversation = Some(conversation);
+    }
+
+    /// A worker's log: a storage that fails is asked again, for minutes.
+    pub(crate) fn patient(self) -> Self {
+        Self { most_retries: MOST_RETRIES, ..self }
+    }
+
+    fn retries(&self) -> Retries {
+        Retries { most: self.most_retries, done: 0 }
     }
 
     /// Gathers an event: it becomes visible with the next commit.
@@ -72,7 +86,7 @@ impl EventLog {
         }
         let Some(append) = self.append(progress, cost_usd) else { return Ok(()) };
         let last = append.events.next() - 1;
-        let mut retries = Retries::default();
+        let mut retries = self.retries();
         loop {
             match self.store.append(append.clone()).await {
                 Err(CommitError::Store(error)) if retries.wait(&error).await => {}
@@ -121,7 +135,7 @@ impl EventLog {
             outcome,
             now: self.clock.now(),
         };
-        let mut retries = Retries::default();
+        let mut retries = self.retries();
         loop {
             match self.store.finish(finish.clone()).await {
                 Err(CommitError::Store(error)) if retries.wait(&error).await => {}
@@ -153,7 +167,7 @@ impl EventLog {
     ) -> Result<(), CommitError> {
         let Some(append) = self.append(progress, cost_usd) else { return Ok(()) };
         let put_back = PutBack { append, waiting, failed };
-        let mut retries = Retries::default();
+        let mut retries = self.retries();
         loop {
             match self.store.put_back(put_back.clone()).await {
                 Err(CommitError::Store(error)) if retries.wait(&error).await => {}
@@ -179,23 +193,27 @@ impl EventLog {
 }
 
 /// Repetitions of a commit to which the storage gave no answer.
-#[derive(Debug, Default)]
-struct Retries(u32);
+#[derive(Debug)]
+struct Retries {
+    most: u32,
+    done: u32,
+}
 
 impl Retries {
     /// Waits before the next one; false when there have been enough.
     async fn wait(&mut self, error: &StoreError) -> bool {
-        if self.0 == MOST_RETRIES {
+        if self.done >= self.most {
             return false;
         }
-        tracing::warn!(%error, retry = self.0, "a commit is repeated");
-        sleep(FIRST_RETRY_AFTER * 2_u32.pow(self.0)).await;
-        self.0 += 1;
+        tracing::warn!(%error, retry = self.done, "a commit is repeated");
+        let wait = FIRST_RETRY_AFTER * 2_u32.pow(self.done.min(10));
+        sleep(wait.min(LONGEST_RETRY_AFTER)).await;
+        self.done += 1;
         true
     }
 
     /// Whether there was one: then a refusal may mean that an earlier try was carried out.
     fn happened(&self) -> bool {
-        self.0 > 0
+        self.done > 0
     }
 }

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
 use tokio::task::yield_now;
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use super::{Batch, Failed, Position, Source};
 use crate::refusal::Refusal;
@@ -19,8 +19,11 @@ use crate::state::AppState;
 
 /// Keeps proxies from closing a quiet connection.
 const PING_EVERY: Duration = Duration::from_secs(20);
-/// How long the other side may take to answer a close.
+/// How long a client that has left, or any when the server stops, may take to answer a close.
 const CLOSE_WITHIN: Duration = Duration::from_secs(2);
+/// How long one may take that has not read to the end yet: what it sends meanwhile would reset a connection that we had
+/// let go of, and cost it what it has not read.
+const READ_WITHIN: Duration = Duration::from_secs(600);
 /// We read nothing but control frames.
 const MAX_INCOMING_BYTES: usize = 64 * 1024;
 /// A connection's read buffer; the default is 128 KiB.
@@ -80,7 +83,7 @@ pub(crate) async fn serve<S: Source>(
         },
         Err(end) => end,
     };
-    close(end, S::RESTART, sink, stream).await;
+    close(state, end, S::RESTART, sink, stream).await;
 }
 
 async fn pump<S: Source>(state: &AppState, mut source: S, sink: &mut Sink) -> End {
@@ -149,7 +152,13 @@ fn text(json: Bytes) -> Utf8Bytes {
 
 /// Closes with a code, and reads until the other side has answered: a socket that is dropped with unread input
 /// resets the connection, and the last events may be lost on their way.
-async fn close(end: End, restart: &'static str, mut sink: Sink, mut stream: SplitStream<WebSocket>) {
+async fn close(
+    state: &AppState,
+    end: End,
+    restart: &'static str,
+    mut sink: Sink,
+    mut stream: SplitStream<WebSocket>,
+) {
     let (code, reason) = match end {
         End::Left => {
             if timeout(CLOSE_WITHIN, until_closed(&mut stream)).await.is_err() {
@@ -173,7 +182,14 @@ async fn close(end: End, restart: &'static str, mut sink: Sink, mut stream: Spli
             until_closed(&mut stream).await;
         }
     };
-    if timeout(CLOSE_WITHIN, goodbye).await.is_err() {
-        tracing::debug!("a client did not answer the close of its stream");
+    let give_up = async {
+        if timeout(READ_WITHIN, state.closing.cancelled()).await.is_ok() {
+            sleep(CLOSE_WITHIN).await;
+        }
+    };
+    tokio::select! {
+        biased;
+        () = goodbye => {}
+        () = give_up => tracing::debug!("a client did not answer the close of its stream"),
     }
 }

@@ -1,5 +1,7 @@
 //! The WebSocket paths, over connections in memory.
 
+use std::time::Duration;
+
 use axum::http::StatusCode;
 use futures_util::StreamExt;
 use hyper::server::conn::http1;
@@ -7,6 +9,7 @@ use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
 use serde_json::{Value, json};
 use tokio::io::DuplexStream;
+use tokio::time::sleep;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{WebSocketStream, client_async};
 
@@ -67,6 +70,23 @@ async fn a_tasks_stream_brings_the_stored_bytes_and_closes_with_1000() {
     let closed = Some((1000, "the task has ended".to_owned()));
     assert_eq!(open(&place, "/ws/tasks/t").await.rest().await, (stored.clone(), closed.clone()));
     assert_eq!(open(&place, "/ws/tasks/t?after=2").await.rest().await, (stored[2..].to_vec(), closed));
+}
+
+/// Its answers to the pings of the time when it slept come after the end: they must not cost it what it has not read.
+#[tokio::test(start_paused = true)]
+async fn a_client_that_slept_through_the_end_gets_all_of_it_when_it_wakes() {
+    let place = Place::new().await;
+    place.submit("t", "hold", Value::Null).await;
+    place.script.say("hold", "hello").await;
+    let mut socket = open(&place, "/ws/tasks/t").await;
+    let first = socket.text().await.expect("an event");
+    sleep(Duration::from_secs(90)).await;
+    place.script.finish("hold").await;
+    sleep(Duration::from_secs(90)).await;
+    let (rest, closed) = socket.rest().await;
+    let stored: Vec<_> = place.stored("t").await.into_iter().map(|(_, json)| json).collect();
+    assert_eq!([vec![first], rest].concat(), stored);
+    assert_eq!(closed, Some((1000, "the task has ended".to_owned())));
 }
 
 #[tokio::test(start_paused = true)]
