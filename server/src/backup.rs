@@ -6,13 +6,13 @@
 mod transcripts;
 
 use std::fs::DirBuilder;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
-use store_sqlite::Overwrite;
+use store_sqlite::{BackupReport, Overwrite};
 
 use self::transcripts::copy_transcripts;
 use crate::cli::{BackupArguments, RestoreArguments};
@@ -31,13 +31,34 @@ fn make_backup(arguments: &BackupArguments) -> anyhow::Result<String> {
     if to.exists() {
         bail!("{} is there already: choose a folder that is not", to.display());
     }
-    make_folder(to)?;
-    let report = store_sqlite::backup(&data.join(DATABASE), &to.join(DATABASE)).inspect_err(|_| {
-        // Nothing is in it, so that the next try finds no folder.
-        drop(std::fs::remove_dir(to));
-    })?;
-    let transcripts = copy_transcripts(data, to)?;
+    let mut unfinished = to.as_os_str().to_owned();
+    unfinished.push(".unfinished");
+    let unfinished = Path::new(&unfinished);
+    // What an earlier one that was cut off has left.
+    remove_folder(unfinished)?;
+    make_folder(unfinished)?;
+    let copied = copy_all(data, unfinished);
+    if copied.is_err() {
+        remove_folder(unfinished)?;
+    }
+    let (report, transcripts) = copied?;
+    std::fs::rename(unfinished, to)
+        .with_context(|| format!("{} cannot get its name {}", unfinished.display(), to.display()))?;
     Ok(format!("{} tasks and {transcripts} conversations copied to {}", report.tasks, to.display()))
+}
+
+fn copy_all(data: &Path, to: &Path) -> anyhow::Result<(BackupReport, usize)> {
+    let report = store_sqlite::backup(&data.join(DATABASE), &to.join(DATABASE))?;
+    Ok((report, copy_transcripts(data, to)?))
+}
+
+fn remove_folder(path: &Path) -> anyhow::Result<()> {
+    match std::fs::remove_dir_all(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("{} cannot be removed", path.display()))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Puts a copy in the place of what a data folder holds.
@@ -49,8 +70,9 @@ fn put_back(arguments: &RestoreArguments) -> anyhow::Result<String> {
     let (from, data) = (&arguments.from, &arguments.data_dir);
     let overwrite = if arguments.overwrite { Overwrite::Replace } else { Overwrite::Refuse };
     make_folder(data)?;
-    let report = store_sqlite::restore(&from.join(DATABASE), &data.join(DATABASE), overwrite)?;
-    let transcripts = copy_transcripts(from, data)?;
+    let copy = || copy_transcripts(from, data);
+    let (report, transcripts) =
+        store_sqlite::restore(&from.join(DATABASE), &data.join(DATABASE), overwrite, copy)?;
     Ok(format!("{} tasks and {transcripts} conversations restored to {}", report.tasks, data.display()))
 }
 

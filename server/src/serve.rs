@@ -26,14 +26,16 @@ use crate::cli::ServeArguments;
 use crate::config::{Config, Storage};
 use crate::logging;
 
-/// The start failed: nothing was served.
-const EXIT_START: u8 = 2;
+/// The start failed, or something without which nothing can be served.
+const EXIT_FAILED: u8 = 2;
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
 const KEEPALIVE_EVERY: Duration = Duration::from_secs(15);
 /// After the last event, streams get this long to be closed in order.
 const STREAMS_WITHIN: Duration = Duration::from_secs(4);
 /// Then requests under way get this long.
 const REQUESTS_WITHIN: Duration = Duration::from_secs(2);
+
+type Listening = tokio::task::JoinHandle<std::io::Result<()>>;
 
 /// Serves until a signal; gives the exit code.
 pub(crate) fn main(arguments: &ServeArguments) -> ExitCode {
@@ -62,7 +64,7 @@ fn refuse_start(faults: &[String]) -> ExitCode {
         // A stderr that is gone has nobody to tell.
         drop(writeln!(stderr, "claude-code-server: {fault}"));
     }
-    ExitCode::from(EXIT_START)
+    ExitCode::from(EXIT_FAILED)
 }
 
 async fn serve(config: &Config) -> anyhow::Result<()> {
@@ -96,14 +98,8 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
     let server = axum::serve(listener, app).with_graceful_shutdown(closed.clone().cancelled_owned());
     let mut server = tokio::spawn(async move { server.await });
 
-    let mut failure = None;
-    tokio::select! {
-        signal = signals.next() => tracing::info!(signal, "shutting down"),
-        ended = &mut server => {
-            tracing::error!("the listener ended by itself: shutting down");
-            failure = Some(anyhow::anyhow!("the listener ended by itself: {ended:?}"));
-        }
-    }
+    let failure = until_told(&mut signals, &mut server, &parts).await;
+    let listens = !server.is_finished();
     let hurry = CancellationToken::new();
     let hurrying = hurry.clone();
     let second = tokio::spawn(async move {
@@ -113,7 +109,7 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
     let cgroups = parts.cgroups.clone();
     stop(parts, hurry).await;
     closed.cancel();
-    if failure.is_none() {
+    if listens {
         end_requests(server).await;
     }
     second.abort();
@@ -129,6 +125,22 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
     }
     tracing::info!("stopped");
     failure.map_or(Ok(()), Err)
+}
+
+/// Waits until the server has to stop; gives why, if nobody asked for it.
+async fn until_told(signals: &mut Signals, server: &mut Listening, parts: &Parts) -> Option<anyhow::Error> {
+    let failure = tokio::select! {
+        signal = signals.next() => {
+            tracing::info!(signal, "shutting down");
+            return None;
+        }
+        ended = server => anyhow::anyhow!("the listener ended by itself: {ended:?}"),
+        () = parts.storage.ended() => {
+            anyhow::anyhow!("the storage's thread has failed, the lines above say why: start the server again")
+        }
+    };
+    tracing::error!("shutting down: {failure:#}");
+    Some(failure)
 }
 
 fn announce(config: &Config, parts: &Parts, address: SocketAddr) {
@@ -168,7 +180,7 @@ async fn stop(parts: Parts, hurry: CancellationToken) {
     }
 }
 
-async fn end_requests(server: tokio::task::JoinHandle<std::io::Result<()>>) {
+async fn end_requests(server: Listening) {
     match timeout(REQUESTS_WITHIN, server).await {
         Ok(Ok(Ok(()))) => {}
         Ok(Ok(Err(error))) => tracing::error!(%error, "the listener failed"),

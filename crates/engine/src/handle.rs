@@ -13,6 +13,7 @@ use store::{
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use self::sessions::clear_away;
 pub use self::sessions::{DeleteSessionError, InterruptFirst};
 use crate::feed::FeedSubscription;
 use crate::recovery::end_doomed;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use store::{CommitError, StoreError};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
+use crate::handle::clear_away;
 use crate::recovery::end_doomed;
 use crate::run::Deps;
 
@@ -62,8 +63,8 @@ async fn drop_beyond_retention(deps: &Deps) {
             deps.store.drop_beyond(&deps.settings.retention, deps.clock.now(), DROPPED_AT_ONCE).await;
         match dropped {
             Ok(dropped) => {
-                for (principal, conversation) in &dropped.conversations {
-                    deps.agents.launcher().forget(principal, *conversation).await;
+                for session in dropped.sessions {
+                    clear_away(Arc::clone(&deps.agents), session).await;
                 }
                 if dropped.tasks > 0 {
                     tracing::info!(tasks = dropped.tasks, "ended tasks were dropped");

@@ -79,22 +79,30 @@ pub fn backup(database: &Path, to: &Path) -> Result<BackupReport, BackupError> {
     copy.finish(to)
 }
 
-/// Puts a copy back in the place of a database that no server uses.
+/// Puts a copy back in the place of a database that no server uses, nor can meanwhile. What belongs to it is put in its place
+/// by `first`, before the copy gets its name; gives what that gave, too.
 ///
 /// # Errors
-/// See [`BackupError`].
-pub fn restore(backup: &Path, database: &Path, overwrite: Overwrite) -> Result<BackupReport, BackupError> {
-    let _lock = DatabaseLock::take(database).map_err(|error| OpenError::of_lock(database, error))?;
+/// See [`BackupError`]; and those of `first`.
+pub fn restore<T, E: From<BackupError>>(
+    backup: &Path,
+    database: &Path,
+    overwrite: Overwrite,
+    first: impl FnOnce() -> Result<T, E>,
+) -> Result<(BackupReport, T), E> {
+    let _lock = DatabaseLock::take(database)
+        .map_err(|error| BackupError::from(OpenError::of_lock(database, error)))?;
     if overwrite == Overwrite::Refuse {
         refuse_existing(database)?;
     }
     let copy = Unfinished::copy(backup, beside(database, ".restoring"))?;
+    let belongings = first()?;
     // Before the copy takes its name: it must never be found beside the log of another database.
     for suffix in ["-wal", "-shm", "-journal"] {
         remove(&beside(database, suffix))?;
     }
     sync_folder(database)?;
-    copy.finish(database)
+    Ok((copy.finish(database)?, belongings))
 }
 
 fn refuse_existing(path: &Path) -> Result<(), BackupError> {

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use store::{Core, StoreError};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
 use crate::command::Command;
 use crate::tables::SqliteTables;
@@ -35,6 +35,7 @@ pub(crate) struct Inbox {
     waiting: Mutex<Waiting>,
     more: Condvar,
     places: Semaphore,
+    abandoned: watch::Sender<bool>,
 }
 
 impl std::fmt::Debug for Inbox {
@@ -49,7 +50,12 @@ pub(crate) fn closed() -> StoreError {
 
 impl Inbox {
     pub(crate) fn new() -> Self {
-        Self { waiting: Mutex::default(), more: Condvar::new(), places: Semaphore::new(PLACES) }
+        Self {
+            waiting: Mutex::default(),
+            more: Condvar::new(),
+            places: Semaphore::new(PLACES),
+            abandoned: watch::Sender::new(false),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
@@ -119,5 +125,12 @@ impl Inbox {
         let dropped = (std::mem::take(&mut waiting.commands), std::mem::take(&mut waiting.questions));
         drop(waiting);
         drop(dropped);
+        self.abandoned.send_replace(true);
+    }
+
+    /// Waits until nobody is left to do anything.
+    pub(crate) async fn abandoned(&self) {
+        // The sender is ours: an error cannot be.
+        drop(self.abandoned.subscribe().wait_for(|abandoned| *abandoned).await);
     }
 }

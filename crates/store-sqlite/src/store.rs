@@ -122,6 +122,11 @@ impl SqliteStore {
         }
     }
 
+    /// Waits until nothing can be written any more: the store was closed, or its thread has failed.
+    pub async fn ended(&self) {
+        self.inbox.abandoned().await;
+    }
+
     /// Has a command carried out by the writer; it may be carried out again when its first transaction fails.
     pub(crate) async fn command<R, E>(
         &self,

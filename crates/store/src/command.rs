@@ -179,6 +179,9 @@ pub enum DeleteError {
     /// An agent's process still holds it.
     #[error("an agent still holds the session")]
     Held,
+    /// These tasks are to go on from a copy of its conversation, and have not begun.
+    #[error("forks of the session have not begun")]
+    Forked(Vec<TaskId>),
     /// The storage failed.
     #[error(transparent)]
     Store(#[from] StoreError),

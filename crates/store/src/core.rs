@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use domain::{LeaseToken, SessionId, TaskId, TaskStatus, Timestamp};
+use domain::{ConversationId, LeaseToken, SessionId, TaskId, TaskStatus, Timestamp};
 
 use crate::queue::{Entry, Queue, Share};
 use crate::tables::{Counters, SessionRow, Tables, TaskRow};
@@ -330,11 +330,27 @@ impl<T: Tables> Core<T> {
             return Err(DeleteError::Held);
         }
         let row = self.tables.session(id)?.ok_or(DeleteError::Unknown)?;
+        let forks = row.conversation.map(|conversation| self.forks_of(conversation)).unwrap_or_default();
+        if !forks.is_empty() {
+            return Err(DeleteError::Forked(forks));
+        }
         self.tables.delete_session(id)?;
-        Ok(DeletedSession { principal: row.principal, conversation: row.conversation })
+        Ok(deleted(row))
+    }
+
+    /// The tasks that wait to go on from a copy of a conversation.
+    fn forks_of(&self, conversation: ConversationId) -> Vec<TaskId> {
+        let waiting = self.sessions.values().filter(|session| {
+            session.row.conversation.is_none() && session.row.fork_from == Some(conversation)
+        });
+        waiting.flat_map(|session| session.tasks.values().cloned()).collect()
     }
 
     fn existing(&mut self, id: &TaskId) -> Result<Option<Submitted>, StoreError> {
         Ok(self.task(id)?.map(|task| Submitted { task, created: false }))
     }
+}
+
+fn deleted(row: SessionRow) -> DeletedSession {
+    DeletedSession { id: row.id, principal: row.principal, conversation: row.conversation }
 }

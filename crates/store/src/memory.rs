@@ -22,7 +22,7 @@ use crate::{
 
 /// Beyond this, the oldest ended tasks are dropped at once: memory is scarcer than disk.
 pub const KEPT_IN_MEMORY: Retention =
-    Retention { max_age: None, max_tasks: 10_000, max_bytes: 512 * 1024 * 1024 };
+    Retention { max_tasks: 10_000, max_bytes: 512 * 1024 * 1024, ..Retention::ALL };
 /// Tasks that one end may push out.
 const DROPPED_AT_ONCE: usize = 16;
 
@@ -165,7 +165,7 @@ impl Store for MemoryStore {
             inner.core.finish(command)?;
             let dropped = inner.core.drop_beyond(&self.kept, now, DROPPED_AT_ONCE)?;
             inner.dropped.tasks += dropped.tasks;
-            inner.dropped.conversations.extend(dropped.conversations);
+            inner.dropped.sessions.extend(dropped.sessions);
             Ok(())
         })
     }
@@ -196,7 +196,7 @@ impl Store for MemoryStore {
             let mut dropped = std::mem::take(&mut inner.dropped);
             let more = inner.core.drop_beyond(retention, now, most)?;
             dropped.tasks += more.tasks;
-            dropped.conversations.extend(more.conversations);
+            dropped.sessions.extend(more.sessions);
             Ok(dropped)
         })
     }

@@ -145,6 +145,8 @@ pub enum Doom {
 /// A session that is no more.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeletedSession {
+    /// What it was called.
+    pub id: SessionId,
     /// Who owned it.
     pub principal: Principal,
     /// The CLI's name of its conversation.

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use domain::{ConversationId, Principal};
+use crate::DeletedSession;
 
 /// How much is kept of what has ended. What runs or waits is never dropped, nor what a waiting task depends on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retention {
+    /// So long an ended task is kept whatever the other limits say: its readers are still at it.
+    pub min_age: Duration,
     /// How long ended tasks are kept; `None` for ever.
     pub max_age: Option<Duration>,
     /// Most ended tasks.
@@ -17,7 +19,8 @@ pub struct Retention {
 
 impl Retention {
     /// Keeps everything.
-    pub const ALL: Self = Self { max_age: None, max_tasks: u64::MAX, max_bytes: u64::MAX };
+    pub const ALL: Self =
+        Self { min_age: Duration::ZERO, max_age: None, max_tasks: u64::MAX, max_bytes: u64::MAX };
 }
 
 /// What was dropped.
@@ -25,6 +28,6 @@ impl Retention {
 pub struct Dropped {
     /// How many tasks.
     pub tasks: usize,
-    /// Conversations of sessions that nothing is left of: their transcripts can be removed.
-    pub conversations: Vec<(Principal, ConversationId)>,
+    /// Sessions that nothing is left of: their agents and transcripts can be removed.
+    pub sessions: Vec<DeletedSession>,
 }

@@ -45,10 +45,14 @@ pub(super) fn read_storage(read: &mut Reader<'_>) -> Storage {
     }
 }
 
+/// Whoever waits for a task's end, or reconnects, finds it.
+const KEPT_AT_LEAST: Duration = Duration::from_secs(60);
+
 pub(super) fn read_retention(read: &mut Reader<'_>) -> Retention {
     let days: u64 = read.count("STORAGE_KEEP_DAYS", 30, 0, 36_500);
     let megabytes: u64 = read.count("STORAGE_KEEP_MB", 10_240, 1, 1 << 30);
     Retention {
+        min_age: KEPT_AT_LEAST,
         max_age: (days > 0).then(|| Duration::from_secs(days * 24 * 3600)),
         max_tasks: read.count("STORAGE_KEEP_TASKS", 1_000_000, 1, u64::MAX),
         max_bytes: megabytes << 20,

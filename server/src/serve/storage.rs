@@ -20,6 +20,14 @@ pub(super) struct Storage {
 }
 
 impl Storage {
+    /// Waits until nothing can be written any more. Only a restart helps then: what is stored is whole.
+    pub(super) async fn ended(&self) {
+        match &self.sqlite {
+            Some(sqlite) => sqlite.ended().await,
+            None => std::future::pending().await,
+        }
+    }
+
     /// Writes down what is left to write, and lets go of the database.
     pub(super) async fn close(self) {
         let Some(sqlite) = self.sqlite else { return };

@@ -22,6 +22,9 @@ pub enum DeleteSessionError {
     /// These tasks run or wait in it.
     #[error("tasks run or wait in the session")]
     Busy(Vec<TaskId>),
+    /// These tasks are to go on from a copy of its conversation, and have not begun.
+    #[error("forks of the session have not begun")]
+    Forked(Vec<TaskId>),
     /// Its agent did not end in time.
     #[error("the session's agent did not end in time")]
     StillHeld,
@@ -41,7 +44,7 @@ pub enum InterruptFirst {
 
 impl Handle {
     /// Ends a session: its agent, its conversation and its place in the list. With [`InterruptFirst::Yes`], its tasks are
-    /// stopped; otherwise a busy session is refused. Its tasks stay readable.
+    /// stopped; otherwise a busy session is refused. One that is to be forked is refused in any case. Its tasks stay readable.
     ///
     /// # Errors
     /// See [`DeleteSessionError`].
@@ -66,7 +69,7 @@ impl Handle {
             match self.deps.store.delete_session(id).await {
                 Ok(deleted) => {
                     // Goes on though the caller leaves: nobody else would clear away.
-                    let clearing = tokio::spawn(clear_away(Arc::clone(agents), id.clone(), deleted));
+                    let clearing = tokio::spawn(clear_away(Arc::clone(agents), deleted));
                     if let Err(error) = clearing.await {
                         tracing::error!(session_id = %id, %error, "what a session left was not cleared away");
                     }
@@ -83,6 +86,7 @@ impl Handle {
                         drop(self.interrupt(&task).await);
                     }
                 }
+                Err(DeleteError::Forked(tasks)) => return Err(DeleteSessionError::Forked(tasks)),
                 // A release wakes the queue.
                 Err(DeleteError::Held) => drop(queue.changed().await),
             }
@@ -91,8 +95,8 @@ impl Handle {
 }
 
 /// Ends the agent of a session that is no more, and removes its conversation.
-async fn clear_away(agents: Arc<Agents>, session: SessionId, deleted: DeletedSession) {
-    agents.hibernate(&session).await;
+pub(crate) async fn clear_away(agents: Arc<Agents>, deleted: DeletedSession) {
+    agents.hibernate(&deleted.id).await;
     if let Some(conversation) = deleted.conversation {
         agents.launcher().forget(&deleted.principal, conversation).await;
     }

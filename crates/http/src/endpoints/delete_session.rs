@@ -6,6 +6,7 @@ use api::{Code, Deleted};
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
+use domain::TaskId;
 use engine::{DeleteSessionError, InterruptFirst};
 use serde::Deserialize;
 
@@ -29,14 +30,20 @@ pub(crate) async fn handle(
         Some("true" | "1") => InterruptFirst::Yes,
         Some(_) => return Err(crate::submission::invalid("?force", "must be true or false")),
     };
+    let names = |tasks: &[TaskId]| tasks.iter().map(TaskId::as_str).collect::<Vec<_>>().join(", ");
     let conflict = |detail: String| Refusal::new(StatusCode::CONFLICT, Code::SessionBusy, detail);
     match state.engine.delete_session(&session, interrupt_first).await {
         Ok(()) => Ok(Json(Deleted { message: format!("Session {session} deleted") })),
         Err(DeleteSessionError::Unknown) => Err(Refusal::session_not_found(&id)),
         Err(DeleteSessionError::Busy(tasks)) => {
-            let tasks: Vec<_> = tasks.iter().map(ToString::to_string).collect();
-            let tasks = tasks.join(", ");
+            let tasks = names(&tasks);
             Err(conflict(format!("the session is busy with {tasks}: wait, or delete it with ?force=true")))
+        }
+        Err(DeleteSessionError::Forked(tasks)) => {
+            let tasks = names(&tasks);
+            Err(conflict(format!(
+                "the session is to be forked by {tasks}: wait until they run, or interrupt them"
+            )))
         }
         Err(DeleteSessionError::StillHeld) => {
             Err(conflict("the session's agent has not ended yet: try again".to_owned()))

@@ -9,6 +9,14 @@ use store::conformance::{finish, submit_and_claim};
 use super::*;
 use crate::{BackupError, BackupReport, Overwrite, backup, restore};
 
+fn put_back(copy: &Path, to: &Path, overwrite: Overwrite) -> Result<BackupReport, BackupError> {
+    restore(copy, to, overwrite, || {
+        assert!(matches!(open(to), Err(OpenError::InUse { .. })), "no server can use it meanwhile");
+        Ok::<_, BackupError>(())
+    })
+    .map(|(report, ())| report)
+}
+
 /// Commits all the time until it is told to stop; `done` is the number of the last task that has ended.
 async fn keep_committing(store: Arc<SqliteStore>, done: Arc<AtomicU64>, stop: Arc<AtomicBool>) {
     for number in 1.. {
@@ -50,7 +58,7 @@ async fn check_copy(place: &Place, copy: u64, least: u64) {
     let (from, to) = (place.path(&format!("copy-{copy}.db")), place.path(&format!("restored-{copy}.db")));
     assert_eq!(std::fs::metadata(&from).expect("there").permissions().mode() & 0o777, 0o600);
     assert!(!place.path(&format!("copy-{copy}.db-wal")).exists(), "it is one file");
-    let report = restore(&from, &to, Overwrite::Refuse).expect("restored");
+    let report = put_back(&from, &to, Overwrite::Refuse).expect("restored");
     assert_eq!(report.bytes, std::fs::metadata(&to).expect("there").len());
     let store = open(&to).expect("opens");
     for number in 1..=report.tasks {
@@ -77,14 +85,14 @@ async fn an_existing_file_is_not_overwritten_unless_asked() {
     assert!(matches!(backup(&place.database(), &copy), Err(BackupError::Exists { path }) if path == copy));
     submit_and_claim(&store, "new").await;
 
-    let in_use = restore(&copy, &place.database(), Overwrite::Replace);
+    let in_use = put_back(&copy, &place.database(), Overwrite::Replace);
     assert!(matches!(in_use, Err(BackupError::Database(OpenError::InUse { .. }))), "{in_use:?}");
     drop(store);
-    let there = restore(&copy, &place.database(), Overwrite::Refuse);
+    let there = put_back(&copy, &place.database(), Overwrite::Refuse);
     assert!(matches!(&there, Err(BackupError::Exists { path }) if *path == place.database()), "{there:?}");
     // As a killed server leaves it: a log that must not be taken for the copy's.
     std::fs::write(place.path("store.db-wal"), "not of the copy").expect("written");
-    assert_eq!(restore(&copy, &place.database(), Overwrite::Replace).expect("restored"), report);
+    assert_eq!(put_back(&copy, &place.database(), Overwrite::Replace).expect("restored"), report);
     let store = place.open();
     assert!(task(&store, "old").await.is_some() && task(&store, "new").await.is_none());
 }
@@ -111,7 +119,7 @@ async fn what_is_damaged_is_neither_copied_nor_restored() {
     std::fs::write(place.database(), &content).expect("written");
     let copied = backup(&place.database(), &place.path("copy.db"));
     assert!(matches!(copied, Err(BackupError::Database(OpenError::Corrupt { .. }))), "{copied:?}");
-    let restored = restore(&place.database(), &place.path("restored.db"), Overwrite::Refuse);
+    let restored = put_back(&place.database(), &place.path("restored.db"), Overwrite::Refuse);
     assert!(matches!(restored, Err(BackupError::Database(OpenError::Corrupt { .. }))), "{restored:?}");
     let mut left: Vec<_> = std::fs::read_dir(place.folder.path())
         .expect("there")

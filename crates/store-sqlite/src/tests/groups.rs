@@ -8,6 +8,8 @@ use domain::TaskSpec;
 use store::conformance::{FailurePoint, NOW, append, claim, id, session, spec, submit, submit_and_claim};
 use store::{Claimed, CommitError, Counts, FeedFilter, Store, StoreError, SubmitError};
 
+use crate::inbox::closed;
+
 use super::*;
 
 /// Holds the writer up until the sender is used or dropped: what is asked for meanwhile becomes one group.
@@ -200,4 +202,23 @@ async fn what_was_asked_for_before_the_close_is_done_and_what_comes_later_is_ref
     assert_eq!(store.submit(submit(spec("u"))).await, Err(SubmitError::Store(closed.clone())));
     assert_eq!((store.counts().await, store.task(&id("t")).await), (Err(closed.clone()), Err(closed)));
     assert_eq!(place.open().open_tasks().await, Ok(vec![id("t")]), "its lock was given back");
+}
+
+#[tokio::test]
+async fn a_writer_that_panics_is_told_and_nothing_that_it_kept_is_lost() {
+    let place = Place::new();
+    let store = place.open();
+    store.submit(submit(spec("kept"))).await.expect("admitted");
+    let panic = async {
+        store.inbox.ask(Box::new(|_| unreachable!("a test lets the writer panic"))).expect("open");
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        biased;
+        () = store.ended() => {}
+        () = panic => {}
+    }
+    assert_eq!(store.claim(1, NOW).await.map(|_| ()), Err(closed()));
+    store.close();
+    assert_eq!(place.open().open_tasks().await, Ok(vec![id("kept")]));
 }

@@ -1,13 +1,14 @@
 //! Retention.
 
 use super::*;
-use crate::{Dropped, Retention};
+use crate::{Append, DeleteError, DeletedSession, Dropped, Retention};
 
 pub(super) async fn run<B: Backend>(new: &impl AsyncFn() -> B) {
     what_is_beyond_the_retention_goes_oldest_first_and_nothing_that_is_open(&*new().await.store()).await;
     a_dropped_task_leaves_nothing_and_numbers_go_on(new().await).await;
     what_a_waiting_task_depends_on_stays(&*new().await.store()).await;
     what_dooms_a_task_stays_until_that_has_ended(new().await).await;
+    what_is_to_be_forked_stays(&*new().await.store()).await;
 }
 
 async fn there(store: &dyn Store, tasks: &[&str]) -> Vec<bool> {
@@ -36,6 +37,10 @@ async fn what_is_beyond_the_retention_goes_oldest_first_and_nothing_that_is_open
     assert_eq!(drop(Retention { max_age, ..Retention::ALL }, after(10)).await, 0);
     assert_eq!(drop(Retention { max_age, ..Retention::ALL }, after(11)).await, 1);
     assert_eq!(there(store, &["running", "c"]).await, [true, false]);
+    finish(store, &submit_and_claim(store, "d").await, 1).await;
+    let young = Retention { min_age: Duration::from_millis(10), max_tasks: 0, ..Retention::ALL };
+    assert_eq!(drop(young, after(9)).await, 0, "its readers are still at it");
+    assert_eq!(drop(young, after(10)).await, 1);
     store.append(append(&running, 1..=1)).await.expect("it goes on");
 }
 
@@ -48,7 +53,9 @@ async fn a_dropped_task_leaves_nothing_and_numbers_go_on<B: Backend>(mut backend
     let before = *store.watch_feed().borrow();
     let nothing = Retention { max_tasks: 0, ..Retention::ALL };
     let dropped = store.drop_beyond(&nothing, NOW, 10).await.expect("available");
-    assert_eq!(dropped, Dropped { tasks: 1, conversations: vec![(Principal::default(), kept)] });
+    let id_of = claimed.task.session_id.clone();
+    let session = DeletedSession { id: id_of, principal: Principal::default(), conversation: Some(kept) };
+    assert_eq!(dropped, Dropped { tasks: 1, sessions: vec![session] });
     assert_eq!((store.sessions().await, store.read(&id("a"), 0).await), (Ok(vec![]), Ok(None)));
     drop(store);
     backend.reopen().await;
@@ -89,4 +96,24 @@ async fn what_dooms_a_task_stays_until_that_has_ended<B: Backend>(mut backend: B
     store.finish(finish_with(id("waits"), None, 1, Ending::Failed)).await.expect("ended");
     store.drop_beyond(&nothing, NOW, 10).await.expect("available");
     assert_eq!(there(&*store, &["first", "waits"]).await, [false, false]);
+}
+
+async fn what_is_to_be_forked_stays(store: &dyn Store) {
+    let origin = submit_and_claim(store, "origin").await;
+    store
+        .finish(finish_with(id("origin"), Some(origin.token), 1, Ending::Completed))
+        .await
+        .expect("finished");
+    store.release(release(&origin, Some(conversation()))).await.expect("released");
+    let fork = SessionChoice::Fork(origin.task.session_id.clone());
+    store.submit(submit(TaskSpec { session: fork, ..spec("fork") })).await.expect("admitted");
+    let forked = Err(DeleteError::Forked(vec![id("fork")]));
+    assert_eq!(store.delete_session(&origin.task.session_id).await, forked);
+    let nothing = Retention { max_tasks: 0, ..Retention::ALL };
+    assert_eq!(store.drop_beyond(&nothing, NOW, 10).await, Ok(Dropped::default()));
+    let fork = claim(store, NOW).await;
+    let copy = conversation();
+    store.append(Append { conversation: Some(copy), ..append(&fork, 1..=1) }).await.expect("written");
+    finish(store, &fork, 2).await;
+    assert_eq!(store.drop_beyond(&nothing, NOW, 10).await.expect("available").tasks, 2);
 }

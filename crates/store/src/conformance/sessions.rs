@@ -105,7 +105,8 @@ async fn a_busy_session_is_not_deleted(store: &dyn Store) {
     assert_eq!(store.delete_session(&session).await, Err(DeleteError::Held));
     let kept = conversation();
     store.release(release(&claimed, Some(kept))).await.expect("released");
-    let deleted = DeletedSession { principal: Principal::default(), conversation: Some(kept) };
+    let deleted =
+        DeletedSession { id: session.clone(), principal: Principal::default(), conversation: Some(kept) };
     assert_eq!(store.delete_session(&session).await, Ok(deleted));
     assert_eq!(store.delete_session(&session).await, Err(DeleteError::Unknown));
     assert_eq!((store.sessions().await, store.session(&session).await), (Ok(vec![]), Ok(None)));

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use domain::{SessionId, Timestamp};
 
-use super::Core;
+use super::{Core, deleted};
 use crate::tables::Tables;
 use crate::{Dropped, Retention, StoreError};
 
@@ -29,10 +29,11 @@ impl<T: Tables> Core<T> {
             let too_old = retention.max_age.is_some_and(|age| now.since(task.ended_at) > age);
             // The newest is kept even when it alone is too large: its submitter has yet to read it.
             let too_much = tasks > retention.max_tasks || (bytes > retention.max_bytes && tasks > 1);
-            if !too_old && !too_much {
+            let too_young = now.since(task.ended_at) < retention.min_age;
+            if too_young || (!too_old && !too_much) {
                 break;
             }
-            if self.queue.is_needed(&task.id) {
+            if self.queue.is_needed(&task.id) || self.is_to_be_forked(&task.session)? {
                 continue;
             }
             self.tables.drop_task(&task, self.counters)?;
@@ -47,13 +48,22 @@ impl<T: Tables> Core<T> {
         Ok(dropped)
     }
 
+    /// Whether a waiting task is to go on from a copy of a session's conversation.
+    fn is_to_be_forked(&mut self, id: &SessionId) -> Result<bool, StoreError> {
+        let conversation = match self.sessions.get(id) {
+            Some(open) => open.row.conversation,
+            None => self.tables.session(id)?.and_then(|row| row.conversation),
+        };
+        Ok(conversation.is_some_and(|conversation| !self.forks_of(conversation).is_empty()))
+    }
+
     fn drop_empty_session(&mut self, id: &SessionId, dropped: &mut Dropped) -> Result<(), StoreError> {
         if self.sessions.contains_key(id) || self.tables.last_task(id)?.is_some() {
             return Ok(());
         }
         let Some(row) = self.tables.session(id)? else { return Ok(()) };
         self.tables.delete_session(id)?;
-        dropped.conversations.extend(row.conversation.map(|conversation| (row.principal, conversation)));
+        dropped.sessions.push(deleted(row));
         Ok(())
     }
 }
