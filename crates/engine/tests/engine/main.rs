@@ -13,7 +13,7 @@ use domain::{
 use engine::{Engine, Handle, InterruptFirst, Settings};
 use scripted::{Behaviour, ScriptedLauncher};
 use serde_json::{Value, json};
-use store::MemoryStore;
+use store::{MemoryStore, Retention};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -205,4 +205,16 @@ async fn a_task_that_was_promised_an_agent_gets_another_when_that_is_taken() {
     assert!(launcher.most_alive() <= 2);
     engine.shut_down(CancellationToken::new()).await;
     assert_eq!(launcher.alive(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_idle_agent_of_a_session_that_is_no_longer_kept_ends_before_its_conversation_is_forgotten() {
+    let retention = Retention { max_tasks: 0, ..Retention::ALL };
+    let (engine, handle, launcher) =
+        start(Settings { idle_timeout: 24 * HOUR, retention, ..settings(1) }).await;
+    handle.submit(spec("t", Behaviour::Completes)).await.expect("admitted");
+    follow(&handle, "t").await;
+    assert_eq!(launcher.forgotten().await, 0);
+    assert_eq!((launcher.launched(), launcher.forced()), (1, 0));
+    engine.shut_down(CancellationToken::new()).await;
 }

@@ -10,7 +10,7 @@ use agent::{
 };
 use async_trait::async_trait;
 use domain::{ConversationId, Principal};
-use tokio::sync::{Mutex, Notify};
+use tokio::sync::{Mutex, Notify, watch};
 use uuid::Uuid;
 
 /// What an agent does.
@@ -46,6 +46,8 @@ struct Counts {
     forced: AtomicUsize,
     prompted: Notify,
     openings: std::sync::Mutex<Vec<Opening>>,
+    /// How many lived whenever a conversation was forgotten.
+    forgotten: watch::Sender<Vec<usize>>,
 }
 
 /// Starts scripted agents, and counts them.
@@ -74,6 +76,13 @@ impl ScriptedLauncher {
     /// The conversations that agents were started for.
     pub(crate) fn openings(&self) -> Vec<Opening> {
         self.counts.openings.lock().expect("not poisoned").clone()
+    }
+
+    /// How many agents lived when the first conversation was forgotten, as soon as one is.
+    pub(crate) async fn forgotten(&self) -> usize {
+        let mut forgotten = self.counts.forgotten.subscribe();
+        let forgotten = forgotten.wait_for(|forgotten| !forgotten.is_empty()).await.expect("ours");
+        forgotten[0]
     }
 
     /// Waits until an agent has its prompt.
@@ -203,5 +212,8 @@ impl Launcher for ScriptedLauncher {
         true
     }
 
-    async fn forget(&self, _: &Principal, _: ConversationId) {}
+    async fn forget(&self, _: &Principal, _: ConversationId) {
+        let alive = self.alive();
+        self.counts.forgotten.send_modify(|forgotten| forgotten.push(alive));
+    }
 }
