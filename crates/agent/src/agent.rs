@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use domain::{ConversationId, PermissionMode, Principal};
+use domain::{Answered, ConversationId, PermissionMode, Principal};
 use process::{RungReport, Vitals};
 use uuid::Uuid;
 
@@ -44,6 +44,8 @@ pub struct AgentSpec {
     pub allowed_tools: Vec<String>,
     /// What happens with the rest.
     pub permission_mode: PermissionMode,
+    /// What becomes of calls that neither allows.
+    pub asking: Asking,
     /// Most model answers in a turn.
     pub max_turns: Option<u32>,
     /// Most that this agent may cost, in US dollars; what earlier agents of the conversation cost does not count.
@@ -51,6 +53,16 @@ pub struct AgentSpec {
     pub max_budget_usd: Option<f64>,
     /// Model name or alias; `None` for the default.
     pub model: Option<String>,
+}
+
+/// What becomes of tool calls that the options do not allow.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Asking {
+    /// Whether somebody is there to answer: then the turn is ended and an [`AgentEvent::Asked`](crate::AgentEvent::Asked)
+    /// tells of the call. Otherwise it is refused, as are those of sub-agents in any case.
+    pub is_possible: bool,
+    /// The answers so far. A call that one of them is about is decided by it.
+    pub answered: Vec<Answered>,
 }
 
 /// An agent that was started; it is of use once its events say `Ready`.

@@ -4,6 +4,7 @@ mod changes;
 mod driver;
 mod environment;
 mod forget;
+mod input;
 mod launcher;
 mod locate;
 mod permissions;

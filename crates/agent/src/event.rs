@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use domain::{Timestamp, TokenUsage};
+use domain::{InputDigest, Timestamp, TokenUsage};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
@@ -50,6 +50,8 @@ pub enum AgentEvent {
         /// When it takes requests again.
         until: Timestamp,
     },
+    /// A tool call needs a permission that a person is to give. The turn's end follows.
+    Asked(Box<Asked>),
     /// A turn ended.
     TurnEnded(TurnEnd),
     /// The prompt with this id will not be answered.
@@ -58,6 +60,23 @@ pub enum AgentEvent {
     PromptCancelled(Uuid),
     /// Its process is gone. The last event.
     Exited(Exit),
+}
+
+/// A tool call that needs a permission.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    /// The call.
+    pub tool_use_id: String,
+    /// The tool.
+    pub tool: String,
+    /// Its input, as JSON.
+    pub input: Box<RawValue>,
+    /// Of the input.
+    pub digest: InputDigest,
+    /// The call in a line, for people.
+    pub description: Option<String>,
+    /// Why it has to be asked.
+    pub reason: Option<String>,
 }
 
 /// A statement and who made it.

@@ -9,12 +9,21 @@ use claude_protocol::{CanUseTool, HookCallback, OnFailure, PermissionAnswer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use crate::Asked;
+
 /// Decides whether a tool may run. The agent waits for it, and the rest of its output is read meanwhile. Dropped
 /// when the agent no longer needs the answer.
 #[async_trait]
 pub trait PermissionHandler: Send + Sync {
     /// The answer to one question.
     async fn decide(&self, ask: CanUseTool) -> PermissionAnswer;
+
+    /// What the agent's owner is told of a question whose answer ends the turn, because a person is to decide. It is told
+    /// before the answer is given.
+    fn refer(&self, ask: &CanUseTool) -> Option<Box<Asked>> {
+        let _ = ask;
+        None
+    }
 }
 
 #[async_trait]

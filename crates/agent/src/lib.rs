@@ -13,11 +13,12 @@ mod host;
 mod mcp;
 
 pub use agent::{
-    Agent, AgentGone, AgentSpec, LaunchError, Launched, Launcher, Opening, Prepared, StopReceipt, Urgency,
+    Agent, AgentGone, AgentSpec, Asking, LaunchError, Launched, Launcher, Opening, Prepared, StopReceipt,
+    Urgency,
 };
 pub use channel::{EventSender, Events, event_channel};
 pub use claude_protocol as protocol;
-pub use event::{AgentEvent, ApiError, Exit, Said, Statement, TurnEnd, TurnEnding};
+pub use event::{AgentEvent, ApiError, Asked, Exit, Said, Statement, TurnEnd, TurnEnding};
 pub use gateway::{ModelEndpoint, ModelGateway};
 pub use host::{Hook, HookHandler, Host, McpServer, PermissionHandler};
 pub use mcp::RmcpServer;

@@ -183,7 +183,7 @@ pub struct StatusData {
     pub status: TaskStatus,
     /// Number of the attempt at work; 0 before the first.
     pub attempt: u32,
-    /// Why it waits, although it has begun: `rate_limit`, `retry`, `cut_off`.
+    /// Why it waits, although it has begun: `rate_limit`, `retry`, `cut_off`, `answer`.
     pub waits_for: Option<&'static str>,
     /// When it goes on.
     pub resumes_at: Option<Timestamp>,

@@ -5,6 +5,7 @@
 
 mod event;
 mod problem;
+mod question;
 mod request;
 mod session;
 mod task;
@@ -14,6 +15,7 @@ pub use event::{
     ToolResultData, ToolUseData, encode, kind_of, status_notice, transient_error,
 };
 pub use problem::{Code, Fault, PROBLEM_CONTENT_TYPE, Problem};
+pub use question::QuestionBody;
 pub use request::{OptionsRequest, RetryRequest, SessionRequest, TaskRequest};
 pub use session::{Deleted, Health, HealthStatus, Ready, SessionInfo, SessionList};
 pub use task::{

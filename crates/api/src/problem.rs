@@ -23,6 +23,10 @@ pub enum Code {
     TaskIdTaken,
     /// The task has already ended.
     TaskFinished,
+    /// The task does not wait for the answer to such a question.
+    QuestionNotFound,
+    /// The question has another answer already.
+    AlreadyAnswered,
     /// A task runs in the session.
     SessionBusy,
     /// The session belongs to another workspace.

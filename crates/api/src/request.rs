@@ -3,7 +3,7 @@
 //! The digest of a request is made from its JSON here. Fields that were added later are left out of it when a request
 //! does not have them, so that such a request keeps its digest.
 
-use domain::{OnRestart, OnStall, PermissionMode, TaskId, Timestamp, WhenBusy};
+use domain::{OnQuestion, OnRestart, OnStall, PermissionMode, TaskId, Timestamp, WhenBusy};
 use serde::Serialize;
 
 /// A submission.
@@ -63,6 +63,12 @@ pub struct OptionsRequest {
     /// What is done when its agent makes no progress: `report`, `fail` or `resume`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub on_stall: Option<OnStall>,
+    /// What becomes of a tool call that is not allowed: `refuse`, or `ask`: then the task waits for an answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub on_question: Option<OnQuestion>,
+    /// How long a question waits for its answer, in seconds; then it is refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub answer_within: Option<u64>,
 }
 
 /// `session` of a task.

@@ -3,6 +3,8 @@
 use domain::{Outcome, Priority, Progress, SessionId, TaskId, TaskStatus, Timestamp};
 use serde::Serialize;
 
+use crate::QuestionBody;
+
 /// Answer to a submission.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TaskResponse {
@@ -84,7 +86,7 @@ impl From<&Outcome> for ResultBody {
 }
 
 /// Answer to `GET /api/v1/tasks/{task_id}` and `GET /api/v1/tasks/{task_id}/result`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub struct TaskStatusResponse {
     /// The task.
     pub task_id: TaskId,
@@ -110,6 +112,8 @@ pub struct TaskStatusResponse {
     pub estimated_start_at: Option<Timestamp>,
     /// Why it waits, although it has begun; null otherwise.
     pub waiting: Option<WaitingBody>,
+    /// What it waits for the answer to; null otherwise.
+    pub question: Option<QuestionBody>,
     /// The tasks that have to complete first.
     pub depends_on: Vec<TaskId>,
 }
@@ -124,6 +128,8 @@ pub enum WaitingReason {
     Retry,
     /// The attempt was cut off: the server stopped, or the agent made no progress.
     CutOff,
+    /// The agent has asked something that a person is to answer.
+    Answer,
 }
 
 /// A task that has begun and waits.

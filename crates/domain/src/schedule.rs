@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{TaskId, Timestamp};
+use crate::{OnQuestion, TaskId, Timestamp};
 
 /// How urgent a task is: a task of a higher one goes first, whoever waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
@@ -89,6 +89,16 @@ pub struct Policy {
     pub on_stall: OnStall,
     /// How long background tasks may go on after the turn that began them.
     pub background: Duration,
+    /// When the agent needs a permission that the options do not give.
+    #[serde(default)]
+    pub on_question: OnQuestion,
+    /// How long a question waits for its answer; then it is refused.
+    #[serde(default = "a_day")]
+    pub answer_within: Duration,
+}
+
+const fn a_day() -> Duration {
+    Duration::from_secs(24 * 3600)
 }
 
 impl Default for Policy {
@@ -99,6 +109,8 @@ impl Default for Policy {
             on_stall: OnStall::default(),
             // As long as the CLI itself waits for background tasks when its input ends.
             background: Duration::from_secs(600),
+            on_question: OnQuestion::default(),
+            answer_within: a_day(),
         }
     }
 }

@@ -5,10 +5,10 @@ mod sessions;
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::{SessionId, TaskId, TaskSpec, TaskStatus, Timestamp};
+use domain::{Answer, QuestionId, SessionId, TaskId, TaskSpec, TaskStatus, Timestamp};
 use store::{
-    CommitError, Counts, Doom, Doomed, FeedFilter, InterruptError, Interrupted, SessionRecord, StoreError,
-    Submit, SubmitError, Submitted, TaskRecord,
+    AnswerError, CommitError, Counts, Doom, Doomed, FeedFilter, InterruptError, Interrupted, SessionRecord,
+    StoreError, Submit, SubmitError, Submitted, TaskRecord,
 };
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -183,6 +183,22 @@ impl Handle {
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    /// Answers a question that a task waits for: it goes on as soon as there is an agent. The same answer may be given again.
+    ///
+    /// # Errors
+    /// See [`AnswerError`].
+    pub async fn answer(
+        &self,
+        id: &TaskId,
+        question: QuestionId,
+        answer: Answer,
+    ) -> Result<TaskView, AnswerError> {
+        let record = self.deps.store.answer(id, question, answer, self.deps.clock.now()).await?;
+        tracing::info!(task_id = %id, %question, "a question was answered");
+        let queued = self.queued(&record).await?;
+        Ok(TaskView { record, queued })
     }
 
     async fn wait_for_end(&self, id: &TaskId) -> Result<TaskStatus, InterruptError> {

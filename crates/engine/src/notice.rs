@@ -11,6 +11,7 @@ pub fn status_notice(task: &TaskRecord, now: Timestamp) -> Bytes {
         WaitReason::RateLimit => "rate_limit",
         WaitReason::Retry => "retry",
         WaitReason::CutOff => "cut_off",
+        WaitReason::Answer => "answer",
     });
     let data = StatusData {
         status: task.status,

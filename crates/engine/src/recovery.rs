@@ -40,7 +40,7 @@ async fn recover_task(deps: &Deps, claimed: &Claimed) -> Result<(), CommitError>
         && task.attempt < MOST_ATTEMPTS;
     if resumes {
         let waiting = Waiting { reason: WaitReason::CutOff, until: deps.clock.now() };
-        return log.put_back(waiting, false, task.progress, task.cost_usd).await;
+        return log.put_back(waiting, false, None, task.progress, task.cost_usd).await;
     }
     let reason = if task.interrupt_requested_at.is_some() {
         "interrupted by request"

@@ -1,6 +1,6 @@
 //! What endpoints tell of tasks and sessions.
 
-use api::{SessionInfo, TaskStatusResponse, WaitingBody, WaitingReason};
+use api::{QuestionBody, SessionInfo, TaskStatusResponse, WaitingBody, WaitingReason};
 use domain::Timestamp;
 use engine::{Queued, TaskView};
 use store::{SessionRecord, WaitReason, Waiting};
@@ -22,6 +22,10 @@ pub(crate) fn status(view: TaskView) -> TaskStatusResponse {
         queue_position,
         estimated_start_at,
         waiting: task.waiting.map(waiting),
+        question: task.waiting.and_then(|waiting| {
+            let question = task.questions.open.as_deref()?;
+            Some(QuestionBody::new(question, waiting.until))
+        }),
         depends_on: task.spec.schedule.depends_on.clone(),
     }
 }
@@ -36,6 +40,7 @@ fn waiting(waiting: Waiting) -> WaitingBody {
         WaitReason::RateLimit => WaitingReason::RateLimit,
         WaitReason::Retry => WaitingReason::Retry,
         WaitReason::CutOff => WaitingReason::CutOff,
+        WaitReason::Answer => WaitingReason::Answer,
     };
     WaitingBody { reason, until: waiting.until }
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod all_events;
 pub(crate) mod all_socket;
+pub(crate) mod answer_question;
 pub(crate) mod delete_session;
 pub(crate) mod get_session;
 pub(crate) mod get_task;

@@ -11,8 +11,8 @@ use axum::routing::{get, post};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::endpoints::{
-    all_events, all_socket, delete_session, get_session, get_task, health, interrupt_task, list_sessions,
-    ready, submit_task, task_events, task_result, task_socket,
+    all_events, all_socket, answer_question, delete_session, get_session, get_task, health, interrupt_task,
+    list_sessions, ready, submit_task, task_events, task_result, task_socket,
 };
 use crate::refusal::Refusal;
 use crate::state::AppState;
@@ -23,6 +23,7 @@ pub fn router(state: Arc<AppState>) -> Router {
     let guarded = Router::new()
         .route("/api/v1/tasks", post(submit_task::handle))
         .route("/api/v1/tasks/{task_id}", get(get_task::handle))
+        .route("/api/v1/tasks/{task_id}/answers", post(answer_question::handle))
         .route("/api/v1/tasks/{task_id}/events", get(task_events::handle))
         .route("/api/v1/tasks/{task_id}/interrupt", post(interrupt_task::handle))
         .route("/api/v1/tasks/{task_id}/result", get(task_result::handle))

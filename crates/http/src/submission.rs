@@ -1,5 +1,6 @@
 //! From a request's bytes to a task that the engine can admit.
 
+mod answer;
 mod body;
 mod fields;
 mod read;
@@ -15,6 +16,7 @@ use domain::{
 };
 use sha2::{Digest, Sha256};
 
+pub(crate) use answer::{AnswerRequest, answer_request};
 pub(crate) use body::bytes;
 pub(crate) use read::task_request;
 pub use workspace::WorkspaceRoots;
@@ -104,7 +106,7 @@ fn options(request: OptionsRequest, defaults: &TaskDefaults) -> TaskOptions {
 }
 
 fn policy(request: &TaskRequest, defaults: &TaskDefaults) -> Policy {
-    let Policy { retry, on_restart, on_stall, background } = defaults.policy;
+    let Policy { retry, on_restart, on_stall, background, on_question, answer_within } = defaults.policy;
     Policy {
         retry: Retry {
             max_attempts: request.retry.max_attempts.unwrap_or(retry.max_attempts),
@@ -113,6 +115,8 @@ fn policy(request: &TaskRequest, defaults: &TaskDefaults) -> Policy {
         on_restart: request.options.on_restart.unwrap_or(on_restart),
         on_stall: request.options.on_stall.unwrap_or(on_stall),
         background: request.options.background_timeout.map_or(background, Duration::from_secs),
+        on_question: request.options.on_question.unwrap_or(on_question),
+        answer_within: request.options.answer_within.map_or(answer_within, Duration::from_secs),
     }
 }
 

@@ -45,4 +45,4 @@ macro_rules! refusals {
     };
 }
 
-refusals!(SubmitError, CommitError, InterruptError, DeleteError);
+refusals!(SubmitError, CommitError, InterruptError, DeleteError, AnswerError);

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use domain::{
-    ConversationId, IdError, LeaseToken, Principal, Progress, SessionId, TaskStatus, Timestamp, TokenUsage,
+    ConversationId, IdError, LeaseToken, Principal, Progress, Questions, SessionId, TaskStatus, Timestamp,
+    TokenUsage,
 };
 use rusqlite::Row;
 use rusqlite::types::FromSql;
@@ -20,7 +21,7 @@ macro_rules! task_query {
             "SELECT t.number, s.spec, t.session, t.status, t.attempt, t.failures, t.waiting, t.waiting_until, ",
             "t.token, t.conversation, t.turns, t.tokens_input, t.tokens_output, t.tokens_cache_read, ",
             "t.tokens_cache_creation, t.files_modified, t.elapsed_ms, t.cost_usd, t.outcome, t.created_at, ",
-            "t.started_at, t.updated_at, t.tail, t.interrupt_requested_at, t.bytes FROM ",
+            "t.started_at, t.updated_at, t.tail, t.interrupt_requested_at, t.bytes, t.questions FROM ",
             $rest
         )
     };
@@ -121,7 +122,7 @@ impl<'a, 'b> Columns<'a, 'b> {
     fn waiting(&mut self) -> Result<Option<Waiting>, Fault> {
         let (reason, until) = (self.value::<Option<String>>()?, self.time_if_any()?);
         let (Some(text), Some(until)) = (reason, until) else { return Ok(None) };
-        let reasons = [WaitReason::RateLimit, WaitReason::Retry, WaitReason::CutOff];
+        let reasons = [WaitReason::RateLimit, WaitReason::Retry, WaitReason::CutOff, WaitReason::Answer];
         let reason = reasons.into_iter().find(|reason| reason_text(*reason) == text);
         let reason = reason.ok_or_else(|| Fault::Content(format!("{text:?} is no reason to wait")))?;
         Ok(Some(Waiting { reason, until }))
@@ -149,6 +150,7 @@ pub(crate) fn reason_text(reason: WaitReason) -> &'static str {
         WaitReason::RateLimit => "rate_limit",
         WaitReason::Retry => "retry",
         WaitReason::CutOff => "cut_off",
+        WaitReason::Answer => "answer",
     }
 }
 
@@ -177,13 +179,14 @@ pub(crate) fn task_row(row: &Row<'_>) -> Result<TaskRow, Fault> {
     let (waiting, token, conversation) = (columns.waiting()?, columns.token()?, columns.conversation()?);
     let (progress, cost_usd) = (columns.progress()?, columns.value()?);
     let outcome: Option<String> = columns.value()?;
-    let record = TaskRecord {
+    let mut record = TaskRecord {
         spec: Arc::new(spec),
         session_id,
         status,
         attempt,
         failures,
         waiting,
+        questions: Questions::default(),
         conversation,
         progress,
         cost_usd,
@@ -194,7 +197,11 @@ pub(crate) fn task_row(row: &Row<'_>) -> Result<TaskRow, Fault> {
         tail: columns.unsigned()?,
         interrupt_requested_at: columns.time_if_any()?,
     };
-    Ok(TaskRow { number, record, token, bytes: columns.unsigned()? })
+    let bytes = columns.unsigned()?;
+    if let Some(questions) = columns.bytes_if_any()? {
+        record.questions = serde_json::from_slice(questions)?;
+    }
+    Ok(TaskRow { number, record, token, bytes })
 }
 
 /// Reads a row of [`session_query`].

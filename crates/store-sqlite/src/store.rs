@@ -5,11 +5,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use async_trait::async_trait;
-use domain::{SessionId, TaskId, Timestamp};
+use domain::{Answer, QuestionId, SessionId, TaskId, Timestamp};
 use store::{
-    Append, Claim, Claimed, CommitError, Core, CoreSettings, Counts, DeleteError, DeletedSession, Doomed,
-    Dropped, FeedFilter, FeedPage, Finish, InterruptError, Interrupted, LogPage, PutBack, Release, Retention,
-    SessionRecord, Signal, Store, StoreError, Submit, SubmitError, Submitted, TaskRecord, settled,
+    AnswerError, Append, Claim, Claimed, CommitError, Core, CoreSettings, Counts, DeleteError,
+    DeletedSession, Doomed, Dropped, FeedFilter, FeedPage, Finish, InterruptError, Interrupted, LogPage,
+    PutBack, Release, Retention, SessionRecord, Signal, Store, StoreError, Submit, SubmitError, Submitted,
+    TaskRecord, settled,
 };
 use tokio::sync::{oneshot, watch};
 
@@ -213,6 +214,17 @@ impl Store for SqliteStore {
     async fn request_interrupt(&self, task: &TaskId, now: Timestamp) -> Result<Interrupted, InterruptError> {
         let task = task.clone();
         self.command(0, move |core| core.request_interrupt(&task, now)).await
+    }
+
+    async fn answer(
+        &self,
+        task: &TaskId,
+        question: QuestionId,
+        answer: Answer,
+        now: Timestamp,
+    ) -> Result<TaskRecord, AnswerError> {
+        let task = task.clone();
+        self.command(0, move |core| core.answer(&task, question, answer.clone(), now)).await
     }
 
     async fn delete_session(&self, session: &SessionId) -> Result<DeletedSession, DeleteError> {

@@ -123,11 +123,13 @@ impl SqliteTables {
 
     fn update(&mut self, row: &TaskRow) -> Result<(), Fault> {
         let (record, progress) = (&row.record, &row.record.progress);
+        let questions =
+            (!record.questions.is_empty()).then(|| serde_json::to_string(&record.questions)).transpose()?;
         let changed = self.run(
             "UPDATE tasks SET status = ?2, attempt = ?3, failures = ?4, waiting = ?5, waiting_until = ?6, token = ?7, \
              conversation = ?8, turns = ?9, tokens_input = ?10, tokens_output = ?11, tokens_cache_read = ?12, \
              tokens_cache_creation = ?13, files_modified = ?14, elapsed_ms = ?15, cost_usd = ?16, started_at = ?17, \
-             updated_at = ?18, interrupt_requested_at = ?19, tail = ?20, bytes = ?21 WHERE number = ?1",
+             updated_at = ?18, interrupt_requested_at = ?19, tail = ?20, bytes = ?21, questions = ?22 WHERE number = ?1",
             params![
                 signed(row.number),
                 record.status.as_str(),
@@ -150,6 +152,7 @@ impl SqliteTables {
                 record.interrupt_requested_at.map(|time| time.millis()),
                 signed(record.tail),
                 signed(row.bytes),
+                questions,
             ],
         )?;
         if changed == 0 {

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use domain::{
-    ConversationId, LeaseToken, Outcome, Progress, SessionId, TaskId, TaskSpec, TaskStatus, Timestamp,
+    ConversationId, LeaseToken, Outcome, Progress, Question, SessionId, TaskId, TaskSpec, TaskStatus,
+    Timestamp,
 };
 
 use crate::{EventBatch, TaskRecord, Waiting};
@@ -101,6 +102,28 @@ pub struct PutBack {
     pub waiting: Waiting,
     /// Whether the attempt counts as failed.
     pub failed: bool,
+    /// What it waits for the answer to.
+    pub question: Option<Question>,
+}
+
+/// Why an answer was not taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AnswerError {
+    /// There is no such task.
+    #[error("there is no such task")]
+    UnknownTask,
+    /// The task has asked no such question.
+    #[error("the task has asked no such question")]
+    UnknownQuestion,
+    /// The question has another answer already.
+    #[error("the question has another answer already")]
+    AlreadyAnswered,
+    /// The task has ended.
+    #[error("the task has already ended")]
+    Ended(TaskStatus),
+    /// The storage failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
 /// Why events were refused. Nothing was written.

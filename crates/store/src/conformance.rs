@@ -141,7 +141,12 @@ fn finish_with(task: TaskId, token: Option<LeaseToken>, seq: u64, ending: Ending
 }
 
 fn put_back(claimed: &Claimed, seq: u64, reason: WaitReason, until: Timestamp) -> PutBack {
-    PutBack { append: append(claimed, seq..=seq), waiting: Waiting { reason, until }, failed: false }
+    PutBack {
+        append: append(claimed, seq..=seq),
+        waiting: Waiting { reason, until },
+        failed: false,
+        question: None,
+    }
 }
 
 /// A ticket that was not used before.

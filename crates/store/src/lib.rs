@@ -23,8 +23,8 @@ mod tables;
 
 pub use batch::{BatchBuilder, EncodedEvent, EventBatch};
 pub use command::{
-    Append, CommitError, DeleteError, Finish, InterruptError, Interrupted, PutBack, Release, StoreError,
-    Submit, SubmitError,
+    AnswerError, Append, CommitError, DeleteError, Finish, InterruptError, Interrupted, PutBack, Release,
+    StoreError, Submit, SubmitError,
 };
 pub use core::{Core, CoreSettings, News, Notice, TaskNews};
 pub use feed::FeedBuilder;

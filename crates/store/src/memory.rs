@@ -5,7 +5,7 @@ mod tables;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use domain::{SessionId, TaskId, Timestamp};
+use domain::{Answer, QuestionId, SessionId, TaskId, Timestamp};
 use tokio::sync::watch;
 
 use self::tables::MemoryTables;
@@ -15,9 +15,9 @@ use crate::core::{Core, CoreSettings};
 use crate::live::{Live, page, settled};
 use crate::tables::{Counters, Tables};
 use crate::{
-    Append, Claim, Claimed, CommitError, Counts, DeleteError, DeletedSession, Doomed, Dropped, FeedFilter,
-    FeedPage, Finish, InterruptError, Interrupted, LogPage, PutBack, Release, Retention, SessionRecord,
-    Signal, Store, StoreError, Submit, SubmitError, Submitted, TaskRecord,
+    AnswerError, Append, Claim, Claimed, CommitError, Counts, DeleteError, DeletedSession, Doomed, Dropped,
+    FeedFilter, FeedPage, Finish, InterruptError, Interrupted, LogPage, PutBack, Release, Retention,
+    SessionRecord, Signal, Store, StoreError, Submit, SubmitError, Submitted, TaskRecord,
 };
 
 /// Beyond this, the oldest ended tasks are dropped at once: memory is scarcer than disk.
@@ -180,6 +180,16 @@ impl Store for MemoryStore {
 
     async fn request_interrupt(&self, task: &TaskId, now: Timestamp) -> Result<Interrupted, InterruptError> {
         self.commit(|inner| inner.core.request_interrupt(task, now))
+    }
+
+    async fn answer(
+        &self,
+        task: &TaskId,
+        question: QuestionId,
+        answer: Answer,
+        now: Timestamp,
+    ) -> Result<TaskRecord, AnswerError> {
+        self.commit(|inner| inner.core.answer(task, question, answer, now))
     }
 
     async fn delete_session(&self, session: &SessionId) -> Result<DeletedSession, DeleteError> {

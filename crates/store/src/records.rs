@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use domain::{
-    ConversationId, LeaseToken, Outcome, Principal, Progress, SessionId, SessionStatus, TaskId, TaskSpec,
-    TaskStatus, Timestamp,
+    ConversationId, LeaseToken, Outcome, Principal, Progress, Questions, SessionId, SessionStatus, TaskId,
+    TaskSpec, TaskStatus, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +21,8 @@ pub enum WaitReason {
     Retry,
     /// The server that ran it is gone, or its agent made no progress; the turn was cut off.
     CutOff,
+    /// The agent has asked something that a person is to answer.
+    Answer,
 }
 
 /// A task that has begun and waits.
@@ -47,6 +49,8 @@ pub struct TaskRecord {
     pub failures: u32,
     /// Why it waits, although it has begun.
     pub waiting: Option<Waiting>,
+    /// What its agents asked.
+    pub questions: Questions,
     /// The CLI's name of the conversation that its last attempt has written.
     pub conversation: Option<ConversationId>,
     /// Its counters.

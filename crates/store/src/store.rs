@@ -1,12 +1,12 @@
 //! What every backend does.
 
 use async_trait::async_trait;
-use domain::{SessionId, TaskId, Timestamp};
+use domain::{Answer, QuestionId, SessionId, TaskId, Timestamp};
 use tokio::sync::watch;
 
 use crate::command::{
-    Append, CommitError, DeleteError, Finish, InterruptError, Interrupted, PutBack, Release, StoreError,
-    Submit, SubmitError,
+    AnswerError, Append, CommitError, DeleteError, Finish, InterruptError, Interrupted, PutBack, Release,
+    StoreError, Submit, SubmitError,
 };
 use crate::retention::{Dropped, Retention};
 use crate::{
@@ -50,6 +50,15 @@ pub trait Store: Send + Sync + 'static {
 
     /// Records the wish to stop a task and wakes its worker.
     async fn request_interrupt(&self, task: &TaskId, now: Timestamp) -> Result<Interrupted, InterruptError>;
+
+    /// Takes the answer to a question that a task waits for. The same answer may be given again.
+    async fn answer(
+        &self,
+        task: &TaskId,
+        question: QuestionId,
+        answer: Answer,
+        now: Timestamp,
+    ) -> Result<TaskRecord, AnswerError>;
 
     /// Forgets a session that nothing runs or waits in.
     async fn delete_session(&self, session: &SessionId) -> Result<DeletedSession, DeleteError>;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::{OnRestart, OnStall, PermissionMode, Policy, Retry};
+use domain::{OnQuestion, OnRestart, OnStall, PermissionMode, Policy, Retry};
 use http_api::TaskDefaults;
 
 use super::variables::{self, Reader};
@@ -54,5 +54,11 @@ fn read_policy(read: &mut Reader<'_>) -> Policy {
             }
         }),
         background: Duration::from_secs(background),
+        on_question: read.value("TASK_ON_QUESTION", OnQuestion::Refuse, "refuse or ask", |text| match text {
+            "refuse" => Some(OnQuestion::Refuse),
+            "ask" => Some(OnQuestion::Ask),
+            _ => None,
+        }),
+        answer_within: Duration::from_secs(read.count("TASK_ANSWER_WITHIN_SECONDS", 86_400, 1, THIRTY_DAYS)),
     }
 }

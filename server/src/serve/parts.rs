@@ -89,6 +89,7 @@ fn prewarmed(config: &Config) -> AgentSpec {
         working_directory: PathBuf::new(),
         allowed_tools: defaults.allowed_tools.clone(),
         permission_mode: defaults.permission_mode,
+        asking: agent::Asking::default(),
         max_turns: Some(defaults.max_turns),
         max_budget_usd: None,
         model: defaults.model.clone(),

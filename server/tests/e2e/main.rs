@@ -13,6 +13,7 @@ mod limits;
 mod many_sessions;
 mod one_task;
 mod place;
+mod questions;
 mod refusals;
 mod run_command;
 mod scheduling;

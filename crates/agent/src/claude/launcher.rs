@@ -262,13 +262,13 @@ pub(super) fn launched((agent, events): (ClaudeAgent, Events)) -> Launched {
 #[async_trait]
 impl Launcher for ClaudeLauncher {
     async fn launch(&self, spec: AgentSpec) -> Result<Launched, LaunchError> {
-        let permissions = Permissions::new(spec.allowed_tools.clone(), spec.permission_mode);
+        let permissions = Permissions::new(&spec);
         let options = self.options(&spec, &permissions);
         Ok(launched(self.start(options, Host::new(permissions)).await?))
     }
 
     async fn prepare(&self, spec: &AgentSpec) -> Option<Box<dyn Prepared>> {
-        let permissions = Permissions::new(spec.allowed_tools.clone(), spec.permission_mode);
+        let permissions = Permissions::new(spec);
         let mut options = self.options(spec, &permissions);
         // It gets an id of its own.
         options.launch.conversation = Conversation::Fresh;

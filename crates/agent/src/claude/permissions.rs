@@ -1,11 +1,13 @@
-//! Which tools an agent may use, and what it is told when it may not. Nobody waits for an answer: what the task's
-//! options do not allow is refused at once, with the reason.
+//! Which tools an agent may use, and what it is told when it may not. No agent waits for an answer: what the task's
+//! options do not allow is refused at once, with the reason, or ends the turn until a person has decided.
 
 use async_trait::async_trait;
 use claude_protocol::{CanUseTool, PermissionAnswer};
-use domain::PermissionMode;
+use domain::{Answer, PermissionMode};
+use serde_json::value::RawValue;
 
-use crate::PermissionHandler;
+use super::input::digest;
+use crate::{AgentSpec, Asked, Asking, PermissionHandler};
 
 /// Tools that reach other sessions of this machine or start work that no task owns (protocol section 15).
 const OUT_OF_BOUNDS: [&str; 7] =
@@ -19,11 +21,16 @@ const CONSEQUENTIAL: [&str; 6] = ["Bash", "Write", "Edit", "NotebookEdit", "WebF
 pub(crate) struct Permissions {
     allowed_tools: Vec<String>,
     mode: PermissionMode,
+    asking: Asking,
 }
 
 impl Permissions {
-    pub(crate) fn new(allowed_tools: Vec<String>, mode: PermissionMode) -> Self {
-        Self { allowed_tools, mode }
+    pub(crate) fn new(spec: &AgentSpec) -> Self {
+        Self {
+            allowed_tools: spec.allowed_tools.clone(),
+            mode: spec.permission_mode,
+            asking: spec.asking.clone(),
+        }
     }
 
     pub(crate) fn removed_tools() -> Vec<String> {
@@ -47,9 +54,42 @@ impl Permissions {
         named(tool) || (tool == "NotebookEdit" && named("Edit"))
     }
 
-    /// The answer to "may this tool run?": whatever still has to be asked is not allowed.
+    /// The answer to "may this tool run?".
     pub(crate) fn answer(&self, ask: &CanUseTool) -> PermissionAnswer {
-        PermissionAnswer::deny(self.refusal(ask))
+        match self.known_answer(ask) {
+            Some(answer) if answer.allow => {
+                let input = answer.updated_input.clone().map(RawValue::from_string);
+                let updated_input = input.and_then(Result::ok);
+                PermissionAnswer::Allow { updated_input, updated_permissions: Vec::new() }
+            }
+            Some(answer) => {
+                let message =
+                    answer.message.as_deref().unwrap_or("a person has decided that it must not run");
+                PermissionAnswer::deny(format!("{} was refused: {message}", ask.tool_name))
+            }
+            None if self.is_for_a_person(ask) => {
+                let message = "a person is to decide about this call".to_owned();
+                PermissionAnswer::Deny { message, interrupt: true }
+            }
+            None => PermissionAnswer::deny(self.refusal(ask)),
+        }
+    }
+
+    /// Sub-agents work side by side: one's question must not end the others.
+    fn is_for_a_person(&self, ask: &CanUseTool) -> bool {
+        self.asking.is_possible && ask.agent_id.is_none()
+    }
+
+    /// The last answer counts.
+    fn known_answer(&self, ask: &CanUseTool) -> Option<&Answer> {
+        let mut answered =
+            self.asking.answered.iter().rev().filter(|known| known.question.tool == ask.tool_name);
+        if self.asking.answered.is_empty() {
+            return None;
+        }
+        let digest = digest(&ask.input);
+        let known = answered.find(|known| known.question.digest == digest || known.answer.remember)?;
+        Some(&known.answer)
     }
 
     fn refusal(&self, ask: &CanUseTool) -> String {
@@ -95,6 +135,20 @@ impl PermissionHandler for Permissions {
     async fn decide(&self, ask: CanUseTool) -> PermissionAnswer {
         self.answer(&ask)
     }
+
+    fn refer(&self, ask: &CanUseTool) -> Option<Box<Asked>> {
+        let open = self.is_for_a_person(ask) && self.known_answer(ask).is_none();
+        open.then(|| {
+            Box::new(Asked {
+                tool_use_id: ask.tool_use_id.clone(),
+                tool: ask.tool_name.clone(),
+                input: ask.input.clone(),
+                digest: digest(&ask.input),
+                description: ask.description.clone(),
+                reason: ask.decision_reason.clone(),
+            })
+        })
+    }
 }
 
 #[cfg(test)]
@@ -102,7 +156,8 @@ mod tests {
     use super::*;
 
     fn permissions(allowed: &[&str], mode: PermissionMode) -> Permissions {
-        Permissions::new(allowed.iter().map(|&tool| tool.to_owned()).collect(), mode)
+        let allowed_tools = allowed.iter().map(|&tool| tool.to_owned()).collect();
+        Permissions { allowed_tools, mode, asking: Asking::default() }
     }
 
     fn ask(tool: &str) -> CanUseTool {

@@ -48,7 +48,7 @@ impl Prepared for PreparedAgent {
             self.stop().await;
             return Err(error);
         }
-        let permissions = Permissions::new(spec.allowed_tools.clone(), spec.permission_mode);
+        let permissions = Permissions::new(spec);
         Ok(launched(self.spare.hand_over(Arc::new(permissions))))
     }
 

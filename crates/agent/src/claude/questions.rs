@@ -10,7 +10,7 @@ use serde_json::json;
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, Id, JoinSet};
 
-use crate::Host;
+use crate::{Asked, Host};
 
 /// Questions that may be open at once. Sub-agents ask at the same time, but not so many.
 const MOST_OPEN: usize = 256;
@@ -34,6 +34,14 @@ impl Questions {
             }
         }
         Self { host, input, answering: JoinSet::new(), open: HashMap::new(), names: HashMap::new() }
+    }
+
+    /// What the owner is told of a question that a person is to decide.
+    pub(super) fn refer(&self, request: &ControlRequest) -> Option<Box<Asked>> {
+        match request {
+            ControlRequest::CanUseTool(ask) => self.host.permissions.refer(ask),
+            _ => None,
+        }
     }
 
     /// How many wait for their answer.

@@ -125,6 +125,9 @@ impl Reader {
                     self.send(event, std::mem::take(&mut bytes)).await;
                 }
                 Output::Question { request_id, request } => {
+                    if let Some(asked) = self.questions.refer(&request) {
+                        self.send(AgentEvent::Asked(asked), std::mem::take(&mut bytes)).await;
+                    }
                     let at_once = self.questions.ask(request_id, request);
                     self.after_answer(at_once).await;
                 }

@@ -116,6 +116,7 @@ impl Place {
             working_directory: self.work(),
             allowed_tools: ["Bash", "Write", "Edit", "Read"].map(str::to_owned).into(),
             permission_mode: PermissionMode::AcceptEdits,
+            asking: agent::Asking::default(),
             max_turns: None,
             max_budget_usd: None,
             model: None,

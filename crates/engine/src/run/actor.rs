@@ -8,7 +8,7 @@ use agent::{StopReceipt, Urgency};
 use api::{ErrorData, EventBody};
 use domain::{Clock, ConversationId, Ending, Outcome};
 use futures_util::FutureExt;
-use store::{Claimed, CommitError, Release, Signal, Store};
+use store::{Claimed, CommitError, Release, Signal, Store, WaitReason};
 use tokio::sync::watch;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -144,6 +144,10 @@ async fn attempt(
     let mut drive = Drive::new(Arc::clone(deps), claimed, plan, signal);
     if claimed.task.attempt > 1 {
         drive.log.gather(&wire::attempt_begins(claimed.task.attempt, how));
+        let answered = claimed.task.questions.answered.last();
+        if let Some(answered) = answered.filter(|_| claimed.after == Some(WaitReason::Answer)) {
+            drive.log.gather(&wire::answer(answered));
+        }
     }
     match launched {
         Ok(at_work) => {

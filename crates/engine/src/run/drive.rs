@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use agent::{Agent, AgentEvent, Events, StopReceipt};
-use domain::{Progress, Timestamp};
+use agent::{Agent, AgentEvent, Asked, Events, StopReceipt};
+use domain::{Progress, Question, QuestionId, Timestamp};
 use futures_util::future::BoxFuture;
 use store::{Claimed, CommitError, Signal, WaitReason, Waiting};
 use tokio::sync::watch;
@@ -15,6 +15,7 @@ use super::actor::Deps;
 use super::log::EventLog;
 use super::machine::{Again, Effect, Input, Machine, Timer};
 use super::plan::{PARKED_AT_MOST, Plan};
+use super::wire;
 use crate::agents::AtWork;
 
 /// Most events that one commit takes.
@@ -58,6 +59,7 @@ pub(super) struct Drive {
     before_ms: u64,
     timers: HashMap<Timer, Instant>,
     background: Duration,
+    answer_within: Duration,
     attempt: u32,
     failures: u32,
     signal: watch::Receiver<Signal>,
@@ -86,6 +88,7 @@ impl Drive {
             before_ms,
             timers: HashMap::from([(Timer::Task, started + left)]),
             background: task.spec.policy.background,
+            answer_within: task.spec.policy.answer_within,
             attempt: task.attempt,
             failures: task.failures,
             signal,
@@ -211,8 +214,13 @@ impl Drive {
     async fn put_back(&mut self, again: &Again) -> Result<(), CommitError> {
         let until = self.resume_at(again);
         let waiting = Waiting { reason: again.reason, until };
+        let question = again.asked.as_deref().map(|asked| {
+            let question = question(asked, self.deps.clock.now());
+            self.log.gather(&wire::question(&question, &asked.input, until));
+            question
+        });
         let (progress, cost) = (self.progress(), self.machine.cost_usd());
-        self.log.put_back(waiting, again.failed, progress, cost).await
+        self.log.put_back(waiting, again.failed, question, progress, cost).await
     }
 
     fn resume_at(&self, again: &Again) -> Timestamp {
@@ -231,6 +239,7 @@ impl Drive {
                 (RETRY_FIRST * 4_u32.pow(self.failures.min(8))).min(RETRY_LONGEST)
             }
             WaitReason::CutOff => Duration::ZERO,
+            WaitReason::Answer => self.answer_within,
         };
         now.after(wait)
     }
@@ -274,6 +283,23 @@ impl Drive {
             Timer::LastWords => LAST_WORDS_GRACE,
             Timer::Watch => self.deps.settings.stall_after / LOOKS,
         }
+    }
+}
+
+/// An input that is larger is to be found in the log only.
+const MOST_INPUT_KEPT: usize = 64 * 1024;
+
+fn question(asked: &Asked, now: Timestamp) -> Question {
+    let input = asked.input.get();
+    Question {
+        id: QuestionId::generate(),
+        tool_use_id: asked.tool_use_id.clone(),
+        tool: asked.tool.clone(),
+        digest: asked.digest,
+        input: (input.len() <= MOST_INPUT_KEPT).then(|| input.to_owned()),
+        description: asked.description.clone(),
+        reason: asked.reason.clone(),
+        asked_at: now,
     }
 }
 

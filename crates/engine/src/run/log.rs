@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use api::{CompleteData, EventBody, EventHeader, encode};
-use domain::{Clock, ConversationId, LeaseToken, Outcome, Progress, SessionId, TaskId};
+use domain::{Clock, ConversationId, LeaseToken, Outcome, Progress, Question, SessionId, TaskId};
 use store::{Append, BatchBuilder, CommitError, Finish, PutBack, Store, StoreError, TaskRecord, Waiting};
 use tokio::time::sleep;
 
@@ -162,11 +162,12 @@ impl EventLog {
         &mut self,
         waiting: Waiting,
         failed: bool,
+        question: Option<Question>,
         progress: Progress,
         cost_usd: f64,
     ) -> Result<(), CommitError> {
         let Some(append) = self.append(progress, cost_usd) else { return Ok(()) };
-        let put_back = PutBack { append, waiting, failed };
+        let put_back = PutBack { append, waiting, failed, question };
         let mut retries = self.retries();
         loop {
             match self.store.put_back(put_back.clone()).await {

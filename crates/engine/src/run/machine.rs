@@ -195,6 +195,7 @@ impl Machine {
             }
             AgentEvent::Retrying { .. } => {}
             AgentEvent::TurnResumed => self.resumed = true,
+            AgentEvent::Asked(asked) => self.asked(asked),
             AgentEvent::RateLimited { until } => self.limited_until = Some(until),
             AgentEvent::Background { open } => self.background_tasks(open),
             AgentEvent::Busy => self.busy(),

@@ -1,15 +1,17 @@
 //! How an attempt begins: in which conversation, and with which prompt.
 
-use agent::{AgentSpec, LaunchError, Launcher, Opening};
-use domain::{Clock, ConversationId, Policy, Progress};
+use agent::{AgentSpec, Asking, LaunchError, Launcher, Opening};
+use domain::{Answered, Clock, ConversationId, OnQuestion, Policy, Progress, Questions};
 use std::time::Duration;
 use store::{Claimed, WaitReason};
 use uuid::Uuid;
 
 use crate::settings::Settings;
 
-/// What an agent is told to go on with a turn that ended before its time.
-pub(crate) const CONTINUATION: &str = "Continue from where you left off.";
+/// What an agent is told to go on with a turn that was cut off.
+const CONTINUATION: &str = "Continue from where you left off.";
+/// Most bytes of a call's input that are repeated to the agent: it has it in its conversation too.
+const MOST_INPUT_REPEATED: usize = 4 * 1024;
 /// A task that the model API refuses for so long is given up, and no longer wait is believed.
 pub(super) const PARKED_AT_MOST: Duration = Duration::from_secs(24 * 3600);
 
@@ -31,6 +33,8 @@ pub(super) struct Plan {
     /// The ids of the requests to go on, of all attempts; the last is this one's.
     pub(super) continuations: Vec<Uuid>,
     pub(super) text: String,
+    /// What an agent is told that goes on with a turn that ended before its time.
+    pub(super) continuation: String,
     pub(super) timeout_seconds: u64,
     pub(super) policy: Policy,
     /// Attempts that failed before this one.
@@ -55,6 +59,7 @@ impl Plan {
                 .map(|attempt| prompt_id(claimed, &format!("attempt {attempt}")))
                 .collect(),
             text: task.spec.prompt.clone(),
+            continuation: continuation(claimed),
             timeout_seconds: task.spec.options.timeout.as_secs(),
             policy: task.spec.policy,
             failures: task.failures,
@@ -80,6 +85,37 @@ impl Plan {
     }
 }
 
+fn continuation(claimed: &Claimed) -> String {
+    let answered = claimed.task.questions.answered.last();
+    match answered.filter(|_| claimed.after == Some(WaitReason::Answer)) {
+        Some(answered) => tell_answer(answered),
+        None => CONTINUATION.to_owned(),
+    }
+}
+
+/// What an agent is told about a question that it asked. The CLI let the call fail, as if the user had refused it.
+fn tell_answer(Answered { question, answer }: &Answered) -> String {
+    let input = question.input.as_ref().filter(|input| input.len() <= MOST_INPUT_REPEATED);
+    let call = match input {
+        Some(input) => format!("the call of {} with the input {input}", question.tool),
+        None => format!("your last call of {}", question.tool),
+    };
+    let mut text = match (answer.allow, &answer.updated_input) {
+        (true, Some(updated)) => {
+            format!(
+                "A person has decided about {call}: it is allowed with this input: {updated}. Make it again."
+            )
+        }
+        (true, None) => format!("A person has decided about {call}: it is allowed. Make it again just so."),
+        (false, _) => format!("A person has decided about {call}: it must not run. Go on without it."),
+    };
+    if let Some(message) = &answer.message {
+        text.push_str(" They say: ");
+        text.push_str(message);
+    }
+    text
+}
+
 /// Ids that every attempt finds again, and that no other task has.
 fn prompt_id(claimed: &Claimed, what: &str) -> Uuid {
     let task = &claimed.task;
@@ -100,8 +136,8 @@ pub(super) async fn opening(
             plan.start = Start::GoOn;
             // The CLI runs a turn again that the model API failed. It would do so with one that was cut off too, but
             // forget a tool call that was at work, and so make it twice; asked to go on, it knows of the call.
-            let cut_off = claimed.after == Some(WaitReason::CutOff);
-            return Ok(if cut_off { Opening::Resume(written) } else { Opening::ResumeTurn(written) });
+            let is_over = matches!(claimed.after, Some(WaitReason::CutOff | WaitReason::Answer));
+            return Ok(if is_over { Opening::Resume(written) } else { Opening::ResumeTurn(written) });
         }
         // The model had answered, so tools may have run: beginning anew would do their work twice.
         if task.progress.turns > 0 {
@@ -124,6 +160,11 @@ pub(super) fn agent_spec(claimed: &Claimed, opening: Opening) -> AgentSpec {
         working_directory: spec.working_directory.clone(),
         allowed_tools: spec.options.allowed_tools.clone(),
         permission_mode: spec.options.permission_mode,
+        asking: Asking {
+            is_possible: spec.policy.on_question == OnQuestion::Ask
+                && claimed.task.questions.answered.len() < Questions::MOST,
+            answered: claimed.task.questions.answered.clone(),
+        },
         max_turns: spec.options.max_turns,
         max_budget_usd: spec.options.max_budget_usd.map(|budget| (budget - claimed.task.cost_usd).max(0.0)),
         model: spec.options.model.clone(),

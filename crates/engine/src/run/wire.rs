@@ -2,8 +2,10 @@
 
 use agent::{Said, Statement, TurnEnd};
 use api::{EventBody, MessageData, MessageType, ToolResultData, ToolUseData};
+use domain::{Answered, Question, Timestamp};
 use serde_json::json;
-use serde_json::value::to_raw_value;
+use serde_json::value::{RawValue, to_raw_value};
+use store::WaitReason;
 
 use super::machine::Again;
 
@@ -77,8 +79,9 @@ fn server_says(subtype: &str, content: String, data: &serde_json::Value) -> Even
 
 /// The event for a task that will be tried again.
 pub(super) fn put_back(again: &Again) -> EventBody {
-    let Again { reason, until, failed, cause } = again;
+    let Again { reason, until, failed, cause, asked: _ } = again;
     let content = match until {
+        _ if *reason == WaitReason::Answer => format!("{cause}: waits for an answer"),
         Some(until) => format!("{cause}: goes on at {until}"),
         None => format!("{cause}: goes on in another attempt"),
     };
@@ -87,6 +90,31 @@ pub(super) fn put_back(again: &Again) -> EventBody {
         content,
         &json!({"reason": reason, "until": until, "failed": failed, "cause": cause}),
     )
+}
+
+/// The event for a question that somebody is to answer.
+pub(super) fn question(question: &Question, input: &RawValue, expires_at: Timestamp) -> EventBody {
+    let content = match &question.description {
+        Some(description) => format!("may {} run? {description}", question.tool),
+        None => format!("may {} run?", question.tool),
+    };
+    let data = json!({
+        "question_id": question.id, "tool_use_id": question.tool_use_id, "tool_name": question.tool,
+        "tool_input": input, "reason": question.reason, "expires_at": expires_at,
+    });
+    server_says("agent_question", content, &data)
+}
+
+/// The event for the answer to a question, once an agent is there to hear it.
+pub(super) fn answer(answered: &Answered) -> EventBody {
+    let Answered { question, answer } = answered;
+    let decision = if answer.allow { "allow" } else { "deny" };
+    let content = format!("{} was answered: {decision}", question.tool);
+    let data = json!({
+        "question_id": question.id, "tool_use_id": question.tool_use_id, "tool_name": question.tool,
+        "decision": decision, "message": answer.message, "remember": answer.remember,
+    });
+    server_says("agent_answer", content, &data)
 }
 
 /// The event for an attempt after the first.

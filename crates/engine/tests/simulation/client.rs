@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use domain::{
-    Fingerprint, OnRestart, OnStall, PermissionMode, Policy, Principal, Priority, Retry, Schedule,
-    SessionChoice, SessionId, TaskId, TaskOptions, TaskSpec, TaskStatus, Timestamp, WhenBusy,
+    Answer, Fingerprint, OnQuestion, OnRestart, OnStall, PermissionMode, Policy, Principal, Priority, Retry,
+    Schedule, SessionChoice, SessionId, TaskId, TaskOptions, TaskSpec, TaskStatus, Timestamp, WhenBusy,
 };
 use engine::{Handle, InterruptFirst};
 use serde_json::Value;
@@ -39,8 +39,18 @@ impl Client {
     fn new_spec(&mut self, dice: &mut Dice, now: Timestamp) -> TaskSpec {
         self.next += 1;
         let task_id = TaskId::parse(&format!("t{}", self.next)).expect("valid");
-        let how =
-            dice.pick(&["ok", "ok", "ok", "fails", "limited", "overloaded", "hangs", "hangs deaf", "dies"]);
+        let how = dice.pick(&[
+            "ok",
+            "ok",
+            "fails",
+            "limited",
+            "overloaded",
+            "hangs",
+            "hangs deaf",
+            "dies",
+            "asks",
+            "asks",
+        ]);
         let prompt = format!("{task_id} {how} {}", dice.below(200));
         let session = match (self.sessions.is_empty(), dice.below(5)) {
             (false, 0..=2) => {
@@ -84,6 +94,8 @@ impl Client {
                 on_restart: dice.pick(&[OnRestart::Interrupt, OnRestart::Resume]),
                 on_stall: OnStall::Report,
                 background: Duration::from_secs(5),
+                on_question: dice.pick(&[OnQuestion::Refuse, OnQuestion::Ask, OnQuestion::Ask]),
+                answer_within: Duration::from_secs(1 + dice.below(10)),
             },
         }
     }
@@ -96,11 +108,12 @@ impl Client {
         store: &MemoryStore,
         now: Timestamp,
     ) {
-        match dice.below(12) {
+        match dice.below(14) {
             0..=4 => self.submit(dice, handle, now).await,
             5 => self.interrupt(dice, handle).await,
             6 if dice.one_in(3) => self.delete(dice, handle).await,
             7 => store.fail_next_commit(dice.pick(&[FailurePoint::BeforeCommit, FailurePoint::AfterCommit])),
+            12..=13 => self.answer(dice, handle).await,
             8 => sleep(Duration::from_millis(dice.below(3_000))).await,
             _ => sleep(Duration::from_millis(dice.below(100))).await,
         }
@@ -132,6 +145,20 @@ impl Client {
         let task = dice.pick(&known);
         if handle.interrupt(&task).await.is_ok_and(|done| done.status == TaskStatus::Interrupted) {
             self.interrupted.insert(task);
+        }
+    }
+
+    /// Answers whatever is asked at the moment, some of it twice.
+    async fn answer(&self, dice: &mut Dice, handle: &Handle) {
+        for task in &self.admitted {
+            let Ok(Some(view)) = handle.task(task).await else { continue };
+            let Some(question) = view.record.questions.open else { continue };
+            let allow = dice.one_in(2);
+            let answer = Answer { allow, message: None, updated_input: None, remember: dice.one_in(2) };
+            for _ in 0..1 + dice.below(2) {
+                // Its time may be up, or the storage fails.
+                drop(handle.answer(task, question.id, answer.clone()).await);
+            }
         }
     }
 

@@ -5,11 +5,11 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use agent::{
-    Agent, AgentEvent, AgentGone, AgentSpec, ApiError, EventSender, Exit, LaunchError, Launched, Launcher,
-    Opening, Said, Statement, StopReceipt, TurnEnd, TurnEnding, Urgency, Vitals, event_channel,
+    Agent, AgentEvent, AgentGone, AgentSpec, ApiError, Asked, EventSender, Exit, LaunchError, Launched,
+    Launcher, Opening, Said, Statement, StopReceipt, TurnEnd, TurnEnding, Urgency, Vitals, event_channel,
 };
 use async_trait::async_trait;
-use domain::{ConversationId, Principal, TokenUsage};
+use domain::{ConversationId, InputDigest, Principal, TokenUsage};
 use tokio::task::AbortHandle;
 use tokio::time::sleep;
 use uuid::Uuid;
@@ -104,12 +104,13 @@ impl World {
     fn unfinished(&self, conversation: ConversationId) -> Option<String> {
         let inner = self.lock();
         let prompts = &inner.conversations.get(&conversation)?.prompts;
-        prompts
-            .iter()
-            .rev()
-            .find(|(_, text, _)| !text.starts_with("Continue"))
-            .map(|(_, text, _)| text.clone())
+        prompts.iter().rev().find(|(_, text, _)| !goes_on(text)).map(|(_, text, _)| text.clone())
     }
+}
+
+/// Whether a prompt asks for no work of its own.
+fn goes_on(prompt: &str) -> bool {
+    prompt.starts_with("Continue") || prompt.starts_with("A person has decided")
 }
 
 /// Starts the world's agents.
@@ -122,6 +123,8 @@ struct SimulatedAgent {
     events: tokio::sync::Mutex<Option<EventSender>>,
     turn: Mutex<Option<(Uuid, String, AbortHandle)>>,
     dead: Mutex<bool>,
+    /// Whether somebody answers its questions.
+    asks: bool,
 }
 
 impl SimulatedAgent {
@@ -143,24 +146,27 @@ impl SimulatedAgent {
     fn start_turn(&self, events: EventSender, prompt: Uuid, asked: &str) {
         let world = Arc::clone(&self.world);
         let conversation = self.conversation;
-        let text = match asked.starts_with("Continue") {
+        let text = match goes_on(asked) {
             true => world.unfinished(conversation).unwrap_or_default(),
             false => asked.to_owned(),
         };
-        let is_first = !asked.starts_with("Continue");
-        let turn = tokio::spawn(run_turn(world, conversation, events, prompt, text.clone(), is_first));
+        let turn =
+            Turn { conversation, prompt, text: text.clone(), is_first: !goes_on(asked), asks: self.asks };
+        let turn = tokio::spawn(run_turn(world, events, turn));
         *self.turn.lock().expect("not poisoned") = Some((prompt, text, turn.abort_handle()));
     }
 }
 
-async fn run_turn(
-    world: Arc<World>,
+struct Turn {
     conversation: ConversationId,
-    events: EventSender,
     prompt: Uuid,
     text: String,
     is_first: bool,
-) {
+    asks: bool,
+}
+
+async fn run_turn(world: Arc<World>, events: EventSender, turn: Turn) {
+    let Turn { conversation, prompt, text, is_first, asks } = turn;
     let mut words = text.split(' ').skip(1);
     let how = words.next().unwrap_or("ok").to_owned();
     let pause = Duration::from_millis(words.next().and_then(|word| word.parse().ok()).unwrap_or(1));
@@ -176,6 +182,18 @@ async fn run_turn(
         "limited" if is_first => (TurnEnding::Failed("429".into()), Some(429)),
         "overloaded" if is_first => (TurnEnding::Failed("500".into()), Some(500)),
         "hangs" => std::future::pending().await,
+        "asks" if is_first && asks => {
+            let asked = Asked {
+                tool_use_id: "call".into(),
+                tool: "Bash".into(),
+                input: Box::default(),
+                digest: InputDigest([0; 32]),
+                description: None,
+                reason: None,
+            };
+            events.send(AgentEvent::Asked(Box::new(asked)), 0).await;
+            (TurnEnding::Aborted, None)
+        }
         "dies" if is_first => {
             let exit =
                 Exit { code: Some(3), signal: None, stderr_tail: String::new(), conversation_lost: false };
@@ -292,6 +310,7 @@ impl Launcher for Agents {
             events: tokio::sync::Mutex::new(Some(sender.clone())),
             turn: Mutex::default(),
             dead: Mutex::default(),
+            asks: spec.asking.is_possible,
         };
         let rerun = match spec.opening {
             Opening::ResumeTurn(_) => self.0.cut_off(conversation),

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use domain::{OnRestart, OnStall, PermissionMode, WhenBusy};
+use domain::{OnQuestion, OnRestart, OnStall, PermissionMode, WhenBusy};
 
 use super::*;
 
@@ -23,6 +23,8 @@ fn defaults() -> TaskDefaults {
             on_restart: OnRestart::Resume,
             on_stall: OnStall::Fail,
             background: Duration::from_secs(5),
+            on_question: OnQuestion::Ask,
+            answer_within: Duration::from_secs(50),
         },
     }
 }
@@ -84,6 +86,8 @@ fn every_later_field_is_part_of_the_digest() {
             r#""options":{"background_timeout":0}"#,
             r#""options":{"on_restart":"interrupt"}"#,
             r#""options":{"on_stall":"report"}"#,
+            r#""options":{"on_question":"refuse"}"#,
+            r#""options":{"answer_within":5}"#,
             r#""session":{"fork":true,"session_id":"s"}"#,
         ]
         .map(|field| format!(",{field}")),
@@ -124,7 +128,8 @@ async fn defaults_hold_for_what_is_left_out() {
 async fn what_is_asked_for_goes_before_the_defaults() {
     let (spec, _) = spec(
         r#","priority":-7,"delay_seconds":60,"depends_on":["a","b"],"retry":{"max_attempts":1},
-        "options":{"max_budget_usd":2,"background_timeout":0,"on_restart":"interrupt","on_stall":"report"},
+        "options":{"max_budget_usd":2,"background_timeout":0,"on_restart":"interrupt","on_stall":"report",
+        "on_question":"refuse","answer_within":7},
         "session":{"reuse_existing":true,"session_id":"s","when_busy":"fork"}"#,
     )
     .await;
@@ -139,6 +144,8 @@ async fn what_is_asked_for_goes_before_the_defaults() {
         on_restart: OnRestart::Interrupt,
         on_stall: OnStall::Report,
         background: Duration::ZERO,
+        on_question: OnQuestion::Refuse,
+        answer_within: Duration::from_secs(7),
     };
     let session =
         SessionChoice::Reuse { id: SessionId::parse("s").expect("valid"), when_busy: WhenBusy::Fork };

@@ -5,11 +5,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use agent::{
-    Agent, AgentEvent, AgentGone, AgentSpec, EventSender, Exit, LaunchError, Launched, Launcher, Opening,
-    Said, Statement, StopReceipt, TurnEnd, TurnEnding, Urgency, event_channel,
+    Agent, AgentEvent, AgentGone, AgentSpec, Asked, EventSender, Exit, LaunchError, Launched, Launcher,
+    Opening, Said, Statement, StopReceipt, TurnEnd, TurnEnding, Urgency, event_channel,
 };
 use async_trait::async_trait;
-use domain::{ConversationId, Principal};
+use domain::{ConversationId, InputDigest, Principal};
+use serde_json::value::RawValue;
 use tokio::sync::watch;
 use uuid::Uuid;
 
@@ -77,6 +78,21 @@ impl Script {
     pub(crate) async fn say(&self, prompt: &str, text: &str) {
         let (mouth, _) = self.turn(prompt).await;
         assert!(mouth.say(said(text)).await);
+    }
+
+    /// Lets the agent that has that prompt ask whether a tool may run.
+    pub(crate) async fn ask(&self, prompt: &str, tool: &str, input: &str) {
+        let (mouth, id) = self.turn(prompt).await;
+        let asked = Asked {
+            tool_use_id: "call".into(),
+            tool: tool.to_owned(),
+            input: RawValue::from_string(input.to_owned()).expect("JSON"),
+            digest: InputDigest([0; 32]),
+            description: Some("a line".into()),
+            reason: Some("a rule".into()),
+        };
+        assert!(mouth.say(AgentEvent::Asked(Box::new(asked))).await);
+        assert!(mouth.say(ended(id, TurnEnding::Aborted)).await);
     }
 
     /// Lets the agent that has that prompt end its turn.
@@ -173,7 +189,7 @@ impl Launcher for Script {
     }
 
     async fn has_prompt(&self, _: &Principal, _: ConversationId, _: Uuid) -> bool {
-        false
+        true
     }
 
     async fn has_conversation(&self, _: &Principal, _: ConversationId) -> bool {

@@ -5,6 +5,7 @@
 mod agents;
 mod feed;
 mod place;
+mod questions;
 mod sockets;
 mod submissions;
 mod task_events;

@@ -138,6 +138,22 @@ impl Place {
         assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
     }
 
+    /// Waits for a task's system message of that kind.
+    pub(crate) async fn event(&self, id: &str, subtype: &str) -> Value {
+        let id = TaskId::parse(id).expect("valid");
+        let subscription = self.state.engine.subscribe(&id, 0).await.expect("read");
+        let mut subscription = subscription.expect("there");
+        loop {
+            let batch = subscription.next().await.expect("events");
+            let events = batch.events.iter().map(|event| serde_json::from_slice(&event.json).expect("JSON"));
+            let found = events.into_iter().find(|event: &Value| event["data"]["subtype"] == subtype);
+            if let Some(found) = found {
+                return found;
+            }
+            assert!(!batch.complete, "the task has ended without {subtype}");
+        }
+    }
+
     /// The stored events of a task, with their numbers; of one that has not ended, the first page.
     pub(crate) async fn stored(&self, id: &str) -> Vec<(u64, String)> {
         let id = TaskId::parse(id).expect("valid");

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use domain::{OnRestart, OnStall, Policy, Retry, TaskId, TaskSpec};
+use domain::{OnQuestion, OnRestart, OnStall, Policy, Retry, TaskId, TaskSpec};
 use engine::Settings;
 use serde_json::{Value, json};
 
@@ -41,7 +41,8 @@ async fn a_policy_and_a_budget_reach_the_engine() {
     let place = Place::new().await;
     let more = json!({
         "retry": {"max_attempts": 3, "after_side_effects": true},
-        "options": {"max_budget_usd": 1.5, "background_timeout": 60, "on_restart": "resume", "on_stall": "fail"},
+        "options": {"max_budget_usd": 1.5, "background_timeout": 60, "on_restart": "resume", "on_stall": "fail",
+            "on_question": "ask", "answer_within": 90},
     });
     assert_eq!(place.submit("t", "hello", more).await.status, StatusCode::OK);
     let expected = Policy {
@@ -49,6 +50,8 @@ async fn a_policy_and_a_budget_reach_the_engine() {
         on_restart: OnRestart::Resume,
         on_stall: OnStall::Fail,
         background: Duration::from_secs(60),
+        on_question: OnQuestion::Ask,
+        answer_within: Duration::from_secs(90),
     };
     let spec = spec(&place, "t").await;
     assert_eq!((spec.policy, spec.options.max_budget_usd), (expected, Some(1.5)));

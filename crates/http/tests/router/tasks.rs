@@ -51,7 +51,7 @@ async fn a_result_is_waited_for_and_comes_with_200_only_when_there_is_one() {
     let expected = json!({
         "task_id": "t", "session_id": "session-t", "status": "completed", "progress": progress(1),
         "result": {"exit_code": 0, "summary": "done", "errors": [], "total_cost_usd": 0.25},
-        "created_at": "T", "updated_at": "T", "attempt": 1, "priority": 0, "queue_position": null,
+        "created_at": "T", "updated_at": "T", "attempt": 1, "priority": 0, "question": null, "queue_position": null,
         "estimated_start_at": null, "waiting": null, "depends_on": [],
     });
     assert_eq!(settled(answer.json()), expected);
@@ -86,7 +86,7 @@ async fn a_waiting_task_tells_its_place_and_when_it_may_start() {
     assert_eq!(settled(answer.json()), expected);
     let expected = json!({
         "task_id": "second", "session_id": "session-second", "status": "pending", "progress": progress(0),
-        "result": null, "created_at": "T", "updated_at": "T", "attempt": 0, "priority": -3, "queue_position": 2,
+        "result": null, "created_at": "T", "updated_at": "T", "attempt": 0, "priority": -3, "question": null, "queue_position": 2,
         "estimated_start_at": start, "waiting": null, "depends_on": ["runs"],
     });
     assert_eq!(settled(place.get("/api/v1/tasks/second").await.json()), expected);

@@ -1,9 +1,9 @@
 //! Who may run and write a task.
 
-use domain::TaskStatus;
+use domain::{Answer, Answered, InputDigest, Question, QuestionId, Questions, TaskStatus};
 
 use super::*;
-use crate::{CommitError, Counts, InterruptError, Interrupted, Signal};
+use crate::{AnswerError, CommitError, Counts, InterruptError, Interrupted, Signal};
 
 pub(super) async fn run<B: Backend>(new: &impl AsyncFn() -> B) {
     a_task_is_claimed_once(new().await.store()).await;
@@ -12,6 +12,7 @@ pub(super) async fn run<B: Backend>(new: &impl AsyncFn() -> B) {
     an_interrupt_is_recorded_and_wakes_the_worker(&*new().await.store()).await;
     a_task_that_was_put_back_goes_on_before_others_of_its_session(&*new().await.store()).await;
     a_parked_task_can_be_stopped(&*new().await.store()).await;
+    a_question_waits_for_its_answer_over_a_crash(new().await).await;
 }
 
 async fn a_task_is_claimed_once<S: Store>(store: Arc<S>) {
@@ -122,4 +123,60 @@ async fn a_parked_task_can_be_stopped(store: &dyn Store) {
     assert!(nothing(store, after(500)).await);
     store.finish(finish_with(id("a"), None, 2, Ending::Interrupted)).await.expect("ended");
     assert_eq!(read_all(store, "a").await, (encoded(1..=2), true));
+}
+
+fn question() -> Question {
+    Question {
+        id: QuestionId::generate(),
+        tool_use_id: "call".into(),
+        tool: "Bash".into(),
+        digest: InputDigest([7; 32]),
+        input: Some("{\"command\":\"ls\"}".into()),
+        description: None,
+        reason: Some("it is not allowed".into()),
+        asked_at: NOW,
+    }
+}
+
+fn allowed() -> Answer {
+    Answer { allow: true, message: Some("go".into()), updated_input: None, remember: true }
+}
+
+async fn ask(store: &dyn Store, claimed: &Claimed) -> Question {
+    let question = question();
+    let command = put_back(claimed, claimed.task.tail + 1, WaitReason::Answer, after(1_000));
+    store.put_back(PutBack { question: Some(question.clone()), ..command }).await.expect("put back");
+    store.release(release(claimed, None)).await.expect("released");
+    question
+}
+
+async fn a_question_waits_for_its_answer_over_a_crash<B: Backend>(mut backend: B) {
+    let store = backend.store();
+    let claimed = submit_and_claim(&*store, "t").await;
+    let first = ask(&*store, &claimed).await;
+    assert!(super::nothing(&*store, after(999)).await);
+    drop(store);
+    backend.reopen().await;
+    let store = backend.store();
+    let answer =
+        async |question, answer| store.answer(&id("t"), question, answer, after(5)).await.map(|_| ());
+    let other = QuestionId::generate();
+    assert_eq!(answer(other, allowed()).await, Err(AnswerError::UnknownQuestion));
+    assert_eq!(answer(first.id, allowed()).await, Ok(()));
+    assert_eq!(answer(first.id, allowed()).await, Ok(()), "whoever got no answer asks again");
+    assert_eq!(answer(first.id, Answer::expired()).await, Err(AnswerError::AlreadyAnswered));
+    let again = claim(&*store, after(5)).await;
+    assert_eq!(again.after, Some(WaitReason::Answer));
+    let answered = vec![Answered { question: first, answer: allowed() }];
+    assert_eq!(again.task.questions, Questions { open: None, answered: answered.clone() });
+    let second = ask(&*store, &again).await;
+    let late = claim(&*store, after(1_000)).await;
+    let expired = Answered { question: second.clone(), answer: Answer::expired() };
+    let answered = [answered, vec![expired]].concat();
+    assert_eq!(late.task.questions, Questions { open: None, answered });
+    assert_eq!(answer(second.id, allowed()).await, Err(AnswerError::AlreadyAnswered), "its time was up");
+    finish(&*store, &late, 3).await;
+    assert_eq!(answer(other, allowed()).await, Err(AnswerError::Ended(TaskStatus::Completed)));
+    let nobody = store.answer(&id("nobody"), other, allowed(), NOW).await;
+    assert_eq!(nobody.map(|_| ()), Err(AnswerError::UnknownTask));
 }

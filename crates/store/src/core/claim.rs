@@ -1,6 +1,6 @@
 //! Leases: who may run what.
 
-use domain::{SessionId, TaskStatus, Timestamp};
+use domain::{Answer, SessionId, TaskStatus, Timestamp};
 
 use super::{Core, share_of};
 use crate::tables::Tables;
@@ -29,6 +29,8 @@ impl<T: Tables> Core<T> {
         row.record.started_at.get_or_insert(now);
         row.record.updated_at = now;
         let after = row.record.waiting.take().map(|waiting| waiting.reason);
+        // Its time is up: what was asked has no answer.
+        row.record.questions.answer(Answer::expired());
         let row = row.clone();
         self.running += 1;
         self.queue.set_at_work(&share_of(&row.record), true);

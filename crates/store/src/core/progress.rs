@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use domain::{LeaseToken, Outcome, TaskId, TaskStatus, Timestamp};
+use domain::{Answer, LeaseToken, Outcome, QuestionId, TaskId, TaskStatus, Timestamp};
 
 use super::{Core, share_of};
 use crate::tables::{Tables, TaskRow};
 use crate::{
-    Append, CommitError, Doom, EventBatch, Finish, InterruptError, Interrupted, PutBack, StoreError,
+    AnswerError, Append, CommitError, Doom, EventBatch, Finish, InterruptError, Interrupted, PutBack,
+    StoreError, TaskRecord,
 };
 
 fn check(row: &TaskRow, token: Option<LeaseToken>, events: &EventBatch) -> Result<(), CommitError> {
@@ -90,6 +91,7 @@ impl<T: Tables> Core<T> {
         row.record.status = outcome.ending.status();
         row.record.outcome = Some(outcome);
         row.record.waiting = None;
+        row.record.questions.open = None;
         row.token = None;
         self.add_events(&task_id, events, now)?;
         let row = self.open.remove(&task_id).ok_or(CommitError::Unknown)?;
@@ -125,13 +127,14 @@ impl<T: Tables> Core<T> {
     /// # Errors
     /// See [`CommitError`].
     pub fn put_back(&mut self, command: PutBack) -> Result<(), CommitError> {
-        let PutBack { append, waiting, failed } = command;
+        let PutBack { append, waiting, failed, question } = command;
         let (task_id, now) = (append.task_id.clone(), append.now);
         self.add(append)?;
         let Some(row) = self.open.get_mut(&task_id) else { return Err(CommitError::Unknown) };
         row.token = None;
         row.record.waiting = Some(waiting);
         row.record.failures += u32::from(failed);
+        row.record.questions.open = question.map(Box::new);
         let row = row.clone();
         self.tables.update_task(&row)?;
         self.notify(&row, now)?;
@@ -139,6 +142,42 @@ impl<T: Tables> Core<T> {
         self.queue.set_at_work(&share_of(&row.record), false);
         self.enqueue(&row)?;
         Ok(())
+    }
+
+    /// Takes the answer to a question: the task goes on as soon as it can. The same answer may be given again.
+    ///
+    /// # Errors
+    /// See [`AnswerError`].
+    pub fn answer(
+        &mut self,
+        id: &TaskId,
+        question: QuestionId,
+        answer: Answer,
+        now: Timestamp,
+    ) -> Result<TaskRecord, AnswerError> {
+        let Some(row) = self.open.get_mut(id) else {
+            let row = self.tables.task(id)?.ok_or(AnswerError::UnknownTask)?;
+            return Err(AnswerError::Ended(row.record.status));
+        };
+        let questions = &mut row.record.questions;
+        if let Some(known) = questions.answered.iter().find(|known| known.question.id == question) {
+            let same = known.answer == answer;
+            return if same { Ok(row.record.clone()) } else { Err(AnswerError::AlreadyAnswered) };
+        }
+        if questions.open.as_ref().is_none_or(|open| open.id != question) {
+            return Err(AnswerError::UnknownQuestion);
+        }
+        questions.answer(answer);
+        row.record.updated_at = now;
+        if let Some(waiting) = &mut row.record.waiting {
+            waiting.until = now;
+        }
+        let row = row.clone();
+        self.tables.update_task(&row)?;
+        self.notify(&row, now)?;
+        self.queue.remove(id);
+        self.enqueue(&row)?;
+        Ok(row.record)
     }
 
     /// Records the wish to stop a task.

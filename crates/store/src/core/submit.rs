@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use domain::{
-    ConversationId, Progress, SessionChoice, SessionId, TaskId, TaskSpec, TaskStatus, Timestamp, WhenBusy,
+    ConversationId, Progress, Questions, SessionChoice, SessionId, TaskId, TaskSpec, TaskStatus, Timestamp,
+    WhenBusy,
 };
 
 use super::{Core, OpenSession};
@@ -120,6 +121,7 @@ impl<T: Tables> Core<T> {
             attempt: 0,
             failures: 0,
             waiting: None,
+            questions: Questions::default(),
             conversation: None,
             progress: Progress::default(),
             cost_usd: 0.0,

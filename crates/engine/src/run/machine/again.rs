@@ -1,10 +1,10 @@
 //! Further attempts: after a rate limit, after a failure as far as the policy lets, and after the server's stop.
 
-use agent::{ApiError, TurnEnding, Urgency};
+use agent::{ApiError, Asked, TurnEnding, Urgency};
 use domain::{OnRestart, OnStall};
 use store::WaitReason;
 
-use super::{Again, Cause, Effect, Failure, Farewell, Machine};
+use super::{Again, Cause, Effect, Failure, Farewell, Machine, Phase, Timer};
 use crate::run::wire;
 
 /// Statuses with which the model API says "later".
@@ -23,7 +23,13 @@ impl Machine {
         let is_later = status.is_some_and(|status| LATER.contains(&status)) || self.limited_until.is_some();
         if is_later && !self.plan.is_parked_too_long {
             let until = self.limited_until;
-            self.put_back(Again { reason: WaitReason::RateLimit, until, failed: false, cause: reason });
+            self.put_back(Again {
+                reason: WaitReason::RateLimit,
+                until,
+                failed: false,
+                cause: reason,
+                asked: None,
+            });
             return;
         }
         let is_passing = is_later || status.is_none_or(|status| status >= 500);
@@ -45,15 +51,28 @@ impl Machine {
             // A conversation whose turn was cut off is carried on in that turn.
             let cut_off = failure.code == "agent_exited";
             let reason = if cut_off { WaitReason::CutOff } else { WaitReason::Retry };
-            Again { reason, until: None, failed: true, cause: failure.reason.clone() }
+            Again { reason, until: None, failed: true, cause: failure.reason.clone(), asked: None }
         })
     }
 
     pub(super) fn put_back(&mut self, again: Again) {
-        let urgency = if again.reason == WaitReason::RateLimit { Urgency::Orderly } else { Urgency::Now };
-        self.phase = super::Phase::Over(Farewell::Stop(urgency));
+        let in_order = matches!(again.reason, WaitReason::RateLimit | WaitReason::Answer);
+        let urgency = if in_order { Urgency::Orderly } else { Urgency::Now };
+        self.phase = Phase::Over(Farewell::Stop(urgency));
         self.effects.push(Effect::Emit(wire::put_back(&again)));
         self.effects.push(Effect::PutBack(again));
+    }
+
+    /// A person is to decide about a tool call; the agent ends its turn by itself.
+    pub(super) fn asked(&mut self, asked: Box<Asked>) {
+        if !matches!(self.phase, Phase::Working) {
+            return;
+        }
+        let cause = format!("{} needs a permission", asked.tool);
+        let reason = WaitReason::Answer;
+        let again = Again { reason, until: None, failed: false, cause, asked: Some(asked) };
+        self.phase = Phase::Interrupting(Cause::Suspend(again));
+        self.effects.push(Effect::Arm(Timer::Interrupt));
     }
 
     /// The server is about to stop: the task is interrupted, or goes on after the next start.
@@ -65,6 +84,7 @@ impl Machine {
                 until: None,
                 failed: false,
                 cause,
+                asked: None,
             }));
         } else {
             self.interrupt(Cause::Interrupt("interrupted: the server was stopped"));
@@ -78,7 +98,13 @@ impl Machine {
         match self.plan.policy.on_stall {
             OnStall::Report => {}
             OnStall::Resume if self.plan.failures < MOST_STALLS => {
-                let again = Again { reason: WaitReason::CutOff, until: None, failed: true, cause: reason };
+                let again = Again {
+                    reason: WaitReason::CutOff,
+                    until: None,
+                    failed: true,
+                    cause: reason,
+                    asked: None,
+                };
                 self.stop(Cause::Suspend(again));
             }
             OnStall::Fail | OnStall::Resume => {

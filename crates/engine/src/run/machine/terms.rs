@@ -1,6 +1,6 @@
 //! What the machine is told, and what it asks for.
 
-use agent::{AgentEvent, LaunchError, Urgency, Vitals};
+use agent::{AgentEvent, Asked, LaunchError, Urgency, Vitals};
 use api::EventBody;
 use domain::{Outcome, Timestamp};
 use store::WaitReason;
@@ -78,7 +78,7 @@ pub(in crate::run) enum Effect {
 }
 
 /// A further attempt.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(in crate::run) struct Again {
     /// Why the task waits for it.
     pub(in crate::run) reason: WaitReason,
@@ -88,4 +88,6 @@ pub(in crate::run) struct Again {
     pub(in crate::run) failed: bool,
     /// What happened, for people.
     pub(in crate::run) cause: String,
+    /// What it waits for the answer to.
+    pub(in crate::run) asked: Option<Box<Asked>>,
 }

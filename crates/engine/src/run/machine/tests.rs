@@ -21,6 +21,7 @@ fn plan() -> Plan {
         prompt: PROMPT,
         continuations: vec![CONTINUATION],
         text: "do it".into(),
+        continuation: "go on".into(),
         timeout_seconds: 60,
         policy: Policy::default(),
         failures: 0,

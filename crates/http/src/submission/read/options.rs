@@ -1,7 +1,7 @@
 //! `options` of a submission: how the agent is to work.
 
 use api::{Fault, OptionsRequest};
-use domain::{OnRestart, OnStall, PermissionMode};
+use domain::{OnQuestion, OnRestart, OnStall, PermissionMode};
 use serde_json::{Map, Value};
 
 use super::MAX_SECONDS;
@@ -30,6 +30,8 @@ pub(super) fn options(object: &Map<String, Value>, faults: &mut Vec<Fault>) -> O
             "on_stall",
             &[("report", OnStall::Report), ("fail", OnStall::Fail), ("resume", OnStall::Resume)],
         ),
+        on_question: fields.word("on_question", &[("refuse", OnQuestion::Refuse), ("ask", OnQuestion::Ask)]),
+        answer_within: fields.whole("answer_within", 1..=MAX_SECONDS),
     }
 }
 

@@ -1,7 +1,7 @@
 //! What is read, and what is wrong with it.
 
 use api::OptionsRequest;
-use domain::{OnRestart, OnStall, PermissionMode};
+use domain::{OnQuestion, OnRestart, OnStall, PermissionMode};
 
 use super::options::is_tool_rule;
 use super::*;
@@ -61,7 +61,8 @@ fn what_is_no_object_is_said_to_be_none() {
 fn every_fault_of_a_schedule_and_a_policy_is_pointed_at() {
     let body = r#"{"task_id":"t","prompt":"p","workspace":"/w","priority":101,"start_at":"tomorrow","delay_seconds":-1,
         "depends_on":["a","b c",7,"a","t"],"retry":{"max_attempts":0,"after_side_effects":"no"},
-        "options":{"max_budget_usd":0,"background_timeout":2592001,"on_restart":"die","on_stall":"shrug"},
+        "options":{"max_budget_usd":0,"background_timeout":2592001,"on_restart":"die","on_stall":"shrug",
+        "on_question":"guess","answer_within":0},
         "session":{"fork":true,"when_busy":"queue"}}"#;
     let expected = [
         ("/priority", "must be a whole number from -100 to 100"),
@@ -76,6 +77,8 @@ fn every_fault_of_a_schedule_and_a_policy_is_pointed_at() {
         ("/options/background_timeout", "must be a whole number from 0 to 2592000"),
         ("/options/on_restart", "must be one of interrupt, resume"),
         ("/options/on_stall", "must be one of report, fail, resume"),
+        ("/options/on_question", "must be one of refuse, ask"),
+        ("/options/answer_within", "must be a whole number from 1 to 2592000"),
         ("/session/when_busy", "must be one of enqueue, reject, interrupt, fork"),
         ("/session/session_id", "is needed with fork: name the session to copy"),
         ("/session/when_busy", "is of use only with reuse_existing: set that to true, or leave this out"),
@@ -108,7 +111,8 @@ fn what_contradicts_itself_or_is_too_much_is_refused() {
 fn a_full_request_and_a_bare_one_are_read() {
     let full = r#"{"task_id":"t","prompt":"p","workspace":"/w","extra":1,"options":{"allowed_tools":["Read"],
         "permission_mode":"plan","max_turns":5,"timeout":60.0,"model":null,"cwd":null,"max_budget_usd":1,
-        "background_timeout":0.0,"on_restart":"resume","on_stall":"fail"},
+        "background_timeout":0.0,"on_restart":"resume","on_stall":"fail",
+        "on_question":"ask","answer_within":60},
         "session":{"reuse_existing":true,"session_id":"s","when_busy":"interrupt"},
         "priority":-100.0,"start_at":"1970-01-01T01:00:00.5+01:00","depends_on":["a"],
         "retry":{"max_attempts":10,"after_side_effects":true}}"#;
@@ -128,6 +132,8 @@ fn a_full_request_and_a_bare_one_are_read() {
             background_timeout: Some(0),
             on_restart: Some(OnRestart::Resume),
             on_stall: Some(OnStall::Fail),
+            on_question: Some(OnQuestion::Ask),
+            answer_within: Some(60),
         },
         session: SessionRequest {
             reuse_existing: true,

@@ -1,5 +1,8 @@
 //! Further attempts, and the watchdog.
 
+use agent::Asked;
+use domain::InputDigest;
+
 use super::*;
 
 fn last(machine: &mut Machine, inputs: impl IntoIterator<Item = Input>) -> String {
@@ -46,6 +49,30 @@ fn a_failure_is_tried_again_as_far_as_the_policy_lets_and_not_silently_after_sid
     }
     let mut exhausted = Machine::new(Plan { failures: 1, policy: retry(2, true), ..plan() });
     assert_eq!(last(&mut exhausted, [ready(), api_error(500)]), failed);
+}
+
+#[test]
+fn a_question_parks_the_task_as_soon_as_the_turn_has_ended_and_the_agent_ends_in_order() {
+    let asked = || {
+        Input::Agent(AgentEvent::Asked(Box::new(Asked {
+            tool_use_id: "call".into(),
+            tool: "Bash".into(),
+            input: Box::default(),
+            digest: InputDigest([0; 32]),
+            description: None,
+            reason: None,
+        })))
+    };
+    for end in [turn(TurnEnding::Aborted, vec![PROMPT]), Input::Agent(AgentEvent::Idle), exited()] {
+        let mut machine = machine();
+        assert_eq!(play(&mut machine, [ready(), asked()]), ["Prompt", "Arm(Interrupt)"]);
+        assert_eq!(last(&mut machine, [asked(), end]), "PutBack Answer None failed false");
+        assert_eq!(machine.farewell(), Some(Farewell::Stop(Urgency::Orderly)));
+    }
+    let mut hangs = machine();
+    play(&mut hangs, [ready(), asked()]);
+    assert_eq!(play(&mut hangs, [Input::Elapsed(Timer::Interrupt)]), ["Stop(Now)"]);
+    assert_eq!(last(&mut hangs, [exited()]), "PutBack Answer None failed false");
 }
 
 #[test]

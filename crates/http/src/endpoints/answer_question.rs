@@ -1,0 +1,73 @@
+//! `POST /api/v1/tasks/{task_id}/answers`: answers a question that a task waits for. The same answer may be given again.
+
+use std::sync::Arc;
+
+use api::{Code, TaskStatusResponse};
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use domain::{Answer, Question, QuestionId};
+use serde_json::{Map, Value};
+use store::{AnswerError, TaskRecord};
+
+use crate::refusal::Refusal;
+use crate::state::AppState;
+use crate::submission::{self, AnswerRequest};
+use crate::{answer, path};
+
+pub(crate) async fn handle(
+    State(state): State<Arc<AppState>>,
+    Path(id): Path<String>,
+    body: Body,
+) -> Result<Json<TaskStatusResponse>, Refusal> {
+    let task_id = path::task(&id)?;
+    let AnswerRequest { question, answer, answers } =
+        submission::answer_request(&submission::bytes(body).await?)?;
+    let answer = match answers {
+        None => answer,
+        Some(answers) => {
+            let view = state.engine.task(&task_id).await?.ok_or_else(|| Refusal::task_not_found(&id))?;
+            let input = with_answers(&view.record, question, answers)?;
+            Answer { updated_input: Some(input), ..answer }
+        }
+    };
+    let conflict = |code, detail: String| Refusal::new(StatusCode::CONFLICT, code, detail);
+    match state.engine.answer(&task_id, question, answer).await {
+        Ok(view) => Ok(Json(answer::status(view))),
+        Err(AnswerError::UnknownTask) => Err(Refusal::task_not_found(&id)),
+        Err(AnswerError::UnknownQuestion) => Err(question_not_found(question)),
+        Err(AnswerError::AlreadyAnswered) => {
+            let detail = format!("the question {question} has another answer already, or its time was up");
+            Err(conflict(Code::AlreadyAnswered, detail))
+        }
+        Err(AnswerError::Ended(status)) => {
+            let detail = format!("the task {id} has already ended: it is {}", status.as_str());
+            Err(conflict(Code::TaskFinished, detail))
+        }
+        Err(AnswerError::Store(error)) => Err(error.into()),
+    }
+}
+
+fn question_not_found(question: QuestionId) -> Refusal {
+    let detail = format!("the task does not wait for the answer to a question {question}");
+    Refusal::new(StatusCode::NOT_FOUND, Code::QuestionNotFound, detail)
+}
+
+/// The input of an `AskUserQuestion` call, with the answers as the CLI wants them.
+fn with_answers(task: &TaskRecord, id: QuestionId, answers: Map<String, Value>) -> Result<String, Refusal> {
+    let answered = task.questions.answered.iter().map(|known| &known.question);
+    let question: &Question = answered
+        .chain(task.questions.open.as_deref())
+        .find(|known| known.id == id)
+        .ok_or_else(|| question_not_found(id))?;
+    let input = question.input.as_deref().filter(|_| question.tool == "AskUserQuestion");
+    let Some(Ok(Value::Object(mut input))) = input.map(serde_json::from_str) else {
+        return Err(submission::invalid(
+            "/answers",
+            "is of use only with the tool AskUserQuestion: leave it out",
+        ));
+    };
+    input.insert("answers".to_owned(), Value::Object(answers));
+    Ok(Value::Object(input).to_string())
+}
