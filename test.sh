@@ -8,6 +8,8 @@ started=$SECONDS
 
 require_tools
 install_cli "$PWD"
+# The API's reference is opened in a real browser.
+install_package chromium chromium
 
 echo "== format"
 cargo fmt --all --check

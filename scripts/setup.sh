@@ -26,3 +26,18 @@ install_cli() {
   (cd "$folder" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error)
   cp "$folder/package-lock.json" "$stamp"
 }
+
+# Installs a program that only tests need, with its Debian package.
+install_package() {
+  command -v "$1" >/dev/null 2>&1 && return
+  local package="$2" root=()
+  [ "$(id -u)" -eq 0 ] || root=(sudo -n)
+  echo "installing the Debian package $package…"
+  if ! "${root[@]}" apt-get install -y -qq --no-install-recommends "$package" >/dev/null; then
+    "${root[@]}" apt-get update -qq >/dev/null || true
+    "${root[@]}" apt-get install -y -qq --no-install-recommends "$package" >/dev/null || {
+      echo "missing: $1 — sudo apt-get install $package" >&2
+      exit 1
+    }
+  fi
+}

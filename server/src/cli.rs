@@ -22,6 +22,8 @@ pub(crate) enum Command {
     Backup(BackupArguments),
     /// Put a copy back. The server has to be stopped.
     Restore(RestoreArguments),
+    /// Print the OpenAPI document of the server's API.
+    Openapi,
     /// Submit a task to a running server, show its events and end with its exit code.
     Run(RunArguments),
 }

@@ -4,6 +4,7 @@ mod backup;
 mod cli;
 mod config;
 mod logging;
+mod openapi;
 mod run;
 mod serve;
 
@@ -19,6 +20,7 @@ fn main() -> ExitCode {
         cli::Command::Serve(arguments) => serve::main(&arguments),
         cli::Command::Backup(arguments) => backup::backup(&arguments),
         cli::Command::Restore(arguments) => backup::restore(&arguments),
+        cli::Command::Openapi => openapi::main(),
         cli::Command::Run(arguments) => run::main(arguments),
     }
 }

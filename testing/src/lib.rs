@@ -8,12 +8,14 @@
     reason = "a harness fails the test that uses it"
 )]
 
+mod browser;
 mod events;
 mod fast_stream;
 mod processes;
 mod server;
 mod stub;
 
+pub use browser::rendered;
 pub use events::{EventStream, Finished};
 pub use fast_stream::FastStream;
 pub use processes::{ChildWatch, children, cpu_time, resident_kib, wait_until_none_mention, which_mention};

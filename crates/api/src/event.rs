@@ -4,6 +4,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use domain::{SessionId, TaskId, TaskStatus, Timestamp};
 use serde::Serialize;
 use serde_json::value::RawValue;
+use utoipa::ToSchema;
 
 use crate::ProgressBody;
 
@@ -39,7 +40,7 @@ pub enum EventBody {
 }
 
 /// Who speaks in a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum MessageType {
     /// The model.
@@ -55,7 +56,7 @@ pub enum MessageType {
 }
 
 /// Data of `message`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct MessageData {
     /// Who speaks.
     pub message_type: MessageType,
@@ -68,6 +69,7 @@ pub struct MessageData {
     pub subtype: Option<String>,
     /// A system message or result as the CLI sent it.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
     pub data: Option<Box<RawValue>>,
     /// The tool call of the sub-agent that speaks.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -75,13 +77,14 @@ pub struct MessageData {
 }
 
 /// Data of `tool_use`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct ToolUseData {
     /// The call.
     pub tool_id: String,
     /// The tool.
     pub tool_name: String,
     /// Its input.
+    #[schema(value_type = Object)]
     pub tool_input: Box<RawValue>,
     /// The tool call of the sub-agent that calls.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -89,7 +92,7 @@ pub struct ToolUseData {
 }
 
 /// Data of `tool_result`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct ToolResultData {
     /// The call.
     pub tool_use_id: String,
@@ -101,6 +104,7 @@ pub struct ToolResultData {
     pub is_error: bool,
     /// The content's blocks, where it was more than a text.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<Object>>)]
     pub content_blocks: Option<Box<RawValue>>,
     /// The tool call of the sub-agent that called.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -108,7 +112,7 @@ pub struct ToolResultData {
 }
 
 /// Data of `complete`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct CompleteData {
     /// The task.
     pub task_id: TaskId,
@@ -128,7 +132,7 @@ pub struct CompleteData {
 }
 
 /// Data of `error`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ErrorData {
     /// What happened, for people.
     pub error: String,
@@ -177,7 +181,7 @@ pub fn encode(bytes: &mut BytesMut, header: EventHeader<'_>, body: &EventBody) {
 }
 
 /// Data of `status`: what became of a task that has not ended. Only the feed of all tasks brings it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct StatusData {
     /// Where it is.
     pub status: TaskStatus,

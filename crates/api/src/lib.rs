@@ -8,6 +8,7 @@ mod problem;
 mod question;
 mod request;
 mod session;
+mod stream;
 mod task;
 
 pub use event::{
@@ -15,9 +16,10 @@ pub use event::{
     ToolResultData, ToolUseData, encode, kind_of, status_notice, transient_error,
 };
 pub use problem::{Code, Fault, PROBLEM_CONTENT_TYPE, Problem};
-pub use question::QuestionBody;
+pub use question::{AnswerRequest, Decision, QuestionBody};
 pub use request::{OptionsRequest, RetryRequest, SessionRequest, TaskRequest};
 pub use session::{Deleted, Health, HealthStatus, Ready, SessionInfo, SessionList};
+pub use stream::{Event, EventData, EventKind, EventsPage, TaskEventsPage};
 pub use task::{
     InterruptResponse, ProgressBody, ResultBody, TaskResponse, TaskStatusResponse, WaitingBody, WaitingReason,
 };

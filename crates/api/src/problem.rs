@@ -1,12 +1,13 @@
 //! Errors on the wire: `application/problem+json` (RFC 9457) with a text `detail`, which existing clients print.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// The content type of a [`Problem`].
 pub const PROBLEM_CONTENT_TYPE: &str = "application/problem+json";
 
 /// Stable machine words for what went wrong.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Code {
     /// The body does not match the schema.
@@ -58,7 +59,7 @@ pub enum Code {
 }
 
 /// One fault of a body.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Fault {
     /// Where: a JSON pointer (RFC 6901).
     pub pointer: String,
@@ -67,7 +68,7 @@ pub struct Fault {
 }
 
 /// An error's body.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Problem {
     /// A URI for the kind of error; `about:blank` as RFC 9457 has it, since `code` says it.
     #[serde(rename = "type")]

@@ -5,57 +5,77 @@
 
 use domain::{OnQuestion, OnRestart, OnStall, PermissionMode, TaskId, Timestamp, WhenBusy};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// A submission.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct TaskRequest {
     /// The client's name for the task.
+    #[schema(
+        pattern = "^[A-Za-z0-9][A-Za-z0-9._:-]*$",
+        min_length = 1,
+        max_length = 128,
+        example = "build-42"
+    )]
     pub task_id: Option<String>,
     /// What the agent is told.
+    #[schema(min_length = 1, pattern = "\\S", example = "Create hello.py that prints a greeting and run it")]
     pub prompt: String,
     /// The folder that the task belongs to.
+    #[schema(min_length = 1, pattern = "\\S", example = "/workspaces/demo")]
     pub workspace: String,
     /// How the agent is to work.
+    #[schema(value_type = Option<OptionsRequest>)]
     pub options: OptionsRequest,
     /// Which conversation the task belongs to.
+    #[schema(value_type = Option<SessionRequest>)]
     pub session: SessionRequest,
     /// How urgent it is, from -100 to 100; 0 when left out. A task of a higher priority goes first.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = -100, maximum = 100)]
     pub priority: Option<i8>,
     /// Not before this moment.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub start_at: Option<Timestamp>,
     /// Not before so many seconds have passed since the admission; not together with `start_at`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(maximum = 2_592_000)]
     pub delay_seconds: Option<u64>,
     /// Not before these tasks have completed, at most 100. It fails when one of them does not.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Option<Vec<TaskId>>, max_items = 100)]
     pub depends_on: Vec<TaskId>,
     /// How often it is tried.
     #[serde(skip_serializing_if = "is_default")]
+    #[schema(value_type = Option<RetryRequest>)]
     pub retry: RetryRequest,
 }
 
 /// `options` of a task.
-#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, ToSchema)]
 pub struct OptionsRequest {
     /// Tools or rules that run without asking.
     pub allowed_tools: Option<Vec<String>>,
     /// What happens with the rest.
     pub permission_mode: Option<PermissionMode>,
     /// Most model answers.
+    #[schema(minimum = 1, maximum = 100_000)]
     pub max_turns: Option<u32>,
     /// Longest time that an agent may work on it, in seconds.
+    #[schema(minimum = 1, maximum = 2_592_000)]
     pub timeout: Option<u64>,
     /// Model name or alias.
+    #[schema(min_length = 1, max_length = 256)]
     pub model: Option<String>,
     /// Folder to start in, instead of the workspace.
     pub cwd: Option<String>,
     /// Most that it may cost, in US dollars, all attempts together; more than 0.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(exclusive_minimum = 0)]
     pub max_budget_usd: Option<f64>,
     /// How long background tasks may go on after the turn that began them, in seconds; 0 ends them with it.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(maximum = 2_592_000)]
     pub background_timeout: Option<u64>,
     /// What becomes of it when the server dies: `interrupt` ends it, `resume` carries its conversation on.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -68,13 +88,15 @@ pub struct OptionsRequest {
     pub on_question: Option<OnQuestion>,
     /// How long a question waits for its answer, in seconds; then it is refused.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 2_592_000)]
     pub answer_within: Option<u64>,
 }
 
 /// `session` of a task.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, ToSchema)]
 pub struct SessionRequest {
     /// Whether to go on with an existing session.
+    #[schema(value_type = Option<bool>)]
     pub reuse_existing: bool,
     /// That session, or the one to copy.
     pub session_id: Option<String>,
@@ -84,14 +106,16 @@ pub struct SessionRequest {
     pub when_busy: Option<WhenBusy>,
     /// Whether to begin a new session with a copy of the session's conversation; not together with `reuse_existing`.
     #[serde(skip_serializing_if = "is_default")]
+    #[schema(value_type = Option<bool>)]
     pub fork: bool,
 }
 
 /// `retry` of a task.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, ToSchema)]
 pub struct RetryRequest {
     /// Most attempts, from 1 to 10. Attempts after a rate limit do not count.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 10)]
     pub max_attempts: Option<u32>,
     /// Whether it is tried again although tools were used.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -2,9 +2,10 @@
 
 use domain::{SessionId, SessionStatus, TaskId, Timestamp};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// One conversation.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct SessionInfo {
     /// Its id.
     pub session_id: SessionId,
@@ -19,21 +20,21 @@ pub struct SessionInfo {
 }
 
 /// Answer to `GET /api/v1/sessions`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct SessionList {
     /// The sessions, oldest first.
     pub sessions: Vec<SessionInfo>,
 }
 
 /// Answer to a deletion.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Deleted {
     /// What was done, for people.
     pub message: String,
 }
 
 /// How well the server is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum HealthStatus {
     /// All is well.
@@ -45,7 +46,7 @@ pub enum HealthStatus {
 }
 
 /// Answer to `GET /health`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Health {
     /// How well.
     pub status: HealthStatus,
@@ -60,7 +61,7 @@ pub struct Health {
 }
 
 /// Answer to `GET /ready`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Ready {
     /// `ready`.
     pub status: &'static str,

@@ -2,11 +2,12 @@
 
 use domain::{Outcome, Priority, Progress, SessionId, TaskId, TaskStatus, Timestamp};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::QuestionBody;
 
 /// Answer to a submission.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct TaskResponse {
     /// The task.
     pub task_id: TaskId,
@@ -25,7 +26,7 @@ pub struct TaskResponse {
 }
 
 /// The counters of a task.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ProgressBody {
     /// Model answers so far.
     pub turns: u64,
@@ -62,7 +63,7 @@ impl From<Progress> for ProgressBody {
 }
 
 /// How a task ended.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct ResultBody {
     /// 0 completed, 1 failed, 124 timed out, 130 interrupted.
     pub exit_code: i32,
@@ -86,7 +87,7 @@ impl From<&Outcome> for ResultBody {
 }
 
 /// Answer to `GET /api/v1/tasks/{task_id}` and `GET /api/v1/tasks/{task_id}/result`.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct TaskStatusResponse {
     /// The task.
     pub task_id: TaskId,
@@ -119,7 +120,7 @@ pub struct TaskStatusResponse {
 }
 
 /// Why a task that has begun waits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum WaitingReason {
     /// The model API takes no requests for a while.
@@ -133,7 +134,7 @@ pub enum WaitingReason {
 }
 
 /// A task that has begun and waits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 pub struct WaitingBody {
     /// Why.
     pub reason: WaitingReason,
@@ -142,7 +143,7 @@ pub struct WaitingBody {
 }
 
 /// Answer to an interrupt.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct InterruptResponse {
     /// The task.
     pub task_id: TaskId,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// Longest task id, in bytes.
@@ -43,7 +44,8 @@ fn check(text: &str, most: usize) -> Result<(), IdError> {
 macro_rules! text_id {
     ($(#[$doc:meta])* $name:ident, $most:expr) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, ToSchema)]
+        #[schema(value_type = String, pattern = "^[A-Za-z0-9][A-Za-z0-9._:-]*$", min_length = 1)]
         pub struct $name(Arc<str>);
 
         impl $name {

@@ -1,12 +1,13 @@
 //! What an agent asks of people, and what they answer.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::Timestamp;
 
 /// What becomes of a tool call that a task's options do not allow.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OnQuestion {
     /// It is refused at once, and the agent goes on without it.
@@ -17,7 +18,7 @@ pub enum OnQuestion {
 }
 
 /// Names a question of a task.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(transparent)]
 pub struct QuestionId(pub Uuid);
 

@@ -3,11 +3,15 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::{OnQuestion, TaskId, Timestamp};
 
 /// How urgent a task is: a task of a higher one goes first, whoever waits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, ToSchema,
+)]
+#[schema(value_type = i8, minimum = -100, maximum = 100)]
 pub struct Priority(i8);
 
 impl Priority {
@@ -55,7 +59,7 @@ impl Default for Retry {
 }
 
 /// What becomes of a running task when its server dies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OnRestart {
     /// It ends as interrupted, with the reason.
@@ -66,7 +70,7 @@ pub enum OnRestart {
 }
 
 /// What is done with an agent that makes no progress.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OnStall {
     /// It is reported, and left alone until the task's timeout.

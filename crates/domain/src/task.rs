@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::{PermissionMode, Policy, Principal, Schedule, SessionId, TaskId};
 
@@ -12,7 +13,7 @@ use crate::{PermissionMode, Policy, Principal, Schedule, SessionId, TaskId};
 pub struct Fingerprint(pub [u8; 32]);
 
 /// What becomes of a task whose session is busy.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum WhenBusy {
     /// It waits for its turn.

@@ -3,6 +3,7 @@
 mod answer;
 mod endpoints;
 mod guard;
+mod openapi;
 mod path;
 mod query;
 mod refusal;
@@ -13,6 +14,6 @@ mod stream;
 mod submission;
 
 pub use guard::{ApiKey, HostPolicy};
-pub use router::router;
+pub use router::{openapi_json, router};
 pub use state::{AppState, TaskDefaults};
 pub use submission::WorkspaceRoots;

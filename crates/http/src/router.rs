@@ -5,10 +5,14 @@ use std::sync::Arc;
 use api::Code;
 use axum::Router;
 use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::get;
+use bytes::Bytes;
 use tower_http::catch_panic::CatchPanicLayer;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::endpoints::{
     all_events, all_socket, answer_question, delete_session, get_session, get_task, health, interrupt_task,
@@ -16,27 +20,44 @@ use crate::endpoints::{
 };
 use crate::refusal::Refusal;
 use crate::state::AppState;
-use crate::{guard, request_id};
+use crate::{guard, openapi, request_id};
+
+/// The API's routes, and the document that describes them.
+fn routes() -> (OpenApiRouter<Arc<AppState>>, OpenApiRouter<Arc<AppState>>) {
+    let guarded = openapi::documented()
+        .routes(routes!(submit_task::handle))
+        .routes(routes!(get_task::handle))
+        .routes(routes!(answer_question::handle))
+        .routes(routes!(task_events::handle))
+        .routes(routes!(interrupt_task::handle))
+        .routes(routes!(task_result::handle))
+        .routes(routes!(all_events::handle))
+        .routes(routes!(list_sessions::handle))
+        .routes(routes!(get_session::handle, delete_session::handle))
+        .routes(routes!(task_socket::handle))
+        .routes(routes!(all_socket::handle));
+    (guarded, OpenApiRouter::new().routes(routes!(health::handle)).routes(routes!(ready::handle)))
+}
+
+/// The OpenAPI document, as JSON.
+pub fn openapi_json() -> String {
+    let (guarded, open) = routes();
+    let document = openapi::complete(guarded.merge(open).into_openapi());
+    // Texts and numbers can always be written.
+    document.to_pretty_json().unwrap_or_default()
+}
 
 /// The whole API.
 pub fn router(state: Arc<AppState>) -> Router {
-    let guarded = Router::new()
-        .route("/api/v1/tasks", post(submit_task::handle))
-        .route("/api/v1/tasks/{task_id}", get(get_task::handle))
-        .route("/api/v1/tasks/{task_id}/answers", post(answer_question::handle))
-        .route("/api/v1/tasks/{task_id}/events", get(task_events::handle))
-        .route("/api/v1/tasks/{task_id}/interrupt", post(interrupt_task::handle))
-        .route("/api/v1/tasks/{task_id}/result", get(task_result::handle))
-        .route("/api/v1/events", get(all_events::handle))
-        .route("/api/v1/sessions", get(list_sessions::handle))
-        .route("/api/v1/sessions/{session_id}", get(get_session::handle).delete(delete_session::handle))
-        .route("/ws/tasks/{task_id}", get(task_socket::handle))
-        .route("/ws/events", get(all_socket::handle))
-        .route_layer(from_fn_with_state(Arc::clone(&state), guard::check_key));
-    Router::new()
-        .merge(guarded)
-        .route("/health", get(health::handle))
-        .route("/ready", get(ready::handle))
+    let (guarded, open) = routes();
+    let guarded = guarded.route_layer(from_fn_with_state(Arc::clone(&state), guard::check_key));
+    let (router, document) = guarded.merge(open).split_for_parts();
+    let document = Bytes::from(openapi::complete(document).to_json().unwrap_or_default());
+    let document = move || async move { ([(CONTENT_TYPE, "application/json")], document) };
+    router
+        .route("/openapi.json", get(document))
+        .route("/docs", get(openapi::page))
+        .route("/docs/{file}", get(openapi::asset))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(from_fn_with_state(Arc::clone(&state), guard::check_host))

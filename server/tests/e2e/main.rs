@@ -4,6 +4,7 @@
 
 mod admission;
 mod agent_failures;
+mod api_docs;
 mod backups;
 mod chaos;
 mod conversation;

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use api::{EventsPage, Problem};
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
@@ -18,6 +19,28 @@ use crate::stream::{page, sse};
 /// What is there is read, however short the wait is. A storage gets that long for it.
 const READ_WITHIN: Duration = Duration::from_secs(5);
 
+/// The events of all tasks from a cursor on, as Server-Sent Events for those who accept them, else as a page.
+#[utoipa::path(
+    get,
+    path = "/api/v1/events",
+    tag = "events",
+    operation_id = "all_events",
+    params(
+        ("after" = Option<u64>, Query, description = "The cursor: only what comes after it."),
+        ("Last-Event-ID" = Option<u64>, Header, description = "The cursor again, as browsers send it."),
+        ("wait" = Option<u64>, Query, maximum = 60, description = "How long a page is waited for, in seconds."),
+        ("task_id" = Option<String>, Query, description = "Only this task's."),
+        ("session_id" = Option<String>, Query, description = "Only this session's."),
+        ("workspace" = Option<String>, Query, description = "Only this workspace's: an absolute path."),
+        ("status" = Option<String>, Query, description = "Only of tasks in these, with commas between them.", example = "running,failed"),
+        ("type" = Option<String>, Query, description = "Only of these types, with commas between them.", example = "complete,error"),
+    ),
+    responses(
+        (status = 200, description = "The events. With `Accept: text/event-stream`: `id` is the cursor, `event` the type, `data` the event.",
+         content((EventsPage = "application/json"), (String = "text/event-stream"))),
+        (status = 422, description = "A parameter has a fault.", content_type = "application/problem+json", body = Problem),
+    )
+)]
 pub(crate) async fn handle(
     State(state): State<Arc<AppState>>,
     headers: HeaderMap,

@@ -4,6 +4,7 @@
 use std::future::ready;
 use std::sync::Arc;
 
+use api::Problem;
 use axum::extract::State;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
@@ -15,6 +16,28 @@ use crate::state::AppState;
 use crate::stream::filter::filter;
 use crate::stream::socket;
 
+/// The events of all tasks over a WebSocket, from now on or after a cursor. A frame is `{"cursor":N,"event":{…}}`, or
+/// `{"cursor":N}` when the reader has moved on past events that were not wanted.
+#[utoipa::path(
+    get,
+    path = "/ws/events",
+    tag = "events",
+    operation_id = "all_socket",
+    params(
+        ("after" = Option<u64>, Query, description = "The cursor: only what comes after it."),
+        ("task_id" = Option<String>, Query, description = "Only this task's."),
+        ("session_id" = Option<String>, Query, description = "Only this session's."),
+        ("workspace" = Option<String>, Query, description = "Only this workspace's: an absolute path."),
+        ("status" = Option<String>, Query, description = "Only of tasks in these, with commas between them.", example = "running,failed"),
+        ("type" = Option<String>, Query, description = "Only of these types, with commas between them.", example = "complete,error"),
+    ),
+    responses(
+        (status = 101, description = "The stream begins."),
+        (status = 400, description = "The handshake is broken.", content_type = "application/problem+json", body = Problem),
+        (status = 422, description = "A parameter has a fault.", content_type = "application/problem+json", body = Problem),
+        (status = 426, description = "The request is no WebSocket handshake.", content_type = "application/problem+json", body = Problem),
+    )
+)]
 pub(crate) async fn handle(
     State(state): State<Arc<AppState>>,
     mut parameters: Parameters,

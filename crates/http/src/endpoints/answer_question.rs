@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use api::{Code, TaskStatusResponse};
+use api::{Code, Problem, TaskStatusResponse};
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Path, State};
@@ -16,6 +16,24 @@ use crate::state::AppState;
 use crate::submission::{self, AnswerRequest};
 use crate::{answer, path};
 
+/// Answers a question that a task waits with. The same answer may be given again.
+#[utoipa::path(
+    post,
+    path = "/api/v1/tasks/{task_id}/answers",
+    tag = "tasks",
+    operation_id = "answer_question",
+    params(("task_id" = String, Path, description = "The task.")),
+    request_body = api::AnswerRequest,
+    responses(
+        (status = 200, description = "It is written down, and the task goes on.", body = TaskStatusResponse),
+        (status = 400, description = "The body could not be read.", content_type = "application/problem+json", body = Problem),
+        (status = 404, description = "There is no such task, or it does not wait for the answer to that question.", content_type = "application/problem+json", body = Problem),
+        (status = 408, description = "The body did not arrive in time.", content_type = "application/problem+json", body = Problem),
+        (status = 409, description = "The question has another answer already, or the task has ended.", content_type = "application/problem+json", body = Problem),
+        (status = 413, description = "The body is too large.", content_type = "application/problem+json", body = Problem),
+        (status = 422, description = "The body does not match the schema.", content_type = "application/problem+json", body = Problem),
+    )
+)]
 pub(crate) async fn handle(
     State(state): State<Arc<AppState>>,
     Path(id): Path<String>,

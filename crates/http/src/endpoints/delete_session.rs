@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use api::{Code, Deleted};
+use api::{Code, Deleted, Problem};
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
@@ -19,6 +19,20 @@ pub(crate) struct Parameters {
     force: Option<String>,
 }
 
+/// Ends a session: its agent, its conversation and its place in the list. Its tasks stay readable.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/sessions/{session_id}",
+    tag = "sessions",
+    operation_id = "delete_session",
+    params(("session_id" = String, Path, description = "The session."), ("force" = Option<bool>, Query, description = "Interrupts what runs in it first.")),
+    responses(
+        (status = 200, description = "It is gone.", body = Deleted),
+        (status = 404, description = "There is no such session.", content_type = "application/problem+json", body = Problem),
+        (status = 409, description = "A task runs or waits in it, or is to fork it.", content_type = "application/problem+json", body = Problem),
+        (status = 422, description = "A parameter has a fault.", content_type = "application/problem+json", body = Problem),
+    )
+)]
 pub(crate) async fn handle(
     State(state): State<Arc<AppState>>,
     Path(id): Path<String>,

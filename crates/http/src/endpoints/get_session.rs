@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use api::SessionInfo;
+use api::{Problem, SessionInfo};
 use axum::Json;
 use axum::extract::{Path, State};
 
@@ -10,6 +10,18 @@ use crate::refusal::Refusal;
 use crate::state::AppState;
 use crate::{answer, path};
 
+/// A session.
+#[utoipa::path(
+    get,
+    path = "/api/v1/sessions/{session_id}",
+    tag = "sessions",
+    operation_id = "get_session",
+    params(("session_id" = String, Path, description = "The session.")),
+    responses(
+        (status = 200, description = "The session.", body = SessionInfo),
+        (status = 404, description = "There is no such session.", content_type = "application/problem+json", body = Problem),
+    )
+)]
 pub(crate) async fn handle(
     State(state): State<Arc<AppState>>,
     Path(id): Path<String>,

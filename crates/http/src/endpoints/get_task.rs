@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use api::TaskStatusResponse;
+use api::{Problem, TaskStatusResponse};
 use axum::Json;
 use axum::extract::{Path, State};
 
@@ -10,6 +10,18 @@ use crate::refusal::Refusal;
 use crate::state::AppState;
 use crate::{answer, path};
 
+/// Where a task is: its status, progress, result and place in the queue.
+#[utoipa::path(
+    get,
+    path = "/api/v1/tasks/{task_id}",
+    tag = "tasks",
+    operation_id = "get_task",
+    params(("task_id" = String, Path, description = "The task.")),
+    responses(
+        (status = 200, description = "The task.", body = TaskStatusResponse),
+        (status = 404, description = "There is no such task.", content_type = "application/problem+json", body = Problem),
+    )
+)]
 pub(crate) async fn handle(
     State(state): State<Arc<AppState>>,
     Path(id): Path<String>,

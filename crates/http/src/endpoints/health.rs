@@ -10,6 +10,17 @@ use store::Counts;
 
 use crate::state::AppState;
 
+/// How the server is.
+#[utoipa::path(
+    get,
+    path = "/health",
+    tag = "server",
+    operation_id = "health",
+    responses(
+        (status = 200, description = "It works.", body = Health),
+        (status = 503, description = "It does not.", body = Health),
+    )
+)]
 pub(crate) async fn handle(State(state): State<Arc<AppState>>) -> (StatusCode, Json<Health>) {
     let (status, counts) = match state.engine.counts().await {
         Ok(counts) => (HealthStatus::Healthy, counts),

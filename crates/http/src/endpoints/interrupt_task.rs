@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use api::{Code, InterruptResponse};
+use api::{Code, InterruptResponse, Problem};
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -12,6 +12,19 @@ use crate::path;
 use crate::refusal::Refusal;
 use crate::state::AppState;
 
+/// Stops a task; answers when it has ended.
+#[utoipa::path(
+    post,
+    path = "/api/v1/tasks/{task_id}/interrupt",
+    tag = "tasks",
+    operation_id = "interrupt_task",
+    params(("task_id" = String, Path, description = "The task.")),
+    responses(
+        (status = 200, description = "It has ended, or will: `running` says that its agent hangs.", body = InterruptResponse),
+        (status = 404, description = "There is no such task.", content_type = "application/problem+json", body = Problem),
+        (status = 409, description = "It has already ended.", content_type = "application/problem+json", body = Problem),
+    )
+)]
 pub(crate) async fn handle(
     State(state): State<Arc<AppState>>,
     Path(id): Path<String>,

@@ -10,6 +10,14 @@ use crate::answer;
 use crate::refusal::Refusal;
 use crate::state::AppState;
 
+/// All sessions, oldest first.
+#[utoipa::path(
+    get,
+    path = "/api/v1/sessions",
+    tag = "sessions",
+    operation_id = "list_sessions",
+    responses((status = 200, description = "The sessions.", body = SessionList))
+)]
 pub(crate) async fn handle(State(state): State<Arc<AppState>>) -> Result<Json<SessionList>, Refusal> {
     let sessions = state.engine.sessions().await?.into_iter().map(answer::session).collect();
     Ok(Json(SessionList { sessions }))

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use api::{Code, Ready};
+use api::{Code, Problem, Ready};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -11,6 +11,17 @@ use engine::NotReady;
 use crate::refusal::Refusal;
 use crate::state::AppState;
 
+/// Whether the server can take a task now.
+#[utoipa::path(
+    get,
+    path = "/ready",
+    tag = "server",
+    operation_id = "ready",
+    responses(
+        (status = 200, description = "It can.", body = Ready),
+        (status = 503, description = "It is at capacity, about to stop, or without storage.", content_type = "application/problem+json", body = Problem),
+    )
+)]
 pub(crate) async fn handle(State(state): State<Arc<AppState>>) -> Result<Json<Ready>, Refusal> {
     match state.engine.ready().await {
         Ok(()) => Ok(Json(Ready { status: "ready" })),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use api::{Code, TaskResponse};
+use api::{Code, Problem, TaskRequest, TaskResponse};
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
@@ -17,6 +17,25 @@ use crate::refusal::Refusal;
 use crate::state::AppState;
 use crate::submission;
 
+/// Submits a task. The same id and body again is the same task.
+#[utoipa::path(
+    post,
+    path = "/api/v1/tasks",
+    tag = "tasks",
+    operation_id = "submit_task",
+    request_body = TaskRequest,
+    responses(
+        (status = 200, description = "It is admitted, and will be however the server ends.", body = TaskResponse),
+        (status = 400, description = "The workspace is missing or no folder, or the body could not be read.", content_type = "application/problem+json", body = Problem),
+        (status = 403, description = "The workspace lies outside of the permitted folders, or the key is wrong.", content_type = "application/problem+json", body = Problem),
+        (status = 404, description = "The session to go on from is unknown.", content_type = "application/problem+json", body = Problem),
+        (status = 408, description = "The body did not arrive in time.", content_type = "application/problem+json", body = Problem),
+        (status = 409, description = "The task id is taken by another body, the session is busy, has another workspace, or has nothing to fork.", content_type = "application/problem+json", body = Problem),
+        (status = 413, description = "The body is too large.", content_type = "application/problem+json", body = Problem),
+        (status = 422, description = "The body does not match the schema: `errors` points at every fault.", content_type = "application/problem+json", body = Problem),
+        (status = 503, description = "The queue is full, or the server is about to stop: see `Retry-After`.", content_type = "application/problem+json", body = Problem),
+    )
+)]
 pub(crate) async fn handle(
     State(state): State<Arc<AppState>>,
     headers: HeaderMap,

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use api::{Problem, TaskEventsPage};
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -17,6 +18,21 @@ use crate::state::AppState;
 use crate::stream::wanted::{self, Way};
 use crate::stream::{Source, page, sse};
 
+/// A task's events after a cursor, as Server-Sent Events for those who accept them, else as a page.
+#[utoipa::path(
+    get,
+    path = "/api/v1/tasks/{task_id}/events",
+    tag = "events",
+    operation_id = "task_events",
+    params(("task_id" = String, Path, description = "The task."), ("after" = Option<u64>, Query, description = "The cursor: only what comes after it."), ("Last-Event-ID" = Option<u64>, Header, description = "The cursor again, as browsers send it."), ("wait" = Option<u64>, Query, maximum = 60, description = "How long a page is waited for, in seconds.")),
+    responses(
+        (status = 200, description = "The events. With `Accept: text/event-stream`: `id` is the cursor, `event` the type, `data` the event.",
+         content((TaskEventsPage = "application/json"), (String = "text/event-stream"))),
+        (status = 204, description = "The stream has ended before that cursor: there is nothing to connect again for."),
+        (status = 404, description = "There is no such task.", content_type = "application/problem+json", body = Problem),
+        (status = 422, description = "A parameter has a fault.", content_type = "application/problem+json", body = Problem),
+    )
+)]
 pub(crate) async fn handle(
     State(state): State<Arc<AppState>>,
     Path(id): Path<String>,

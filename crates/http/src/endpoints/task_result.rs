@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use api::TaskStatusResponse;
+use api::{Problem, TaskStatusResponse};
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -16,6 +16,20 @@ use crate::{answer, path};
 /// Longest wait, in seconds.
 const MAX_WAIT_SECONDS: u64 = 300;
 
+/// Where a task is, once it has ended; waits for that.
+#[utoipa::path(
+    get,
+    path = "/api/v1/tasks/{task_id}/result",
+    tag = "tasks",
+    operation_id = "get_task_result",
+    params(("task_id" = String, Path, description = "The task."), ("wait" = Option<u64>, Query, maximum = 300, description = "Longest wait, in seconds.")),
+    responses(
+        (status = 200, description = "The task has ended.", body = TaskStatusResponse),
+        (status = 202, description = "It has not ended in that time.", body = TaskStatusResponse),
+        (status = 404, description = "There is no such task.", content_type = "application/problem+json", body = Problem),
+        (status = 422, description = "A parameter has a fault.", content_type = "application/problem+json", body = Problem),
+    )
+)]
 pub(crate) async fn handle(
     State(state): State<Arc<AppState>>,
     Path(id): Path<String>,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use api::{ErrorData, transient_error};
+use api::{ErrorData, Problem, transient_error};
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::{Path, State};
@@ -20,6 +20,21 @@ use crate::stream::socket::{self, End};
 /// Existing clients connect up to a second before their task exists.
 const PATIENCE: Duration = Duration::from_millis(1_500);
 
+/// A task's events over a WebSocket, from the first on or after a cursor, then live: one `Event` a text frame. Closes with
+/// 1000 after `complete`, 1008 when there is no such task, 1012 when the server stops.
+#[utoipa::path(
+    get,
+    path = "/ws/tasks/{task_id}",
+    tag = "events",
+    operation_id = "task_socket",
+    params(("task_id" = String, Path, description = "The task."), ("after" = Option<u64>, Query, description = "The cursor: only what comes after it.")),
+    responses(
+        (status = 101, description = "The stream begins."),
+        (status = 400, description = "The handshake is broken.", content_type = "application/problem+json", body = Problem),
+        (status = 422, description = "A parameter has a fault.", content_type = "application/problem+json", body = Problem),
+        (status = 426, description = "The request is no WebSocket handshake.", content_type = "application/problem+json", body = Problem),
+    )
+)]
 pub(crate) async fn handle(
     State(state): State<Arc<AppState>>,
     Path(id): Path<String>,

@@ -4,6 +4,7 @@
 
 mod agents;
 mod feed;
+mod openapi;
 mod place;
 mod questions;
 mod sockets;

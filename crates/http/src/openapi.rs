@@ -1,0 +1,90 @@
+//! The OpenAPI document, made from the handlers and types themselves.
+
+mod page;
+
+use std::sync::Arc;
+
+use api::{Event, EventsPage, Problem, TaskEventsPage};
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{
+    Content, OpenApi as Document, Ref, RefOr, Response, ResponseBuilder, SecurityRequirement,
+};
+use utoipa::{Modify, OpenApi};
+use utoipa_axum::router::OpenApiRouter;
+
+pub(crate) use page::{asset, page};
+
+use crate::state::AppState;
+
+/// What the document begins with.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Claude Code Server",
+        description = "Submit a coding task, watch it live, stop it, answer it, reuse its conversation. Errors are \
+                       `application/problem+json` with a `detail` for people and a stable `code` for programs.",
+        license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")
+    ),
+    tags(
+        (name = "tasks", description = "Units of work and their outcomes."),
+        (name = "events", description = "What happens, as WebSocket, Server-Sent Events or pages."),
+        (name = "sessions", description = "Conversations that outlive their tasks."),
+        (name = "server", description = "How the server is."),
+    ),
+    components(schemas(Problem, Event, TaskEventsPage, EventsPage)),
+    modifiers(&Keys)
+)]
+struct Beginning;
+
+/// How callers show who they are.
+struct Keys;
+
+impl Modify for Keys {
+    fn modify(&self, document: &mut Document) {
+        let Some(components) = document.components.as_mut() else { return };
+        let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
+        components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
+        let header = ApiKey::Header(ApiKeyValue::new("X-API-Key"));
+        components.add_security_scheme("api_key", SecurityScheme::ApiKey(header));
+    }
+}
+
+/// A router that knows what its routes are documented as.
+pub(crate) fn documented() -> OpenApiRouter<Arc<AppState>> {
+    OpenApiRouter::with_openapi(Beginning::openapi())
+}
+
+/// What every guarded endpoint may answer beside what its own documentation says.
+const EVERYWHERE: [(&str, &str); 4] = [
+    ("401", "No key was shown, and one is needed."),
+    ("403", "The key is wrong, or the Host or Origin header is foreign."),
+    ("500", "The server failed; its log says why."),
+    ("503", "The storage is not available, or the server is about to stop: see `Retry-After`."),
+];
+
+/// Completes the document: what all endpoints have in common.
+pub(crate) fn complete(mut document: Document) -> Document {
+    for (path, item) in &mut document.paths.paths {
+        let operations = [&mut item.get, &mut item.post, &mut item.delete, &mut item.patch, &mut item.put];
+        for operation in operations.into_iter().flatten() {
+            if !path.starts_with("/api/") && !path.starts_with("/ws/") {
+                continue;
+            }
+            operation.security = Some(vec![
+                SecurityRequirement::default(),
+                SecurityRequirement::new("bearer", Vec::<String>::new()),
+                SecurityRequirement::new("api_key", Vec::<String>::new()),
+            ]);
+            for (status, description) in EVERYWHERE {
+                let responses = &mut operation.responses.responses;
+                responses.entry(status.to_owned()).or_insert_with(|| RefOr::T(problem(description)));
+            }
+        }
+    }
+    document
+}
+
+fn problem(description: &str) -> Response {
+    let content = Content::new(Some(Ref::from_schema_name("Problem")));
+    ResponseBuilder::new().description(description).content(api::PROBLEM_CONTENT_TYPE, content).build()
+}
