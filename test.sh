@@ -10,6 +10,8 @@ require_tools
 install_cli "$PWD"
 # The API's reference is opened in a real browser.
 install_package chromium chromium
+# A real Prometheus reads the metrics.
+unpack_package "$PWD" prometheus
 
 echo "== format"
 cargo fmt --all --check

@@ -41,3 +41,22 @@ install_package() {
     }
   fi
 }
+
+# Unpacks a Debian package into .tools, without installing it: a server of that kind must not start on this machine.
+unpack_package() {
+  local folder="$1/.tools/$2" package="$2"
+  [ -e "$folder/.unpacked" ] && return
+  echo "unpacking the Debian package $package into .tools…"
+  rm -rf "$folder"
+  mkdir -p "$folder"
+  (
+    cd "$folder"
+    apt-get download -qq "$package" 2>/dev/null || {
+      echo "missing: the Debian package $package — apt-get update, then try again" >&2
+      exit 1
+    }
+    dpkg -x "$package"_*.deb .
+    rm -f "$package"_*.deb
+  )
+  touch "$folder/.unpacked"
+}

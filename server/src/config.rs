@@ -67,12 +67,14 @@ pub(crate) struct Config {
     pub(crate) retention: Retention,
     pub(crate) data_dir: PathBuf,
     pub(crate) workspace_roots: Vec<PathBuf>,
+    /// Where metrics are served; `None` when they are not.
+    pub(crate) monitoring: Option<Monitoring>,
     /// Variables that are set and have no effect in this version.
     pub(crate) without_effect: Vec<&'static str>,
 }
 
 /// Variables of the contract that this version does not act on yet.
-const WITHOUT_EFFECT: [&str; 9] = [
+const WITHOUT_EFFECT: [&str; 7] = [
     "API_RATE_LIMIT_ENABLED",
     "API_RATE_LIMIT_PER_MINUTE",
     "STORAGE_REDIS_HOST",
@@ -80,8 +82,6 @@ const WITHOUT_EFFECT: [&str; 9] = [
     "STORAGE_REDIS_DB",
     "STORAGE_REDIS_PASSWORD",
     "STORAGE_REDIS_URL",
-    "MONITORING_PROMETHEUS_ENABLED",
-    "MONITORING_PROMETHEUS_PORT",
 ];
 
 impl Config {
@@ -153,6 +153,7 @@ impl Config {
                 "folders that exist, separated by colons",
                 roots,
             ),
+            monitoring: Monitoring::read(&mut read),
             without_effect: WITHOUT_EFFECT.into_iter().filter(|name| variables.contains_key(*name)).collect(),
         };
         config.check_exposure(&mut Reader { variables: &variables, faults: &mut faults });
@@ -169,6 +170,23 @@ impl Config {
                 self.host
             ));
         }
+    }
+}
+
+/// The port of the metrics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Monitoring {
+    pub(crate) port: u16,
+    /// Whether it was asked for by number.
+    pub(crate) is_wanted: bool,
+}
+
+impl Monitoring {
+    fn read(read: &mut Reader<'_>) -> Option<Self> {
+        let port = read
+            .value("MONITORING_PROMETHEUS_PORT", 9090, "a port from 0 to 65535", |text| text.parse().ok());
+        let is_wanted = read.text("MONITORING_PROMETHEUS_PORT").is_some();
+        read.flag("MONITORING_PROMETHEUS_ENABLED", true).then_some(Self { port, is_wanted })
     }
 }
 

@@ -1,6 +1,7 @@
 //! `serve`: start, serve, drain, stop.
 
 mod itself;
+mod metrics;
 mod model;
 mod parts;
 mod signals;
@@ -19,6 +20,7 @@ use tokio::net::TcpListener;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use self::metrics::MetricsPort;
 use self::parts::Parts;
 use self::signals::Signals;
 pub(crate) use self::storage::DATABASE;
@@ -80,10 +82,12 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
     let orphans = process::adopt_orphans().context("orphaned processes cannot be adopted")?;
     logging::start(&config.log_level, config.log_format);
     itself::prepare();
+    let metrics = MetricsPort::bind(config).await?;
     let parts = Parts::assemble(config, address).await?;
+    let closed = CancellationToken::new();
+    let metrics = metrics.map(|metrics| metrics.serve(Arc::clone(&parts.state), closed.clone()));
     announce(config, &parts, address);
 
-    let closed = CancellationToken::new();
     let app = http_api::router(Arc::clone(&parts.state));
     // Small events must not wait for each other.
     let listener = listener.tap_io(|stream| {
@@ -111,6 +115,9 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
     closed.cancel();
     if listens {
         end_requests(server).await;
+    }
+    if let Some(Err(error)) = futures_util::future::OptionFuture::from(metrics).await {
+        tracing::error!(%error, "the metrics' task failed");
     }
     second.abort();
     match orphans.end().await {

@@ -56,6 +56,7 @@ impl ServerBuilder {
         Self { binary: binary.into(), arguments: vec!["serve".into()], variables: Vec::new(), folder }
             .variable("CLAUDE_CLI_PATH", &cli.display().to_string())
             .variable("SERVER_PORT", "0")
+            .variable("MONITORING_PROMETHEUS_ENABLED", "false")
             .variable("SERVER_LOG_LEVEL", "debug")
     }
 
@@ -106,9 +107,13 @@ impl ServerBuilder {
         let mut child = self.command().spawn().expect("a process");
         let mut log = BufReader::new(child.stdout.take().expect("stdout")).lines();
         let stderr = child.stderr.take().expect("stderr");
+        let mut metrics_url = None;
         let listening = timeout(START_WITHIN, async {
             while let Some(line) = log.next_line().await.expect("a log") {
                 let entry: Value = serde_json::from_str(&line).expect("a log line is JSON");
+                if entry["message"] == "metrics are served" {
+                    metrics_url = entry["url"].as_str().map(str::to_owned);
+                }
                 if entry["message"] == "listening" {
                     return entry["url"].as_str().map(str::to_owned);
                 }
@@ -125,7 +130,7 @@ impl ServerBuilder {
             }
             lines
         });
-        Server { child, log, stderr, url, folder: self.folder, http: http_client() }
+        Server { child, log, stderr, url, metrics_url, folder: self.folder, http: http_client() }
     }
 }
 
@@ -145,6 +150,7 @@ pub struct Server {
     log: JoinHandle<Vec<String>>,
     stderr: ChildStderr,
     url: String,
+    metrics_url: Option<String>,
     folder: TempDir,
     http: reqwest::Client,
 }
@@ -165,6 +171,11 @@ impl Server {
     /// `http://address`
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Where its metrics are served, if they are.
+    pub fn metrics_url(&self) -> Option<&str> {
+        self.metrics_url.as_deref()
     }
 
     /// Its process.

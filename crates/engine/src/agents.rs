@@ -103,6 +103,11 @@ impl Agents {
         })
     }
 
+    /// How many live, or are about to.
+    pub(crate) fn alive(&self) -> usize {
+        self.settings.max_agents.saturating_sub(self.permits.available_permits())
+    }
+
     pub(crate) fn launcher(&self) -> &dyn Launcher {
         &*self.launcher
     }

@@ -87,6 +87,9 @@ impl Dispatcher {
             attempt = task.attempt,
             "task started"
         );
+        if task.attempt == 1 {
+            self.deps.metrics.task_started(self.deps.clock.now().since(task.created_at));
+        }
         self.runs.spawn(async move {
             let running = tempo.begin();
             Box::pin(run(deps, claimed, slot)).await;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use agent::Launcher;
 use domain::Clock;
 use store::{Store, StoreError};
+use telemetry::Metrics;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -34,7 +35,8 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Ends or carries on what an earlier server left, and starts to hand tasks to agents.
+    /// Ends or carries on what an earlier server left, and starts to hand tasks to agents. What happens is counted in
+    /// `metrics`.
     ///
     /// # Errors
     /// When the storage fails.
@@ -43,6 +45,7 @@ impl Engine {
         store: Arc<dyn Store>,
         launcher: Arc<dyn Launcher>,
         clock: Arc<dyn Clock>,
+        metrics: Arc<Metrics>,
     ) -> Result<Self, StoreError> {
         let settings = Arc::new(settings);
         let deps = Arc::new(Deps {
@@ -50,6 +53,7 @@ impl Engine {
             agents: Agents::new(launcher, Arc::clone(&settings)),
             clock,
             settings,
+            metrics,
             stop_tasks: CancellationToken::new(),
         });
         recover(&deps).await?;

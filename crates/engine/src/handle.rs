@@ -10,7 +10,7 @@ use store::{
     AnswerError, CommitError, Counts, Doom, Doomed, FeedFilter, InterruptError, Interrupted, SessionRecord,
     StoreError, Submit, SubmitError, Submitted, TaskRecord,
 };
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::sessions::clear_away;
@@ -153,7 +153,10 @@ impl Handle {
             match self.deps.store.request_interrupt(id, at).await {
                 Ok(Interrupted::Running(task)) => {
                     let at = task.interrupt_requested_at.unwrap_or(at);
-                    match self.wait_for_end(id).await? {
+                    let start = Instant::now();
+                    let status = self.wait_for_end(id).await?;
+                    self.deps.metrics.interrupted(start.elapsed());
+                    match status {
                         // It ended by itself in that very moment.
                         status @ (TaskStatus::Completed | TaskStatus::Failed) => {
                             return Err(InterruptError::Ended(status));
@@ -305,6 +308,11 @@ impl Handle {
     /// When the storage fails.
     pub async fn counts(&self) -> Result<Counts, StoreError> {
         self.deps.store.counts().await
+    }
+
+    /// How many agents live: at work, idle and prepared.
+    pub fn agents(&self) -> usize {
+        self.deps.agents.alive()
     }
 
     /// Seconds after which a place in a full queue may be free.

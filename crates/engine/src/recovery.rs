@@ -1,7 +1,5 @@
 //! What becomes of the tasks that ran when an earlier server ended.
 
-use std::sync::Arc;
-
 use api::{ErrorData, EventBody};
 use domain::{Ending, OnRestart, Outcome};
 use store::{Claimed, CommitError, Doom, Doomed, Release, StoreError, TaskRecord, WaitReason, Waiting};
@@ -33,8 +31,7 @@ pub(crate) async fn recover(deps: &Deps) -> Result<(), StoreError> {
 
 async fn recover_task(deps: &Deps, claimed: &Claimed) -> Result<(), CommitError> {
     let task = &claimed.task;
-    let (store, clock) = (Arc::clone(&deps.store), Arc::clone(&deps.clock));
-    let mut log = EventLog::new(store, clock, task, Some(claimed.token));
+    let mut log = EventLog::new(deps, task, Some(claimed.token));
     let resumes = task.spec.policy.on_restart == OnRestart::Resume
         && task.interrupt_requested_at.is_none()
         && task.attempt < MOST_ATTEMPTS;
@@ -59,7 +56,7 @@ async fn recover_task(deps: &Deps, claimed: &Claimed) -> Result<(), CommitError>
 /// Ends a waiting task that is not to run.
 pub(crate) async fn end_doomed(deps: &Deps, doomed: Doomed) -> Result<(), CommitError> {
     let Doomed { task, reason } = doomed;
-    let mut log = EventLog::new(Arc::clone(&deps.store), Arc::clone(&deps.clock), &task, None);
+    let mut log = EventLog::new(deps, &task, None);
     let (ending, reason) = match reason {
         Doom::InterruptRequested if task.attempt == 0 => {
             (Ending::Interrupted, "interrupted before it started".to_owned())
@@ -81,7 +78,7 @@ pub(crate) async fn end_doomed(deps: &Deps, doomed: Doomed) -> Result<(), Commit
 
 /// Ends a waiting task of a store that forgets, when the server stops.
 pub(crate) async fn end_at_shutdown(deps: &Deps, task: &TaskRecord) -> Result<(), CommitError> {
-    let mut log = EventLog::new(Arc::clone(&deps.store), Arc::clone(&deps.clock), task, None);
+    let mut log = EventLog::new(deps, task, None);
     let outcome = Outcome {
         ending: Ending::Interrupted,
         summary: String::new(),

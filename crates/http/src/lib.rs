@@ -3,6 +3,7 @@
 mod answer;
 mod endpoints;
 mod guard;
+mod measured;
 mod openapi;
 mod path;
 mod query;
@@ -14,6 +15,6 @@ mod stream;
 mod submission;
 
 pub use guard::{ApiKey, HostPolicy};
-pub use router::{openapi_json, router};
+pub use router::{metrics_router, openapi_json, router};
 pub use state::{AppState, TaskDefaults};
 pub use submission::WorkspaceRoots;

@@ -20,7 +20,7 @@ use crate::endpoints::{
 };
 use crate::refusal::Refusal;
 use crate::state::AppState;
-use crate::{guard, openapi, request_id};
+use crate::{guard, measured, openapi, request_id};
 
 /// The API's routes, and the document that describes them.
 fn routes() -> (OpenApiRouter<Arc<AppState>>, OpenApiRouter<Arc<AppState>>) {
@@ -62,6 +62,17 @@ pub fn router(state: Arc<AppState>) -> Router {
         .method_not_allowed_fallback(method_not_allowed)
         .layer(from_fn_with_state(Arc::clone(&state), guard::check_host))
         .layer(CatchPanicLayer::custom(panicked))
+        .layer(from_fn(request_id::tag))
+        .layer(from_fn_with_state(Arc::clone(&state), measured::count))
+        .with_state(state)
+}
+
+/// `GET /metrics`, to be served on a port of its own.
+pub fn metrics_router(state: Arc<AppState>) -> Router {
+    Router::new()
+        .route("/metrics", get(measured::metrics))
+        .fallback(not_found)
+        .layer(from_fn_with_state(Arc::clone(&state), guard::check_host))
         .layer(from_fn(request_id::tag))
         .with_state(state)
 }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use domain::{Clock, PermissionMode, Policy};
 use engine::Handle;
+use telemetry::Metrics;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -44,6 +45,8 @@ pub struct AppState {
     pub hosts: HostPolicy,
     /// Base of `websocket_url`, instead of what the client called: `ws://host` or `wss://host`.
     pub public_websocket_base: Option<String>,
+    /// What is counted and measured.
+    pub metrics: Arc<Metrics>,
     /// The server's version.
     pub version: &'static str,
     /// When the server started.

@@ -6,15 +6,16 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use agent::claude::{ClaudeConfig, ClaudeLauncher, Cli, locate, probe};
-use agent::{AgentSpec, ModelGateway, Opening};
+use agent::{AgentSpec, Asking, ModelGateway, Opening};
 use anyhow::Context;
-use domain::{Clock, ConversationId, Principal, SystemClock};
+use domain::{Clock, ConversationId, OnQuestion, Principal, SystemClock};
 use engine::{Engine, Settings};
 use gateway::Gateway;
 use http_api::{ApiKey, AppState, HostPolicy, WorkspaceRoots};
 use process::{CgroupLimits, Cgroups, Limits, Owner};
 use scripted_model::ScriptedModel;
 use sha2::{Digest, Sha256};
+use telemetry::Metrics;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -56,10 +57,12 @@ impl Parts {
             owner,
         });
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let metrics = Arc::new(Metrics::default());
+        let (store, launcher) = (storage.store.clone(), Arc::new(launcher));
         let engine =
-            Engine::start(settings(config), storage.store.clone(), Arc::new(launcher), Arc::clone(&clock));
+            Engine::start(settings(config), store, launcher, Arc::clone(&clock), Arc::clone(&metrics));
         let engine = engine.await.context("what an earlier server left cannot be taken over")?;
-        let state = Arc::new(state(config, address, &engine, clock)?);
+        let state = Arc::new(state(config, address, &engine, clock, metrics)?);
         Ok(Self { cli, engine, state, storage, scripted, gateway, cgroups })
     }
 }
@@ -89,7 +92,7 @@ fn prewarmed(config: &Config) -> AgentSpec {
         working_directory: PathBuf::new(),
         allowed_tools: defaults.allowed_tools.clone(),
         permission_mode: defaults.permission_mode,
-        asking: agent::Asking::default(),
+        asking: Asking { is_possible: defaults.policy.on_question == OnQuestion::Ask, ..Asking::default() },
         max_turns: Some(defaults.max_turns),
         max_budget_usd: None,
         model: defaults.model.clone(),
@@ -157,6 +160,7 @@ fn state(
     address: SocketAddr,
     engine: &Engine,
     clock: Arc<dyn Clock>,
+    metrics: Arc<Metrics>,
 ) -> anyhow::Result<AppState> {
     let api_key = config.api_key.as_ref().map(ApiKey::new);
     let hosts = if api_key.is_some() || !address.ip().is_loopback() {
@@ -176,6 +180,7 @@ fn state(
         api_key,
         hosts,
         public_websocket_base: config.public_url.as_deref().map(|url| url.replacen("http", "ws", 1)),
+        metrics,
         version: env!("CARGO_PKG_VERSION"),
         started: Instant::now(),
         closing: CancellationToken::new(),

@@ -12,6 +12,7 @@ mod crashes;
 mod guard;
 mod limits;
 mod many_sessions;
+mod metrics;
 mod one_task;
 mod place;
 mod questions;

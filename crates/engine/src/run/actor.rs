@@ -9,6 +9,7 @@ use api::{ErrorData, EventBody};
 use domain::{Clock, ConversationId, Ending, Outcome};
 use futures_util::FutureExt;
 use store::{Claimed, CommitError, Release, Signal, Store, WaitReason};
+use telemetry::Metrics;
 use tokio::sync::watch;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -27,6 +28,7 @@ pub(crate) struct Deps {
     pub(crate) agents: Arc<Agents>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) settings: Arc<Settings>,
+    pub(crate) metrics: Arc<Metrics>,
     /// Cancelled when running tasks have to end.
     pub(crate) stop_tasks: CancellationToken,
 }
@@ -42,7 +44,7 @@ pub(crate) async fn run(deps: Arc<Deps>, claimed: Claimed, slot: Slot) {
     if let Err(error) = attempt(&deps, &claimed, slot, &mut after).await {
         tracing::error!(task_id = %claimed.task.spec.task_id, %error, "the task's worker failed");
         if let Some(at_work) = after.agent.take() {
-            report(&claimed, &deps.agents.end(at_work, Urgency::Now).await);
+            report(&deps, &claimed, &deps.agents.end(at_work, Urgency::Now).await);
         }
         persist(&deps, &claimed, End::Task(&error)).await;
     }
@@ -51,11 +53,11 @@ pub(crate) async fn run(deps: Arc<Deps>, claimed: Claimed, slot: Slot) {
         // It has ended already.
         (Some(at_work), _, Some(receipt)) => {
             drop(at_work);
-            report(&claimed, &receipt);
+            report(&deps, &claimed, &receipt);
         }
         (Some(at_work), Farewell::Keep, None) => deps.agents.keep(session, at_work).await,
         (Some(at_work), Farewell::Stop(urgency), None) => {
-            report(&claimed, &deps.agents.end(at_work, urgency).await);
+            report(&deps, &claimed, &deps.agents.end(at_work, urgency).await);
         }
         (None, ..) => {}
     }
@@ -179,7 +181,7 @@ async fn abandon(deps: &Deps, claimed: &Claimed, error: &WorkerError) -> Result<
     if task.status.is_terminal() || task.waiting.is_some() {
         return Ok(());
     }
-    let mut log = EventLog::new(Arc::clone(&deps.store), Arc::clone(&deps.clock), &task, Some(claimed.token));
+    let mut log = EventLog::new(deps, &task, Some(claimed.token));
     let (code, reason) = match error {
         WorkerError::Commit(error @ CommitError::LogFull { .. }) => ("log_full", error.to_string()),
         _ => ("server_failed", "the server failed to run the task; its log says why".to_owned()),
@@ -228,10 +230,11 @@ async fn persist(deps: &Deps, claimed: &Claimed, end: End<'_>) {
     }
 }
 
-fn report(claimed: &Claimed, receipt: &StopReceipt) {
+fn report(deps: &Deps, claimed: &Claimed, receipt: &StopReceipt) {
     let StopReceipt { took, processes_killed, processes_left, .. } = receipt;
     let (task_id, duration_ms) = (&claimed.task.spec.task_id, took.as_millis());
     if *processes_left > 0 {
+        deps.metrics.left_behind(*processes_left as u64);
         tracing::error!(%task_id, duration_ms, processes_left, "processes of the agent could not be ended");
     } else {
         tracing::debug!(%task_id, duration_ms, processes_killed, "agent ended");

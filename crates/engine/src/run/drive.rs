@@ -78,12 +78,11 @@ impl Drive {
         signal.mark_changed();
         let task = &claimed.task;
         let started = Instant::now();
-        let (store, clock) = (Arc::clone(&deps.store), Arc::clone(&deps.clock));
         let before_ms = task.progress.elapsed_ms;
         let left = task.spec.options.timeout.saturating_sub(Duration::from_millis(before_ms));
         Self {
             machine: Machine::new(plan),
-            log: EventLog::new(store, clock, task, Some(claimed.token)).patient(),
+            log: EventLog::new(&deps, task, Some(claimed.token)).patient(),
             started,
             before_ms,
             timers: HashMap::from([(Timer::Task, started + left)]),

@@ -6,7 +6,10 @@ use std::time::Duration;
 use api::{CompleteData, EventBody, EventHeader, encode};
 use domain::{Clock, ConversationId, LeaseToken, Outcome, Progress, Question, SessionId, TaskId};
 use store::{Append, BatchBuilder, CommitError, Finish, PutBack, Store, StoreError, TaskRecord, Waiting};
-use tokio::time::sleep;
+use telemetry::Metrics;
+use tokio::time::{Instant, sleep};
+
+use super::actor::Deps;
 
 /// A storage that fails is asked again after this, then after twice as long, and so on, at most after that long.
 const FIRST_RETRY_AFTER: Duration = Duration::from_millis(50);
@@ -19,6 +22,7 @@ const MOST_RETRIES: u32 = 125;
 pub(crate) struct EventLog {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
+    metrics: Arc<Metrics>,
     task_id: TaskId,
     session_id: SessionId,
     token: Option<LeaseToken>,
@@ -32,15 +36,11 @@ pub(crate) struct EventLog {
 
 impl EventLog {
     /// The log of a task that is held under that lease; `None` for one that waits.
-    pub(crate) fn new(
-        store: Arc<dyn Store>,
-        clock: Arc<dyn Clock>,
-        task: &TaskRecord,
-        token: Option<LeaseToken>,
-    ) -> Self {
+    pub(crate) fn new(deps: &Deps, task: &TaskRecord, token: Option<LeaseToken>) -> Self {
         Self {
-            store,
-            clock,
+            store: Arc::clone(&deps.store),
+            clock: Arc::clone(&deps.clock),
+            metrics: Arc::clone(&deps.metrics),
             task_id: task.spec.task_id.clone(),
             session_id: task.session_id.clone(),
             token,
@@ -86,6 +86,7 @@ impl EventLog {
         }
         let Some(append) = self.append(progress, cost_usd) else { return Ok(()) };
         let last = append.events.next() - 1;
+        let (count, start) = (append.events.len() as u64, Instant::now());
         let mut retries = self.retries();
         loop {
             match self.store.append(append.clone()).await {
@@ -96,6 +97,7 @@ impl EventLog {
             }
         }
         self.told = self.conversation;
+        self.metrics.committed(count, start.elapsed());
         Ok(())
     }
 
@@ -143,6 +145,9 @@ impl EventLog {
                 result => break result?,
             }
         }
+        let worked = Duration::from_millis(progress.elapsed_ms);
+        let tokens = (progress.tokens.total_input(), progress.tokens.output);
+        self.metrics.task_ended(status.as_str(), worked, tokens, finish.outcome.total_cost_usd);
         tracing::info!(
             task_id = %self.task_id,
             task.status = status.as_str(),

@@ -50,7 +50,7 @@ fn spec(task: &str, behaviour: Behaviour) -> TaskSpec {
 async fn start(settings: Settings) -> (Engine, Handle, Arc<ScriptedLauncher>) {
     let launcher = Arc::new(ScriptedLauncher::default());
     let store = Arc::new(MemoryStore::default());
-    let engine = Engine::start(settings, store, launcher.clone(), Arc::new(SystemClock));
+    let engine = Engine::start(settings, store, launcher.clone(), Arc::new(SystemClock), Arc::default());
     let engine = engine.await.expect("memory");
     let handle = engine.handle();
     (engine, handle, launcher)

@@ -16,6 +16,7 @@ use http_api::{ApiKey, AppState, HostPolicy, TaskDefaults, WorkspaceRoots, route
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use store::{CoreSettings, KEPT_IN_MEMORY, MemoryStore, TaskRecord};
+use telemetry::Metrics;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -66,7 +67,14 @@ impl Place {
         let roots = WorkspaceRoots::resolve_all(std::slice::from_ref(&root), &private).expect("there");
         let script = Arc::new(Script::default());
         let store = MemoryStore::new(CoreSettings { notice, ..CoreSettings::default() }, KEPT_IN_MEMORY);
-        let engine = Engine::start(settings, Arc::new(store), script.clone(), Arc::new(SystemClock));
+        let metrics = Arc::new(Metrics::default());
+        let engine = Engine::start(
+            settings,
+            Arc::new(store),
+            script.clone(),
+            Arc::new(SystemClock),
+            Arc::clone(&metrics),
+        );
         let engine = engine.await.expect("started");
         let state = AppState {
             engine: engine.handle(),
@@ -83,6 +91,7 @@ impl Place {
             api_key: key.map(|key| ApiKey::new(&SecretString::from(key))),
             hosts: HostPolicy::Any,
             public_websocket_base: Some("ws://server".into()),
+            metrics,
             version: "0",
             started: Instant::now(),
             closing: CancellationToken::new(),
