@@ -1,5 +1,7 @@
 //! What an agent asks of people, and what they answer.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -94,6 +96,8 @@ pub struct Answered {
     pub question: Question,
     /// Its answer.
     pub answer: Answer,
+    /// When it was answered.
+    pub at: Timestamp,
 }
 
 /// The questions of a task.
@@ -114,10 +118,16 @@ impl Questions {
         self.open.is_none() && self.answered.is_empty()
     }
 
-    /// Answers the open question, if there is one.
-    pub fn answer(&mut self, answer: Answer) {
+    /// Answers the open question, if there is one. Of earlier ones, the inputs are no longer needed.
+    pub fn answer(&mut self, answer: Answer, at: Timestamp) {
         if let Some(question) = self.open.take() {
-            self.answered.push(Answered { question: *question, answer });
+            self.answered.iter_mut().for_each(|earlier| earlier.question.input = None);
+            self.answered.push(Answered { question: *question, answer, at });
         }
+    }
+
+    /// How long people took to answer, all in all.
+    pub fn waited(&self) -> Duration {
+        self.answered.iter().map(|answered| answered.at.since(answered.question.asked_at)).sum()
     }
 }

@@ -123,13 +123,11 @@ impl SqliteTables {
 
     fn update(&mut self, row: &TaskRow) -> Result<(), Fault> {
         let (record, progress) = (&row.record, &row.record.progress);
-        let questions =
-            (!record.questions.is_empty()).then(|| serde_json::to_string(&record.questions)).transpose()?;
         let changed = self.run(
             "UPDATE tasks SET status = ?2, attempt = ?3, failures = ?4, waiting = ?5, waiting_until = ?6, token = ?7, \
              conversation = ?8, turns = ?9, tokens_input = ?10, tokens_output = ?11, tokens_cache_read = ?12, \
              tokens_cache_creation = ?13, files_modified = ?14, elapsed_ms = ?15, cost_usd = ?16, started_at = ?17, \
-             updated_at = ?18, interrupt_requested_at = ?19, tail = ?20, bytes = ?21, questions = ?22 WHERE number = ?1",
+             updated_at = ?18, interrupt_requested_at = ?19, tail = ?20, bytes = ?21 WHERE number = ?1",
             params![
                 signed(row.number),
                 record.status.as_str(),
@@ -152,13 +150,21 @@ impl SqliteTables {
                 record.interrupt_requested_at.map(|time| time.millis()),
                 signed(record.tail),
                 signed(row.bytes),
-                questions,
             ],
         )?;
         if changed == 0 {
             return Err(Fault::Content(format!("the task {} is not there", record.spec.task_id)));
         }
         if record.status.is_terminal() { self.end(row) } else { Ok(()) }
+    }
+
+    fn write_questions(&self, row: &TaskRow) -> Result<(), Fault> {
+        let questions = serde_json::to_string(&row.record.questions)?;
+        self.run(
+            "UPDATE tasks SET questions = ?2 WHERE number = ?1",
+            params![signed(row.number), questions],
+        )?;
+        Ok(())
     }
 
     /// The columns of an ended task are written by a statement of their own, so that the others touch no index.
@@ -308,6 +314,10 @@ impl Tables for SqliteTables {
 
     fn update_task(&mut self, row: &TaskRow) -> Result<(), StoreError> {
         Ok(self.update(row)?)
+    }
+
+    fn update_questions(&mut self, row: &TaskRow) -> Result<(), StoreError> {
+        Ok(self.write_questions(row)?)
     }
 
     fn add_events(&mut self, row: &TaskRow, last: u64, events: &EventBatch) -> Result<(), StoreError> {

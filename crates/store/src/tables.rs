@@ -83,8 +83,10 @@ pub trait Tables: Send {
     fn task(&mut self, id: &TaskId) -> Result<Option<TaskRow>, StoreError>;
     /// Adds a task.
     fn insert_task(&mut self, row: &TaskRow) -> Result<(), StoreError>;
-    /// Writes everything of a task that can change.
+    /// Writes everything of a task that can change, except its questions: they are large, and seldom change.
     fn update_task(&mut self, row: &TaskRow) -> Result<(), StoreError>;
+    /// Writes a task's questions.
+    fn update_questions(&mut self, row: &TaskRow) -> Result<(), StoreError>;
     /// Adds events; the last of them gets that place in the feed.
     fn add_events(&mut self, row: &TaskRow, last: u64, events: &EventBatch) -> Result<(), StoreError>;
     /// Adds a notice to the feed only.

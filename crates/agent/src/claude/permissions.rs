@@ -3,7 +3,7 @@
 
 use async_trait::async_trait;
 use claude_protocol::{CanUseTool, PermissionAnswer};
-use domain::{Answer, PermissionMode};
+use domain::{Answer, Answered, PermissionMode};
 use serde_json::value::RawValue;
 
 use super::input::digest;
@@ -57,12 +57,13 @@ impl Permissions {
     /// The answer to "may this tool run?".
     pub(crate) fn answer(&self, ask: &CanUseTool) -> PermissionAnswer {
         match self.known_answer(ask) {
-            Some(answer) if answer.allow => {
-                let input = answer.updated_input.clone().map(RawValue::from_string);
+            Some((answer, is_that_call)) if answer.allow => {
+                // Other calls that are allowed with it keep their own.
+                let input = answer.updated_input.clone().filter(|_| is_that_call).map(RawValue::from_string);
                 let updated_input = input.and_then(Result::ok);
                 PermissionAnswer::Allow { updated_input, updated_permissions: Vec::new() }
             }
-            Some(answer) => {
+            Some((answer, _)) => {
                 let message =
                     answer.message.as_deref().unwrap_or("a person has decided that it must not run");
                 PermissionAnswer::deny(format!("{} was refused: {message}", ask.tool_name))
@@ -80,16 +81,20 @@ impl Permissions {
         self.asking.is_possible && ask.agent_id.is_none()
     }
 
-    /// The last answer counts.
-    fn known_answer(&self, ask: &CanUseTool) -> Option<&Answer> {
-        let mut answered =
-            self.asking.answered.iter().rev().filter(|known| known.question.tool == ask.tool_name);
+    /// The last answer counts. Tells whether it is about just this call: as it was asked about, or as it was changed.
+    fn known_answer(&self, ask: &CanUseTool) -> Option<(&Answer, bool)> {
         if self.asking.answered.is_empty() {
             return None;
         }
-        let digest = digest(&ask.input);
-        let known = answered.find(|known| known.question.digest == digest || known.answer.remember)?;
-        Some(&known.answer)
+        let asked = digest(&ask.input);
+        let of_tool = self.asking.answered.iter().rev().filter(|known| known.question.tool == ask.tool_name);
+        let mut judged = of_tool.map(|Answered { question, answer, .. }| {
+            let updated = answer.updated_input.clone().and_then(|input| RawValue::from_string(input).ok());
+            let is_that_call =
+                question.digest == asked || updated.is_some_and(|updated| digest(&updated) == asked);
+            (answer, is_that_call)
+        });
+        judged.find(|(answer, is_that_call)| *is_that_call || answer.remember)
     }
 
     fn refusal(&self, ask: &CanUseTool) -> String {
@@ -174,6 +179,65 @@ mod tests {
             ["Write", "WebFetch", "WebSearch"]
         );
         assert_eq!(permissions(&[], PermissionMode::BypassPermissions).ask_tools(), Vec::<String>::new());
+    }
+
+    fn answered(input: &str, answer: Answer) -> Answered {
+        let input = RawValue::from_string(input.into()).expect("JSON");
+        let question = domain::Question {
+            id: domain::QuestionId::generate(),
+            tool_use_id: "t".into(),
+            tool: "Bash".into(),
+            digest: digest(&input),
+            input: None,
+            description: None,
+            reason: None,
+            asked_at: domain::Timestamp::from_millis(0),
+        };
+        Answered { question, answer, at: domain::Timestamp::from_millis(0) }
+    }
+
+    fn call(tool: &str, input: &str) -> CanUseTool {
+        CanUseTool { input: RawValue::from_string(input.into()).expect("JSON"), ..ask(tool) }
+    }
+
+    /// What becomes of a call, in a word; an input that it runs with instead of its own is shown.
+    fn judge(asking: Asking, ask: &CanUseTool) -> String {
+        let permissions = Permissions { asking, ..permissions(&[], PermissionMode::Default) };
+        match permissions.answer(ask) {
+            PermissionAnswer::Allow { updated_input: Some(input), .. } => format!("allowed as {input}"),
+            PermissionAnswer::Allow { .. } => "allowed".into(),
+            PermissionAnswer::Deny { interrupt: true, .. } => "asked".into(),
+            PermissionAnswer::Deny { .. } => "refused".into(),
+        }
+    }
+
+    #[test]
+    fn an_answer_decides_about_its_call_and_no_other_unless_it_says_so() {
+        let allow = |remember, updated: Option<&str>| {
+            let updated_input = updated.map(str::to_owned);
+            let answer = Answer { allow: true, message: None, updated_input, remember };
+            Asking { is_possible: true, answered: vec![answered(r#"{"command":"ls"}"#, answer)] }
+        };
+        let (same, other) = (r#"{ "command": "ls" }"#, r#"{"command":"rm -r ."}"#);
+        for (asking, tool, input, expected) in [
+            (allow(false, None), "Bash", same, "allowed"),
+            (allow(false, None), "Bash", other, "asked"),
+            (allow(false, None), "Write", same, "asked"),
+            (allow(true, None), "Bash", other, "allowed"),
+            (allow(true, None), "Write", same, "asked"),
+            (allow(false, Some("{}")), "Bash", same, "allowed as {}"),
+            (allow(false, Some("{}")), "Bash", "{}", "allowed as {}"),
+            (allow(true, Some("{}")), "Bash", other, "allowed"),
+            (Asking { is_possible: false, ..allow(false, None) }, "Bash", other, "refused"),
+        ] {
+            assert_eq!(judge(asking.clone(), &call(tool, input)), expected, "{tool} {input} {asking:?}");
+        }
+        let sub_agent = CanUseTool { agent_id: Some("a".into()), ..call("Bash", other) };
+        assert_eq!(judge(allow(false, None), &sub_agent), "refused");
+        let denied = Answer { allow: false, message: None, updated_input: None, remember: true };
+        let mut later = allow(true, None);
+        later.answered.push(answered("{}", denied));
+        assert_eq!(judge(later, &call("Bash", same)), "refused", "the last answer counts");
     }
 
     #[test]

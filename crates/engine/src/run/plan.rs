@@ -52,6 +52,8 @@ impl Plan {
     pub(super) fn new(claimed: &Claimed, settings: &Settings, is_durable: bool, clock: &dyn Clock) -> Self {
         let task = &claimed.task;
         let parked = task.started_at.map(|started| clock.now().since(started)).unwrap_or_default();
+        // What people take their time for is not the API's doing.
+        let parked = parked.saturating_sub(task.questions.waited());
         Self {
             start: Start::Prompt,
             prompt: prompt_id(claimed, "prompt"),
@@ -94,7 +96,7 @@ fn continuation(claimed: &Claimed) -> String {
 }
 
 /// What an agent is told about a question that it asked. The CLI let the call fail, as if the user had refused it.
-fn tell_answer(Answered { question, answer }: &Answered) -> String {
+fn tell_answer(Answered { question, answer, .. }: &Answered) -> String {
     let input = question.input.as_ref().filter(|input| input.len() <= MOST_INPUT_REPEATED);
     let call = match input {
         Some(input) => format!("the call of {} with the input {input}", question.tool),

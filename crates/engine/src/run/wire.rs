@@ -107,7 +107,7 @@ pub(super) fn question(question: &Question, input: &RawValue, expires_at: Timest
 
 /// The event for the answer to a question, once an agent is there to hear it.
 pub(super) fn answer(answered: &Answered) -> EventBody {
-    let Answered { question, answer } = answered;
+    let Answered { question, answer, .. } = answered;
     let decision = if answer.allow { "allow" } else { "deny" };
     let content = format!("{} was answered: {decision}", question.tool);
     let data = json!({

@@ -167,12 +167,14 @@ async fn a_question_waits_for_its_answer_over_a_crash<B: Backend>(mut backend: B
     assert_eq!(answer(first.id, Answer::expired()).await, Err(AnswerError::AlreadyAnswered));
     let again = claim(&*store, after(5)).await;
     assert_eq!(again.after, Some(WaitReason::Answer));
-    let answered = vec![Answered { question: first, answer: allowed() }];
+    let answered = vec![Answered { question: first.clone(), answer: allowed(), at: after(5) }];
     assert_eq!(again.task.questions, Questions { open: None, answered: answered.clone() });
     let second = ask(&*store, &again).await;
     let late = claim(&*store, after(1_000)).await;
-    let expired = Answered { question: second.clone(), answer: Answer::expired() };
-    let answered = [answered, vec![expired]].concat();
+    let expired = Answered { question: second.clone(), answer: Answer::expired(), at: after(1_000) };
+    // Nobody needs the input of an earlier one.
+    let first = Question { input: None, ..first };
+    let answered = vec![Answered { question: first, answer: allowed(), at: after(5) }, expired];
     assert_eq!(late.task.questions, Questions { open: None, answered });
     assert_eq!(answer(second.id, allowed()).await, Err(AnswerError::AlreadyAnswered), "its time was up");
     finish(&*store, &late, 3).await;

@@ -29,12 +29,16 @@ impl<T: Tables> Core<T> {
         row.record.started_at.get_or_insert(now);
         row.record.updated_at = now;
         let after = row.record.waiting.take().map(|waiting| waiting.reason);
+        let is_unanswered = row.record.questions.open.is_some();
         // Its time is up: what was asked has no answer.
-        row.record.questions.answer(Answer::expired());
+        row.record.questions.answer(Answer::expired(), now);
         let row = row.clone();
         self.running += 1;
         self.queue.set_at_work(&share_of(&row.record), true);
         self.tables.update_task(&row)?;
+        if is_unanswered {
+            self.tables.update_questions(&row)?;
+        }
         self.notify(&row, now)?;
         let id = row.record.session_id.clone();
         self.queue.set_held(&id, true);

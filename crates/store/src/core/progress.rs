@@ -91,11 +91,14 @@ impl<T: Tables> Core<T> {
         row.record.status = outcome.ending.status();
         row.record.outcome = Some(outcome);
         row.record.waiting = None;
-        row.record.questions.open = None;
+        let was_unanswered = row.record.questions.open.take().is_some();
         row.token = None;
         self.add_events(&task_id, events, now)?;
         let row = self.open.remove(&task_id).ok_or(CommitError::Unknown)?;
         self.tables.update_task(&row)?;
+        if was_unanswered {
+            self.tables.update_questions(&row)?;
+        }
         if token.is_some() {
             self.running -= 1;
             self.queue.set_at_work(&share_of(&row.record), false);
@@ -137,6 +140,9 @@ impl<T: Tables> Core<T> {
         row.record.questions.open = question.map(Box::new);
         let row = row.clone();
         self.tables.update_task(&row)?;
+        if row.record.questions.open.is_some() {
+            self.tables.update_questions(&row)?;
+        }
         self.notify(&row, now)?;
         self.running -= 1;
         self.queue.set_at_work(&share_of(&row.record), false);
@@ -167,13 +173,14 @@ impl<T: Tables> Core<T> {
         if questions.open.as_ref().is_none_or(|open| open.id != question) {
             return Err(AnswerError::UnknownQuestion);
         }
-        questions.answer(answer);
+        questions.answer(answer, now);
         row.record.updated_at = now;
         if let Some(waiting) = &mut row.record.waiting {
             waiting.until = now;
         }
         let row = row.clone();
         self.tables.update_task(&row)?;
+        self.tables.update_questions(&row)?;
         self.notify(&row, now)?;
         self.queue.remove(id);
         self.enqueue(&row)?;

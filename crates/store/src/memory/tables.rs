@@ -126,6 +126,12 @@ impl Tables for MemoryTables {
         Ok(())
     }
 
+    fn update_questions(&mut self, row: &TaskRow) -> Result<(), StoreError> {
+        let id = row.record.spec.task_id.clone();
+        self.stored(&id)?.row.record.questions = row.record.questions.clone();
+        Ok(())
+    }
+
     fn add_events(&mut self, row: &TaskRow, last: u64, events: &EventBatch) -> Result<(), StoreError> {
         let (task, status) = (row.record.spec.task_id.clone(), row.record.status);
         self.stored(&task)?.log.insert(last, events.clone());

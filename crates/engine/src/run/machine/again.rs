@@ -65,7 +65,7 @@ impl Machine {
 
     /// A person is to decide about a tool call; the agent ends its turn by itself.
     pub(super) fn asked(&mut self, asked: Box<Asked>) {
-        if !matches!(self.phase, Phase::Working) {
+        if !matches!(self.phase, Phase::Working | Phase::Lingering { .. }) {
             return;
         }
         let cause = format!("{} needs a permission", asked.tool);

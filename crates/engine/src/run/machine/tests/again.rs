@@ -69,6 +69,12 @@ fn a_question_parks_the_task_as_soon_as_the_turn_has_ended_and_the_agent_ends_in
         assert_eq!(last(&mut machine, [asked(), end]), "PutBack Answer None failed false");
         assert_eq!(machine.farewell(), Some(Farewell::Stop(Urgency::Orderly)));
     }
+    let mut follow_up = machine();
+    let background = |open| Input::Agent(AgentEvent::Background { open });
+    let inputs = [ready(), background(1), turn(TurnEnding::Completed, vec![PROMPT]), background(0)];
+    play(&mut follow_up, inputs);
+    let inputs = [Input::Agent(AgentEvent::Busy), asked(), turn(TurnEnding::Aborted, vec![])];
+    assert_eq!(last(&mut follow_up, inputs), "PutBack Answer None failed false");
     let mut hangs = machine();
     play(&mut hangs, [ready(), asked()]);
     assert_eq!(play(&mut hangs, [Input::Elapsed(Timer::Interrupt)]), ["Stop(Now)"]);
