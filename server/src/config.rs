@@ -7,11 +7,12 @@ mod variables;
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use agent::claude::Credential;
-use http_api::TaskDefaults;
+use http_api::{Loopback, TaskDefaults};
 use secrecy::SecretString;
 use store::Retention;
 
@@ -67,6 +68,8 @@ pub(crate) struct Config {
     pub(crate) retention: Retention,
     pub(crate) data_dir: PathBuf,
     pub(crate) workspace_roots: Vec<PathBuf>,
+    /// How often a caller may call; `None` for as often as it likes.
+    pub(crate) rate_limit: Option<RateLimitSettings>,
     /// Where metrics are served; `None` when they are not.
     pub(crate) monitoring: Option<Monitoring>,
     /// Variables that are set and have no effect in this version.
@@ -74,9 +77,7 @@ pub(crate) struct Config {
 }
 
 /// Variables of the contract that this version does not act on yet.
-const WITHOUT_EFFECT: [&str; 7] = [
-    "API_RATE_LIMIT_ENABLED",
-    "API_RATE_LIMIT_PER_MINUTE",
+const WITHOUT_EFFECT: [&str; 5] = [
     "STORAGE_REDIS_HOST",
     "STORAGE_REDIS_PORT",
     "STORAGE_REDIS_DB",
@@ -153,6 +154,7 @@ impl Config {
                 "folders that exist, separated by colons",
                 roots,
             ),
+            rate_limit: RateLimitSettings::read(&mut read),
             monitoring: Monitoring::read(&mut read),
             without_effect: WITHOUT_EFFECT.into_iter().filter(|name| variables.contains_key(*name)).collect(),
         };
@@ -170,6 +172,26 @@ impl Config {
                 self.host
             ));
         }
+    }
+}
+
+/// How often a caller may call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct RateLimitSettings {
+    pub(crate) per_minute: NonZeroU32,
+    pub(crate) loopback: Loopback,
+}
+
+impl RateLimitSettings {
+    fn read(read: &mut Reader<'_>) -> Option<Self> {
+        const USUAL: NonZeroU32 = NonZeroU32::MIN.saturating_add(99);
+        let names = ["API_RATE_LIMIT_ENABLED", "API_RATE_LIMIT_PER_MINUTE"];
+        // Whoever tries the server out on this machine, and asked for no limit, has none.
+        let is_asked_for = names.iter().any(|name| read.text(name).is_some());
+        let loopback = if is_asked_for { Loopback::Limited } else { Loopback::Spared };
+        let per_minute = read
+            .value("API_RATE_LIMIT_PER_MINUTE", USUAL, "a whole number above 0", |text| text.parse().ok());
+        read.flag("API_RATE_LIMIT_ENABLED", true).then_some(Self { per_minute, loopback })
     }
 }
 

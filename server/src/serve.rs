@@ -99,6 +99,7 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
             tracing::debug!(%error, "a connection goes without TCP_NODELAY or keepalive");
         }
     });
+    let app = app.into_make_service_with_connect_info::<SocketAddr>();
     let server = axum::serve(listener, app).with_graceful_shutdown(closed.clone().cancelled_owned());
     let mut server = tokio::spawn(async move { server.await });
 

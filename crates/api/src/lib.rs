@@ -10,6 +10,7 @@ mod request;
 mod session;
 mod stream;
 mod task;
+mod ticket;
 
 pub use event::{
     CompleteData, EVENT_TYPES, ErrorData, EventBody, EventHeader, MessageData, MessageType, StatusData,
@@ -23,3 +24,4 @@ pub use stream::{Event, EventData, EventKind, EventsPage, TaskEventsPage};
 pub use task::{
     InterruptResponse, ProgressBody, ResultBody, TaskResponse, TaskStatusResponse, WaitingBody, WaitingReason,
 };
+pub use ticket::{TicketRequest, TicketResponse};

@@ -46,6 +46,8 @@ pub enum Code {
     NotFound,
     /// The path is there, the method is not.
     MethodNotAllowed,
+    /// The caller makes too many requests.
+    RateLimited,
     /// Who calls is not known.
     Unauthorized,
     /// The key is wrong, or the caller comes from a place that is not allowed.

@@ -8,6 +8,7 @@ pub(crate) mod get_session;
 pub(crate) mod get_task;
 pub(crate) mod health;
 pub(crate) mod interrupt_task;
+pub(crate) mod issue_ticket;
 pub(crate) mod list_sessions;
 pub(crate) mod ready;
 pub(crate) mod submit_task;

@@ -1,20 +1,24 @@
 //! Who may call, and under which name of the server.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use api::Code;
-use axum::extract::{Request, State};
+use axum::extract::{ConnectInfo, Request, State};
 use axum::http::header::{AUTHORIZATION, HOST, ORIGIN};
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use domain::TaskId;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+use crate::query::Parameters;
+use crate::rate_limit::Caller;
 use crate::refusal::Refusal;
 use crate::state::AppState;
+use crate::ticket::Opens;
 
 /// The key that callers must show. Kept as a digest, compared in constant time.
 #[derive(Clone)]
@@ -93,20 +97,58 @@ fn foreign(state: &AppState, request: &Request) -> Option<&'static str> {
     )
 }
 
-/// Refuses callers without the key.
-pub(crate) async fn check_key(State(state): State<Arc<AppState>>, request: Request, next: Next) -> Response {
-    let Some(key) = &state.api_key else { return next.run(request).await };
-    match shown_key(request.headers()) {
-        None => Refusal::new(
+/// Refuses callers without the key, and those who call too often. Who has no key, or a wrong one, is counted by address: so
+/// keys cannot be guessed faster than that.
+pub(crate) async fn check_caller(
+    State(state): State<Arc<AppState>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let checked = state.api_key.as_ref().map(|key| match check_key(key, request.headers()) {
+        Err(_) if shown_key(request.headers()).is_none() && has_ticket(&state, request.uri()) => Ok(()),
+        checked => checked,
+    });
+    let address = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
+    let caller = if matches!(checked, Some(Ok(()))) { Caller::Key } else { Caller::at(address) };
+    let counted = state.rate_limit.as_ref().map_or(Ok(None), |limit| limit.check(caller));
+    let (left, mut response) = match (counted, checked) {
+        (Err((left, refusal)), _) => (Some(left), refusal.into_response()),
+        (Ok(left), Some(Err(refusal))) => (left, refusal.into_response()),
+        (Ok(left), _) => (left, next.run(request).await),
+    };
+    if let Some(left) = left {
+        left.tell(response.headers_mut());
+    }
+    response
+}
+
+/// Whether a request for a stream shows a ticket that opens it, which is used up by that.
+fn has_ticket(state: &AppState, uri: &Uri) -> bool {
+    let task = |rest: &str| TaskId::parse(rest).ok().map(Opens::Task);
+    let path = uri.path();
+    let wanted = match path.strip_prefix("/ws/tasks/") {
+        Some(id) => task(id),
+        None if matches!(path, "/ws/events" | "/api/v1/events") => Some(Opens::Everything),
+        None => {
+            path.strip_prefix("/api/v1/tasks/").and_then(|rest| rest.strip_suffix("/events")).and_then(task)
+        }
+    };
+    let parameters = Parameters::read(uri);
+    match (wanted, parameters.text("ticket")) {
+        (Some(wanted), Some(ticket)) => state.tickets.redeem(ticket, &wanted, state.clock.now()),
+        _ => false,
+    }
+}
+
+fn check_key(key: &ApiKey, headers: &HeaderMap) -> Result<(), Refusal> {
+    match shown_key(headers) {
+        None => Err(Refusal::new(
             StatusCode::UNAUTHORIZED,
             Code::Unauthorized,
             "an API key is needed: send `Authorization: Bearer <key>` or `X-API-Key: <key>`",
-        )
-        .into_response(),
-        Some(shown) if key.matches(shown) => next.run(request).await,
-        Some(_) => {
-            Refusal::new(StatusCode::FORBIDDEN, Code::Forbidden, "the API key is wrong").into_response()
-        }
+        )),
+        Some(shown) if key.matches(shown) => Ok(()),
+        Some(_) => Err(Refusal::new(StatusCode::FORBIDDEN, Code::Forbidden, "the API key is wrong")),
     }
 }
 

@@ -7,14 +7,18 @@ mod measured;
 mod openapi;
 mod path;
 mod query;
+mod rate_limit;
 mod refusal;
 mod request_id;
 mod router;
 mod state;
 mod stream;
 mod submission;
+mod ticket;
 
 pub use guard::{ApiKey, HostPolicy};
+pub use rate_limit::{Loopback, RateLimit};
 pub use router::{metrics_router, openapi_json, router};
 pub use state::{AppState, TaskDefaults};
 pub use submission::WorkspaceRoots;
+pub use ticket::Tickets;

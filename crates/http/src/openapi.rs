@@ -55,9 +55,10 @@ pub(crate) fn documented() -> OpenApiRouter<Arc<AppState>> {
 }
 
 /// What every guarded endpoint may answer beside what its own documentation says.
-const EVERYWHERE: [(&str, &str); 4] = [
+const EVERYWHERE: [(&str, &str); 5] = [
     ("401", "No key was shown, and one is needed."),
     ("403", "The key is wrong, or the Host or Origin header is foreign."),
+    ("429", "The caller makes too many requests: see `Retry-After`."),
     ("500", "The server failed; its log says why."),
     ("503", "The storage is not available, or the server is about to stop: see `Retry-After`."),
 ];

@@ -27,7 +27,7 @@ impl<S: Sync> FromRequestParts<S> for Parameters {
 }
 
 impl Parameters {
-    fn read(uri: &Uri) -> Self {
+    pub(crate) fn read(uri: &Uri) -> Self {
         // What is no text is read as far as it is one.
         let pairs = Query::try_from_uri(uri).map(|Query(pairs)| pairs).unwrap_or_default();
         Self { pairs, faults: Vec::new() }

@@ -16,7 +16,11 @@ pub(crate) async fn tag(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let refusal = response.extensions_mut().remove::<Refusal>().or_else(|| framework_refusal(&response));
     if let Some(refusal) = refusal {
+        let limits = response.headers().clone().into_iter().filter_map(|(name, value)| {
+            name.filter(|name| name.as_str().starts_with("ratelimit-")).map(|name| (name, value))
+        });
         response = refusal.response(&id);
+        response.headers_mut().extend(limits);
     }
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(X_REQUEST_ID, value);

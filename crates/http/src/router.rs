@@ -16,7 +16,7 @@ use utoipa_axum::routes;
 
 use crate::endpoints::{
     all_events, all_socket, answer_question, delete_session, get_session, get_task, health, interrupt_task,
-    list_sessions, ready, submit_task, task_events, task_result, task_socket,
+    issue_ticket, list_sessions, ready, submit_task, task_events, task_result, task_socket,
 };
 use crate::refusal::Refusal;
 use crate::state::AppState;
@@ -32,6 +32,7 @@ fn routes() -> (OpenApiRouter<Arc<AppState>>, OpenApiRouter<Arc<AppState>>) {
         .routes(routes!(interrupt_task::handle))
         .routes(routes!(task_result::handle))
         .routes(routes!(all_events::handle))
+        .routes(routes!(issue_ticket::handle))
         .routes(routes!(list_sessions::handle))
         .routes(routes!(get_session::handle, delete_session::handle))
         .routes(routes!(task_socket::handle))
@@ -50,7 +51,7 @@ pub fn openapi_json() -> String {
 /// The whole API.
 pub fn router(state: Arc<AppState>) -> Router {
     let (guarded, open) = routes();
-    let guarded = guarded.route_layer(from_fn_with_state(Arc::clone(&state), guard::check_key));
+    let guarded = guarded.route_layer(from_fn_with_state(Arc::clone(&state), guard::check_caller));
     let (router, document) = guarded.merge(open).split_for_parts();
     let document = Bytes::from(openapi::complete(document).to_json().unwrap_or_default());
     let document = move || async move { ([(CONTENT_TYPE, "application/json")], document) };

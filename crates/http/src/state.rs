@@ -10,7 +10,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::guard::{ApiKey, HostPolicy};
+use crate::rate_limit::RateLimit;
 use crate::submission::WorkspaceRoots;
+use crate::ticket::Tickets;
 
 /// What holds for a task whose request leaves it out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +43,10 @@ pub struct AppState {
     pub roots: WorkspaceRoots,
     /// The key that callers must show; `None` lets everybody in.
     pub api_key: Option<ApiKey>,
+    /// What browsers show in place of the key.
+    pub tickets: Tickets,
+    /// How many requests a caller may make; `None` for any.
+    pub rate_limit: Option<RateLimit>,
     /// Which names the server answers to.
     pub hosts: HostPolicy,
     /// Base of `websocket_url`, instead of what the client called: `ws://host` or `wss://host`.

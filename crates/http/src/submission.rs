@@ -4,6 +4,7 @@ mod answer;
 mod body;
 mod fields;
 mod read;
+mod ticket;
 mod workspace;
 
 use std::time::Duration;
@@ -19,6 +20,7 @@ use sha2::{Digest, Sha256};
 pub(crate) use answer::{AnswerRequest, answer_request};
 pub(crate) use body::bytes;
 pub(crate) use read::task_request;
+pub(crate) use ticket::ticket_request;
 pub use workspace::WorkspaceRoots;
 
 use crate::refusal::Refusal;

@@ -106,6 +106,31 @@ fn the_network_is_let_in_only_with_a_key_or_when_that_is_meant() {
 }
 
 #[test]
+fn a_limit_that_nobody_asked_for_spares_this_machine_and_metrics_need_no_port_that_nobody_asked_for() {
+    let limit = |variables: &[(&str, &str)]| {
+        let limit = resolve(true, variables).expect("valid").rate_limit;
+        limit.map(|limit| (limit.per_minute.get(), limit.loopback))
+    };
+    assert_eq!(limit(&[]), Some((100, Loopback::Spared)));
+    assert_eq!(limit(&[("API_RATE_LIMIT_ENABLED", "true")]), Some((100, Loopback::Limited)));
+    assert_eq!(limit(&[("API_RATE_LIMIT_PER_MINUTE", "7")]), Some((7, Loopback::Limited)));
+    assert_eq!(limit(&[("API_RATE_LIMIT_ENABLED", "false"), ("API_RATE_LIMIT_PER_MINUTE", "7")]), None);
+    let metrics = |variables: &[(&str, &str)]| resolve(true, variables).expect("valid").monitoring;
+    assert_eq!(metrics(&[]), Some(Monitoring { port: 9090, is_wanted: false }));
+    let asked = [("MONITORING_PROMETHEUS_PORT", "9090")];
+    assert_eq!(metrics(&asked), Some(Monitoring { port: 9090, is_wanted: true }));
+    assert_eq!(metrics(&[("MONITORING_PROMETHEUS_ENABLED", "false")]), None);
+    let wrong = [("API_RATE_LIMIT_PER_MINUTE", "0"), ("MONITORING_PROMETHEUS_PORT", "x")];
+    assert_eq!(
+        resolve(true, &wrong).expect_err("faults"),
+        [
+            "API_RATE_LIMIT_PER_MINUTE=\"0\": must be a whole number above 0",
+            "MONITORING_PROMETHEUS_PORT=\"x\": must be a port from 0 to 65535",
+        ]
+    );
+}
+
+#[test]
 fn secrets_cannot_be_printed() {
     let config =
         resolve(false, &[("CLAUDE_API_KEY", "sk-1"), ("API_AUTH_ENABLED", "1"), ("API_API_KEY", "k-2")]);

@@ -11,7 +11,7 @@ use anyhow::Context;
 use domain::{Clock, ConversationId, OnQuestion, Principal, SystemClock};
 use engine::{Engine, Settings};
 use gateway::Gateway;
-use http_api::{ApiKey, AppState, HostPolicy, WorkspaceRoots};
+use http_api::{ApiKey, AppState, HostPolicy, RateLimit, Tickets, WorkspaceRoots};
 use process::{CgroupLimits, Cgroups, Limits, Owner};
 use scripted_model::ScriptedModel;
 use sha2::{Digest, Sha256};
@@ -178,6 +178,8 @@ fn state(
         roots: WorkspaceRoots::resolve_all(&config.workspace_roots, &config.data_dir.join("agents"))
             .context("WORKSPACE_ROOTS cannot be used")?,
         api_key,
+        tickets: Tickets::default(),
+        rate_limit: config.rate_limit.map(|limit| RateLimit::new(limit.per_minute, limit.loopback)),
         hosts,
         public_websocket_base: config.public_url.as_deref().map(|url| url.replacen("http", "ws", 1)),
         metrics,

@@ -16,6 +16,7 @@ use crate::answer;
 use crate::refusal::Refusal;
 use crate::state::AppState;
 use crate::submission;
+use crate::ticket::Opens;
 
 /// Submits a task. The same id and body again is the same task.
 #[utoipa::path(
@@ -115,6 +116,13 @@ fn refused(state: &AppState, id: &TaskId, error: SubmitError) -> Refusal {
     }
 }
 
+/// Where callers need a key, their browsers need something else. They can do without one when too many wait to be used.
+fn ticket(state: &AppState, task: &TaskId) -> String {
+    let issue = || state.tickets.issue(Opens::Task(task.clone()), state.clock.now());
+    let issued = state.api_key.is_some().then(issue).flatten();
+    issued.map(|issued| format!("?ticket={}", issued.ticket)).unwrap_or_default()
+}
+
 fn response(state: &AppState, headers: &HeaderMap, view: &TaskView) -> TaskResponse {
     let base = state.public_websocket_base.clone().unwrap_or_else(|| {
         let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
@@ -127,7 +135,7 @@ fn response(state: &AppState, headers: &HeaderMap, view: &TaskView) -> TaskRespo
         task_id: id.clone(),
         session_id: task.session_id.clone(),
         status: task.status,
-        websocket_url: format!("{base}/ws/tasks/{id}"),
+        websocket_url: format!("{base}/ws/tasks/{id}{}", ticket(state, id)),
         created_at: task.created_at,
         queue_position,
         estimated_start_at,

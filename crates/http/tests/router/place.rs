@@ -89,6 +89,8 @@ impl Place {
             },
             roots,
             api_key: key.map(|key| ApiKey::new(&SecretString::from(key))),
+            tickets: http_api::Tickets::default(),
+            rate_limit: None,
             hosts: HostPolicy::Any,
             public_websocket_base: Some("ws://server".into()),
             metrics,

@@ -1,0 +1,44 @@
+//! Body of `POST /api/v1/tickets`; an empty one counts as `{}`.
+
+use api::TicketRequest;
+use domain::TaskId;
+use serde_json::{Map, Value};
+
+use super::fields::Fields;
+use super::{invalid, invalid_all};
+use crate::refusal::Refusal;
+
+/// The request, or every fault that it has.
+pub(crate) fn ticket_request(body: &[u8]) -> Result<TicketRequest, Refusal> {
+    let value = if body.is_empty() { Ok(Value::Object(Map::new())) } else { serde_json::from_slice(body) };
+    let value = value.map_err(|error| invalid("", format!("the body is not JSON: {error}")))?;
+    let Value::Object(body) = value else { return Err(invalid("", "the body is not a JSON object")) };
+    let mut faults = Vec::new();
+    let mut fields = Fields::new("", &body, &mut faults);
+    let task_id = fields.text("task_id").and_then(|id| match TaskId::parse(&id) {
+        Ok(id) => Some(id),
+        Err(error) => {
+            fields.fault("task_id", error.to_string());
+            None
+        }
+    });
+    if faults.is_empty() { Ok(TicketRequest { task_id }) } else { Err(invalid_all(faults)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_task_may_be_named_or_not() {
+        let task = |body: &str| {
+            ticket_request(body.as_bytes()).map(|request| request.task_id.map(|id| id.to_string()))
+        };
+        assert_eq!(task("").ok(), Some(None));
+        assert_eq!(task(r#"{"task_id":null}"#).ok(), Some(None));
+        assert_eq!(task(r#"{"task_id":"a"}"#).ok(), Some(Some("a".into())));
+        for wrong in [r#"{"task_id":"a b"}"#, r#"{"task_id":7}"#, "[]", "{"] {
+            assert_eq!(task(wrong).map_err(|refusal| refusal.faults.len()), Err(1), "{wrong}");
+        }
+    }
+}

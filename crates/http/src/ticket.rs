@@ -1,0 +1,105 @@
+//! Tickets: what browsers, which cannot send headers with a WebSocket, show in place of a key. A ticket opens one stream, once,
+//! and not for long.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use domain::{TaskId, Timestamp};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+/// How long a ticket can be used.
+const VALID_FOR: Duration = Duration::from_secs(60);
+/// Most tickets that wait to be used; who comes then has to wait until some have expired.
+const MOST: usize = 10_000;
+
+/// What a ticket opens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Opens {
+    /// The events of one task.
+    Task(TaskId),
+    /// The events of all tasks.
+    Everything,
+}
+
+/// A new ticket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Issued {
+    pub(crate) ticket: String,
+    pub(crate) expires_at: Timestamp,
+}
+
+/// The tickets that were not used yet, by their digests: whoever reads this memory gets none.
+#[derive(Debug, Default)]
+pub struct Tickets(Mutex<HashMap<[u8; 32], (Opens, Timestamp)>>);
+
+impl Tickets {
+    fn lock(&self) -> MutexGuard<'_, HashMap<[u8; 32], (Opens, Timestamp)>> {
+        // Nothing in here is ever half done.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes a ticket; `None` when too many wait to be used.
+    pub(crate) fn issue(&self, opens: Opens, now: Timestamp) -> Option<Issued> {
+        let mut waiting = self.lock();
+        if waiting.len() >= MOST {
+            waiting.retain(|_, (_, expires_at)| *expires_at > now);
+        }
+        if waiting.len() >= MOST {
+            return None;
+        }
+        // 244 random bits.
+        let ticket = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
+        let expires_at = now.after(VALID_FOR);
+        waiting.insert(Sha256::digest(&ticket).into(), (opens, expires_at));
+        Some(Issued { ticket, expires_at })
+    }
+
+    /// Uses a ticket up, if it opens that.
+    pub(crate) fn redeem(&self, ticket: &str, wanted: &Opens, now: Timestamp) -> bool {
+        let digest: [u8; 32] = Sha256::digest(ticket).into();
+        let mut waiting = self.lock();
+        let fits =
+            waiting.get(&digest).is_some_and(|(opens, expires_at)| opens == wanted && *expires_at > now);
+        if fits {
+            waiting.remove(&digest);
+        }
+        fits
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_000);
+
+    fn task(id: &str) -> Opens {
+        Opens::Task(TaskId::parse(id).expect("valid"))
+    }
+
+    #[test]
+    fn a_ticket_opens_its_own_stream_once_and_not_for_long() {
+        let tickets = Tickets::default();
+        let issued = tickets.issue(task("a"), NOW).expect("a ticket");
+        assert_eq!(issued.expires_at, NOW.after(VALID_FOR));
+        let redeem = |opens: &Opens, now| tickets.redeem(&issued.ticket, opens, now);
+        assert!(!redeem(&task("b"), NOW) && !redeem(&Opens::Everything, NOW), "it is for another stream");
+        assert!(!redeem(&task("a"), issued.expires_at), "its time is up");
+        assert!(redeem(&task("a"), NOW));
+        assert!(!redeem(&task("a"), NOW), "it is used up");
+        assert!(!tickets.redeem("", &task("a"), NOW));
+    }
+
+    #[test]
+    fn there_are_never_too_many() {
+        let tickets = Tickets::default();
+        for _ in 0..MOST {
+            assert!(tickets.issue(Opens::Everything, NOW).is_some());
+        }
+        assert_eq!(tickets.issue(Opens::Everything, NOW), None);
+        assert!(tickets.issue(Opens::Everything, NOW.after(VALID_FOR)).is_some());
+        assert_eq!(tickets.lock().len(), 1);
+    }
+}
