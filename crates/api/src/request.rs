@@ -22,7 +22,7 @@ pub struct TaskRequest {
     #[schema(min_length = 1, pattern = "\\S", example = "Create hello.py that prints a greeting and run it")]
     pub prompt: String,
     /// The folder that the task belongs to.
-    #[schema(min_length = 1, pattern = "\\S", example = "/workspaces/demo")]
+    #[schema(pattern = "^/", example = "/workspaces/demo")]
     pub workspace: String,
     /// How the agent is to work.
     #[schema(value_type = Option<OptionsRequest>)]

@@ -5,6 +5,8 @@ mod page;
 use std::sync::Arc;
 
 use api::{Event, EventsPage, Problem, TaskEventsPage};
+use utoipa::openapi::path::Parameter;
+use utoipa::openapi::schema::{Schema, SchemaType, Type};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{
     Content, OpenApi as Document, Ref, RefOr, Response, ResponseBuilder, SecurityRequirement,
@@ -76,6 +78,7 @@ pub(crate) fn complete(mut document: Document) -> Document {
                 SecurityRequirement::new("bearer", Vec::<String>::new()),
                 SecurityRequirement::new("api_key", Vec::<String>::new()),
             ]);
+            operation.parameters.iter_mut().flatten().for_each(never_null);
             for (status, description) in EVERYWHERE {
                 let responses = &mut operation.responses.responses;
                 responses.entry(status.to_owned()).or_insert_with(|| RefOr::T(problem(description)));
@@ -83,6 +86,17 @@ pub(crate) fn complete(mut document: Document) -> Document {
         }
     }
     document
+}
+
+/// A parameter may be left out; it is never null.
+fn never_null(parameter: &mut RefOr<Parameter>) {
+    if let RefOr::T(parameter) = parameter
+        && let Some(RefOr::T(Schema::Object(schema))) = &mut parameter.schema
+        && let SchemaType::Array(kinds) = &schema.schema_type
+        && let Some(kind) = kinds.iter().find(|kind| **kind != Type::Null)
+    {
+        schema.schema_type = SchemaType::Type(kind.clone());
+    }
 }
 
 fn problem(description: &str) -> Response {

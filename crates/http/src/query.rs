@@ -11,6 +11,9 @@ use axum::http::request::Parts;
 use crate::refusal::Refusal;
 use crate::submission::invalid_all;
 
+/// The largest cursor: what a signed number of 64 bits can hold.
+pub(crate) const LARGEST: u64 = i64::MAX.unsigned_abs();
+
 /// The parameters of a request, and the faults found so far.
 #[derive(Debug, Default)]
 pub(crate) struct Parameters {
@@ -97,7 +100,7 @@ impl Parameters {
 pub(crate) fn whole(text: &str, range: &RangeInclusive<u64>) -> Result<u64, String> {
     let number = text.parse().ok().filter(|number| range.contains(number));
     number.ok_or_else(|| match *range.end() {
-        u64::MAX => "must be a whole number".to_owned(),
+        LARGEST => "must be a whole number".to_owned(),
         most => format!("must be a whole number from {} to {most}", range.start()),
     })
 }
@@ -109,7 +112,7 @@ mod tests {
     #[test]
     fn the_last_value_counts_and_lists_are_gathered() {
         let mut read = Parameters::of("after=1&after=27&wait=&other=x&type=a,%20b,&type=c&name=a+b");
-        assert_eq!((read.whole("after", 0..=u64::MAX), read.whole("wait", 0..=60)), (Some(27), None));
+        assert_eq!((read.whole("after", 0..=LARGEST), read.whole("wait", 0..=60)), (Some(27), None));
         assert_eq!(read.list("type", |item| Ok(item.to_owned())), ["a", "b", "c"]);
         assert_eq!(read.text("name"), Some("a b"));
         assert!(read.check().is_ok());
@@ -118,7 +121,7 @@ mod tests {
     #[test]
     fn every_fault_is_told() {
         let mut read = Parameters::of("after=-1&wait=61&type=a,b");
-        assert_eq!((read.whole("after", 0..=u64::MAX), read.whole("wait", 0..=60)), (None, None));
+        assert_eq!((read.whole("after", 0..=LARGEST), read.whole("wait", 0..=60)), (None, None));
         assert_eq!(read.list("type", |item| Err::<(), _>(format!("{item} is unknown"))), []);
         let refusal = read.check().expect_err("faults");
         let faults: Vec<_> = refusal.faults.into_iter().map(|fault| (fault.pointer, fault.detail)).collect();

@@ -10,7 +10,7 @@ use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::response::Response;
 
-use crate::query::Parameters;
+use crate::query::{LARGEST, Parameters};
 use crate::refusal::Refusal;
 use crate::state::AppState;
 use crate::stream::filter::filter;
@@ -25,11 +25,11 @@ use crate::stream::socket;
     operation_id = "all_socket",
     params(
         ("after" = Option<u64>, Query, description = "The cursor: only what comes after it."),
-        ("task_id" = Option<String>, Query, description = "Only this task's."),
-        ("session_id" = Option<String>, Query, description = "Only this session's."),
-        ("workspace" = Option<String>, Query, description = "Only this workspace's: an absolute path."),
-        ("status" = Option<String>, Query, description = "Only of tasks in these, with commas between them.", example = "running,failed"),
-        ("type" = Option<String>, Query, description = "Only of these types, with commas between them.", example = "complete,error"),
+        ("task_id" = Option<domain::TaskId>, Query, description = "Only this task's."),
+        ("session_id" = Option<domain::SessionId>, Query, description = "Only this session's."),
+        ("workspace" = Option<String>, Query, pattern = "^(/.*)?$", description = "Only this workspace's: an absolute path."),
+        ("status" = Option<String>, Query, pattern = "^((pending|running|completed|failed|interrupted)(,(pending|running|completed|failed|interrupted))*)?$", description = "Only of tasks in these, with commas between them.", example = "running,failed"),
+        ("type" = Option<String>, Query, pattern = "^((message|tool_use|tool_result|progress|complete|error|status)(,(message|tool_use|tool_result|progress|complete|error|status))*)?$", description = "Only of these types, with commas between them.", example = "complete,error"),
     ),
     responses(
         (status = 101, description = "The stream begins."),
@@ -44,7 +44,7 @@ pub(crate) async fn handle(
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, Refusal> {
     let upgrade = socket::accept(upgrade)?;
-    let after = parameters.whole("after", 0..=u64::MAX);
+    let after = parameters.whole("after", 0..=LARGEST);
     let filter = filter(&mut parameters).await;
     parameters.check()?;
     // From the handshake on: what happens while it is answered is not missed.

@@ -4,20 +4,15 @@ use std::sync::Arc;
 
 use api::{Code, Deleted, Problem};
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use domain::TaskId;
 use engine::{DeleteSessionError, InterruptFirst};
-use serde::Deserialize;
 
 use crate::path;
+use crate::query::Parameters;
 use crate::refusal::Refusal;
 use crate::state::AppState;
-
-#[derive(Deserialize)]
-pub(crate) struct Parameters {
-    force: Option<String>,
-}
 
 /// Ends a session: its agent, its conversation and its place in the list. Its tasks stay readable.
 #[utoipa::path(
@@ -36,14 +31,16 @@ pub(crate) struct Parameters {
 pub(crate) async fn handle(
     State(state): State<Arc<AppState>>,
     Path(id): Path<String>,
-    Query(parameters): Query<Parameters>,
+    mut parameters: Parameters,
 ) -> Result<Json<Deleted>, Refusal> {
     let session = path::session(&id)?;
-    let interrupt_first = match parameters.force.as_deref() {
-        None | Some("false" | "0") => InterruptFirst::No,
-        Some("true" | "1") => InterruptFirst::Yes,
-        Some(_) => return Err(crate::submission::invalid("?force", "must be true or false")),
-    };
+    let interrupt_first = parameters.parsed("force", |text| match text {
+        "true" | "1" => Ok(InterruptFirst::Yes),
+        "false" | "0" => Ok(InterruptFirst::No),
+        _ => Err("must be true or false".to_owned()),
+    });
+    parameters.check()?;
+    let interrupt_first = interrupt_first.unwrap_or(InterruptFirst::No);
     let names = |tasks: &[TaskId]| tasks.iter().map(TaskId::as_str).collect::<Vec<_>>().join(", ");
     let conflict = |detail: String| Refusal::new(StatusCode::CONFLICT, Code::SessionBusy, detail);
     match state.engine.delete_session(&session, interrupt_first).await {

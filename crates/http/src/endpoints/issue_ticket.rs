@@ -20,7 +20,7 @@ use crate::ticket::{Issued, Opens};
     path = "/api/v1/tickets",
     tag = "events",
     operation_id = "issue_ticket",
-    request_body = TicketRequest,
+    request_body = Option<TicketRequest>,
     responses(
         (status = 200, description = "The ticket.", body = TicketResponse),
         (status = 400, description = "The body could not be read.", content_type = "application/problem+json", body = Problem),

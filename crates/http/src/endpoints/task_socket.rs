@@ -11,7 +11,7 @@ use axum::response::Response;
 use domain::TaskId;
 use engine::Subscription;
 
-use crate::query::Parameters;
+use crate::query::{LARGEST, Parameters};
 use crate::refusal::Refusal;
 use crate::state::AppState;
 use crate::stream::Failed;
@@ -42,7 +42,7 @@ pub(crate) async fn handle(
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, Refusal> {
     let upgrade = socket::accept(upgrade)?;
-    let after = parameters.whole("after", 0..=u64::MAX).unwrap_or(0);
+    let after = parameters.whole("after", 0..=LARGEST).unwrap_or(0);
     parameters.check()?;
     let open = state.streams.token();
     Ok(upgrade.on_upgrade(move |socket| async move {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::http::header::ACCEPT;
 use axum::http::{HeaderMap, HeaderName};
 
-use crate::query::{Parameters, whole};
+use crate::query::{LARGEST, Parameters, whole};
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 /// Longest wait for a page, in seconds.
@@ -28,10 +28,10 @@ pub(crate) fn way(headers: &HeaderMap) -> Way {
 /// The cursor after which events are wanted. A browser that reconnects repeats its URL and says in the header how far it
 /// has come.
 pub(crate) fn after(headers: &HeaderMap, parameters: &mut Parameters) -> Option<u64> {
-    let after = parameters.whole("after", 0..=u64::MAX);
+    let after = parameters.whole("after", 0..=LARGEST);
     let last = headers.get(LAST_EVENT_ID).filter(|value| !value.is_empty());
     let Some(last) = last else { return after };
-    match whole(last.to_str().unwrap_or_default(), &(0..=u64::MAX)) {
+    match whole(last.to_str().unwrap_or_default(), &(0..=LARGEST)) {
         Ok(last) => Some(last),
         Err(detail) => {
             parameters.fault("Last-Event-ID", detail);

@@ -1,4 +1,4 @@
-//! Body of `POST /api/v1/tickets`; an empty one counts as `{}`.
+//! Body of `POST /api/v1/tickets`; an empty one, or null, counts as `{}`.
 
 use api::TicketRequest;
 use domain::TaskId;
@@ -12,6 +12,7 @@ use crate::refusal::Refusal;
 pub(crate) fn ticket_request(body: &[u8]) -> Result<TicketRequest, Refusal> {
     let value = if body.is_empty() { Ok(Value::Object(Map::new())) } else { serde_json::from_slice(body) };
     let value = value.map_err(|error| invalid("", format!("the body is not JSON: {error}")))?;
+    let value = if value.is_null() { Value::Object(Map::new()) } else { value };
     let Value::Object(body) = value else { return Err(invalid("", "the body is not a JSON object")) };
     let mut faults = Vec::new();
     let mut fields = Fields::new("", &body, &mut faults);
@@ -35,6 +36,7 @@ mod tests {
             ticket_request(body.as_bytes()).map(|request| request.task_id.map(|id| id.to_string()))
         };
         assert_eq!(task("").ok(), Some(None));
+        assert_eq!(task("null").ok(), Some(None));
         assert_eq!(task(r#"{"task_id":null}"#).ok(), Some(None));
         assert_eq!(task(r#"{"task_id":"a"}"#).ok(), Some(Some("a".into())));
         for wrong in [r#"{"task_id":"a b"}"#, r#"{"task_id":7}"#, "[]", "{"] {
