@@ -1,12 +1,14 @@
 use agent::{Agent, AgentEvent, ApiError, Launcher, Opening, TurnEnding, Urgency};
 use domain::{ConversationId, Principal};
 use rustix::process::{Pid, Signal, kill_process};
+use scripted_model::RecordedRequest;
 
 use crate::place::{Place, Session, until};
 
 const GO_ON: &str = "Continue from where you left off.";
 
-/// Kills an agent as a machine that loses power does, once its prompt is on disk and it has called a tool.
+/// Kills an agent as a machine that loses power does, once its prompt is on disk, it has called a tool, and the model has been
+/// asked to go on: what the model does once is used up by then.
 async fn kill_in_mid_turn(place: &Place, script: &str) -> (ConversationId, uuid::Uuid) {
     let mut session = place.allowed().await;
     let prompt = session.send(script);
@@ -14,6 +16,13 @@ async fn kill_in_mid_turn(place: &Place, script: &str) -> (ConversationId, uuid:
     let (id, principal) = (session.conversation, Principal::default());
     until("the tool's end on disk", || place.transcript(id.0).contains("tool_result")).await;
     assert!(place.launcher.has_prompt(&principal, id, prompt).await);
+    until("the model's second request", || {
+        let requests = place.model.requests();
+        let of_turn =
+            |request: &&RecordedRequest| request.last_user_text == script && !request.tools.is_empty();
+        requests.iter().filter(of_turn).count() == 2
+    })
+    .await;
     let pid = i32::try_from(session.agent.pid()).ok().and_then(Pid::from_raw).unwrap();
     kill_process(pid, Signal::KILL).unwrap();
     session.until(|event| matches!(event, AgentEvent::Exited(_))).await;
