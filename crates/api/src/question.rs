@@ -23,14 +23,14 @@ pub struct AnswerRequest {
     /// The decision.
     pub decision: Decision,
     /// What the agent is told with it.
-    #[schema(max_length = 65_536)]
+    #[schema(max_length = 16_384)]
     pub message: Option<String>,
-    /// Whether it holds for all further calls of the tool in this task.
+    /// Whether it holds for all further calls of the tool in this task; an answer to just such a call goes before it.
     pub remember: Option<bool>,
     /// The input that the call runs with instead of its own.
     #[schema(value_type = Option<Object>)]
     pub updated_input: Option<Box<RawValue>>,
-    /// For the tool `AskUserQuestion`: the choice for each question.
+    /// For the tool `AskUserQuestion`: the choice for each of its questions.
     #[schema(value_type = Option<std::collections::BTreeMap<String, String>>)]
     pub answers: Option<Box<RawValue>>,
 }

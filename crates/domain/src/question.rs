@@ -66,7 +66,27 @@ pub struct Question {
     pub reason: Option<String>,
     /// When it was asked.
     pub asked_at: Timestamp,
+    /// How often the model had answered by then, in this task.
+    pub turns: u64,
+    /// Background tasks that were ended with the turn.
+    pub background: usize,
 }
+
+impl Question {
+    /// Whether it wants a choice, and not a permission.
+    pub fn is_choice(&self) -> bool {
+        self.tool == CHOICE
+    }
+
+    /// Whether it is about a plan.
+    pub fn is_plan(&self) -> bool {
+        self.tool == PLAN
+    }
+}
+
+/// The tools with which an agent asks people by itself.
+const CHOICE: &str = "AskUserQuestion";
+const PLAN: &str = "ExitPlanMode";
 
 /// The answer to a question.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,13 +99,14 @@ pub struct Answer {
     pub updated_input: Option<String>,
     /// Whether it holds for all further calls of the tool in this task, whatever their input.
     pub remember: bool,
+    /// Whether nobody answered, and the time was up.
+    pub expired: bool,
 }
 
 impl Answer {
     /// The answer of nobody.
     pub fn expired() -> Self {
-        let message = Some("nobody answered in time".to_owned());
-        Self { allow: false, message, updated_input: None, remember: false }
+        Self { allow: false, message: None, updated_input: None, remember: false, expired: true }
     }
 }
 
@@ -118,10 +139,12 @@ impl Questions {
         self.open.is_none() && self.answered.is_empty()
     }
 
-    /// Answers the open question, if there is one. Of earlier ones, the inputs are no longer needed.
+    /// Answers the open question, if there is one. Of earlier ones, the inputs are no longer needed, except to understand an
+    /// answer to a choice that is given again.
     pub fn answer(&mut self, answer: Answer, at: Timestamp) {
         if let Some(question) = self.open.take() {
-            self.answered.iter_mut().for_each(|earlier| earlier.question.input = None);
+            let permissions = self.answered.iter_mut().filter(|earlier| !earlier.question.is_choice());
+            permissions.for_each(|earlier| earlier.question.input = None);
             self.answered.push(Answered { question: *question, answer, at });
         }
     }

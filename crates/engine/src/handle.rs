@@ -329,8 +329,9 @@ impl Handle {
         if self.stopping.is_cancelled() {
             return Err(NotReady::ShuttingDown);
         }
-        let waiting = self.deps.store.counts().await?.waiting;
-        let most = self.deps.settings.max_pending;
-        if waiting >= most { Err(NotReady::AtCapacity(waiting)) } else { Ok(()) }
+        let counts = self.deps.store.counts().await?;
+        let (most, all) = (self.deps.settings.max_pending, counts.waiting + counts.parked);
+        let is_full = counts.waiting >= most || all >= most.saturating_mul(2);
+        if is_full { Err(NotReady::AtCapacity(all)) } else { Ok(()) }
     }
 }

@@ -4,7 +4,7 @@ use api::{ErrorData, EventBody};
 use domain::{Ending, OnRestart, Outcome};
 use store::{Claimed, CommitError, Doom, Doomed, Release, StoreError, TaskRecord, WaitReason, Waiting};
 
-use crate::run::{Deps, EventLog};
+use crate::run::{Deps, EventLog, questions_of};
 
 /// A task that was cut off so often is not carried on again: it may be what ends the server.
 const MOST_ATTEMPTS: u32 = 50;
@@ -34,7 +34,7 @@ async fn recover_task(deps: &Deps, claimed: &Claimed) -> Result<(), CommitError>
     let mut log = EventLog::new(deps, task, Some(claimed.token));
     let resumes = task.spec.policy.on_restart == OnRestart::Resume
         && task.interrupt_requested_at.is_none()
-        && task.attempt < MOST_ATTEMPTS;
+        && task.attempt.saturating_sub(questions_of(task)) < MOST_ATTEMPTS;
     if resumes {
         let waiting = Waiting { reason: WaitReason::CutOff, until: deps.clock.now() };
         return log.put_back(waiting, false, None, task.progress, task.cost_usd).await;

@@ -9,4 +9,5 @@ mod plan;
 mod wire;
 
 pub(crate) use actor::{Deps, run};
+pub(crate) use drive::questions_of;
 pub(crate) use log::EventLog;

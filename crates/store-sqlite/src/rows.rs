@@ -21,7 +21,8 @@ macro_rules! task_query {
             "SELECT t.number, s.spec, t.session, t.status, t.attempt, t.failures, t.waiting, t.waiting_until, ",
             "t.token, t.conversation, t.turns, t.tokens_input, t.tokens_output, t.tokens_cache_read, ",
             "t.tokens_cache_creation, t.files_modified, t.elapsed_ms, t.cost_usd, t.outcome, t.created_at, ",
-            "t.started_at, t.updated_at, t.tail, t.interrupt_requested_at, t.bytes, t.questions FROM ",
+            "t.started_at, t.updated_at, t.tail, t.interrupt_requested_at, t.bytes, ",
+            "(SELECT q.questions FROM questions q WHERE q.task = t.number) FROM ",
             $rest
         )
     };

@@ -161,7 +161,8 @@ impl SqliteTables {
     fn write_questions(&self, row: &TaskRow) -> Result<(), Fault> {
         let questions = serde_json::to_string(&row.record.questions)?;
         self.run(
-            "UPDATE tasks SET questions = ?2 WHERE number = ?1",
+            "INSERT INTO questions (task, questions) VALUES (?1, ?2) \
+             ON CONFLICT (task) DO UPDATE SET questions = excluded.questions",
             params![signed(row.number), questions],
         )?;
         Ok(())
@@ -253,6 +254,7 @@ impl SqliteTables {
         for sql in [
             "DELETE FROM batches WHERE task = ?1",
             "DELETE FROM specs WHERE task = ?1",
+            "DELETE FROM questions WHERE task = ?1",
             "DELETE FROM tasks WHERE number = ?1",
         ] {
             self.run(sql, [signed(task.number)])?;

@@ -19,7 +19,7 @@ pub struct StoreError(pub String);
 pub struct Submit {
     /// The task.
     pub spec: TaskSpec,
-    /// Most tasks that may wait.
+    /// Most tasks that may wait for their first turn. Twice as many may wait all in all, parked ones included.
     pub max_pending: usize,
     /// Now.
     pub now: Timestamp,

@@ -192,12 +192,13 @@ impl Queue {
         self.entries.len()
     }
 
-    /// How many go before a waiting task by priority and age.
+    /// How many go before a waiting task by priority and age; those that are parked until later do not.
     pub(crate) fn ahead(&self, task: &TaskId) -> Option<usize> {
         let number = self.numbers.get(task)?;
         let priority = self.entries.get(number)?.priority;
         let before = |(other, entry): &(&u64, &Entry)| {
-            entry.priority > priority || (entry.priority == priority && *other < number)
+            let is_parked = entry.begun && entry.until.is_some();
+            !is_parked && (entry.priority > priority || (entry.priority == priority && *other < number))
         };
         Some(self.entries.iter().filter(before).count())
     }

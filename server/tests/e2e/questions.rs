@@ -105,6 +105,37 @@ async fn a_choice_is_given_to_the_agent_as_if_the_person_sat_there() {
 }
 
 #[tokio::test]
+async fn an_approved_plan_is_carried_out_and_one_permission_is_for_one_call() {
+    let server = one_agent().await;
+    let plan = r#"[[tool ExitPlanMode {"plan":"Write a file."}]]"#;
+    let mut body = asking(&server, "asks", &format!("{plan} [[say never]]"));
+    body["options"]["permission_mode"] = json!("plan");
+    let question = asked(&server, &body).await;
+    assert_eq!(question["tool_name"], json!("ExitPlanMode"), "{question}");
+    answer(
+        &server,
+        "asks",
+        &question,
+        json!({"decision": "allow", "message": "[[write a.txt 1]] [[say never]]"}),
+    )
+    .await;
+    let is_write = |event: &Value| {
+        event["data"]["data"]["tool_name"] == "Write" && event["data"]["subtype"] == "agent_question"
+    };
+    let asked_to_write =
+        server.stream("asks", "").await.wait_for("a question about the file", is_write).await;
+    let (_, task) = server.get("/api/v1/tasks/asks").await;
+    let told = json!({"decision": "allow", "message": "[[write a.txt 1]] [[write a.txt 1]] [[say never]]"});
+    answer(&server, "asks", &task["question"], told).await;
+    let after = format!("?after={}", asked_to_write["seq"]);
+    server.stream("asks", &after).await.wait_for("the same call again", is_write).await;
+    let (_, task) = server.get("/api/v1/tasks/asks").await;
+    answer(&server, "asks", &task["question"], json!({"decision": "deny", "message": "[[say done]]"})).await;
+    assert_eq!(end_of(&server, "asks").await.0["summary"], json!("done"));
+    assert_eq!(std::fs::read_to_string(server.workspace("asks").join("a.txt")).ok().as_deref(), Some("1"));
+}
+
+#[tokio::test]
 async fn a_question_outlives_the_server_and_is_refused_when_nobody_answers() {
     let place = Place::new();
     let server = place.server(&pinned_cli(), &[]).await;
@@ -113,7 +144,9 @@ async fn a_question_outlives_the_server_and_is_refused_when_nobody_answers() {
             "task_id": id, "prompt": "[[write a.txt x]] [[say never]]", "workspace": place.workspace(id),
         }))
     };
-    let kept = asked(&server, &body("kept")).await;
+    let mut kept = body("kept");
+    kept["options"]["on_restart"] = json!("resume");
+    let kept = asked(&server, &kept).await;
     let mut body = body("late");
     body["options"]["answer_within"] = json!(1);
     server.submit(&body).await;
@@ -121,12 +154,15 @@ async fn a_question_outlives_the_server_and_is_refused_when_nobody_answers() {
     assert_eq!(complete["status"], json!("completed"), "{complete}");
     let is_answer = |event: &&Value| event["data"]["subtype"] == "agent_answer";
     let told = events.iter().find(is_answer).expect("an answer");
-    assert_eq!(told["data"]["data"]["message"], json!("nobody answered in time"), "{told}");
+    assert_eq!(told["data"]["data"]["expired"], json!(true), "{told}");
     server.kill().await;
     let server = place.server(&pinned_cli(), &[]).await;
     let (_, task) = server.get("/api/v1/tasks/kept").await;
     assert_eq!(task["question"], kept);
     answer(&server, "kept", &kept, json!({"decision": "deny", "message": "[[say understood]]"})).await;
+    // Whether or not an agent has been started for it by now.
+    server.kill().await;
+    let server = place.server(&pinned_cli(), &[]).await;
     assert_eq!(end_of(&server, "kept").await.0["summary"], json!("understood"));
     assert!(!place.workspace("kept").join("a.txt").exists());
 }

@@ -1,9 +1,12 @@
 //! Which tools an agent may use, and what it is told when it may not. No agent waits for an answer: what the task's
 //! options do not allow is refused at once, with the reason, or ends the turn until a person has decided.
 
+use std::collections::HashSet;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use async_trait::async_trait;
 use claude_protocol::{CanUseTool, PermissionAnswer};
-use domain::{Answer, Answered, PermissionMode};
+use domain::{Answered, PermissionMode, QuestionId};
 use serde_json::value::RawValue;
 
 use super::input::digest;
@@ -17,11 +20,13 @@ const OUT_OF_BOUNDS: [&str; 7] =
 const CONSEQUENTIAL: [&str; 6] = ["Bash", "Write", "Edit", "NotebookEdit", "WebFetch", "WebSearch"];
 
 /// What a task's options permit.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) struct Permissions {
     allowed_tools: Vec<String>,
     mode: PermissionMode,
     asking: Asking,
+    /// The permissions for one call that were used.
+    used: Mutex<HashSet<QuestionId>>,
 }
 
 impl Permissions {
@@ -30,6 +35,7 @@ impl Permissions {
             allowed_tools: spec.allowed_tools.clone(),
             mode: spec.permission_mode,
             asking: spec.asking.clone(),
+            used: Mutex::default(),
         }
     }
 
@@ -57,13 +63,14 @@ impl Permissions {
     /// The answer to "may this tool run?".
     pub(crate) fn answer(&self, ask: &CanUseTool) -> PermissionAnswer {
         match self.known_answer(ask) {
-            Some((answer, is_that_call)) if answer.allow => {
+            Some((Answered { question, answer, .. }, is_that_call)) if answer.allow => {
+                self.used().insert(question.id);
                 // Other calls that are allowed with it keep their own.
                 let input = answer.updated_input.clone().filter(|_| is_that_call).map(RawValue::from_string);
                 let updated_input = input.and_then(Result::ok);
                 PermissionAnswer::Allow { updated_input, updated_permissions: Vec::new() }
             }
-            Some((answer, _)) => {
+            Some((Answered { answer, .. }, _)) => {
                 let message =
                     answer.message.as_deref().unwrap_or("a person has decided that it must not run");
                 PermissionAnswer::deny(format!("{} was refused: {message}", ask.tool_name))
@@ -81,20 +88,32 @@ impl Permissions {
         self.asking.is_possible && ask.agent_id.is_none()
     }
 
-    /// The last answer counts. Tells whether it is about just this call: as it was asked about, or as it was changed.
-    fn known_answer(&self, ask: &CanUseTool) -> Option<(&Answer, bool)> {
-        if self.asking.answered.is_empty() {
+    /// The answer that decides about a call, and whether it is about just this one: as it was asked about, or as it was changed.
+    /// Such an answer goes before those that hold for a whole tool; of the same kind the last one counts. A permission for one
+    /// call is used up by it, and none is a sub-agent's.
+    fn known_answer(&self, ask: &CanUseTool) -> Option<(&Answered, bool)> {
+        let may_decide = |known: &&Answered| {
+            let is_allowance = known.answer.allow;
+            known.question.tool == ask.tool_name
+                && !(is_allowance && ask.agent_id.is_some())
+                && !(is_allowance && !known.answer.remember && self.used().contains(&known.question.id))
+        };
+        let of_tool: Vec<_> = self.asking.answered.iter().rev().filter(may_decide).collect();
+        if of_tool.is_empty() {
             return None;
         }
         let asked = digest(&ask.input);
-        let of_tool = self.asking.answered.iter().rev().filter(|known| known.question.tool == ask.tool_name);
-        let mut judged = of_tool.map(|Answered { question, answer, .. }| {
-            let updated = answer.updated_input.clone().and_then(|input| RawValue::from_string(input).ok());
-            let is_that_call =
-                question.digest == asked || updated.is_some_and(|updated| digest(&updated) == asked);
-            (answer, is_that_call)
-        });
-        judged.find(|(answer, is_that_call)| *is_that_call || answer.remember)
+        let is_that_call = |known: &&Answered| {
+            let updated =
+                known.answer.updated_input.clone().and_then(|input| RawValue::from_string(input).ok());
+            known.question.digest == asked || updated.is_some_and(|updated| digest(&updated) == asked)
+        };
+        let exact = of_tool.iter().copied().find(is_that_call).map(|known| (known, true));
+        exact.or_else(|| of_tool.into_iter().find(|known| known.answer.remember).map(|known| (known, false)))
+    }
+
+    fn used(&self) -> MutexGuard<'_, HashSet<QuestionId>> {
+        self.used.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn refusal(&self, ask: &CanUseTool) -> String {
@@ -158,11 +177,13 @@ impl PermissionHandler for Permissions {
 
 #[cfg(test)]
 mod tests {
+    use domain::Answer;
+
     use super::*;
 
     fn permissions(allowed: &[&str], mode: PermissionMode) -> Permissions {
         let allowed_tools = allowed.iter().map(|&tool| tool.to_owned()).collect();
-        Permissions { allowed_tools, mode, asking: Asking::default() }
+        Permissions { allowed_tools, mode, asking: Asking::default(), used: Mutex::default() }
     }
 
     fn ask(tool: &str) -> CanUseTool {
@@ -192,6 +213,8 @@ mod tests {
             description: None,
             reason: None,
             asked_at: domain::Timestamp::from_millis(0),
+            turns: 0,
+            background: 0,
         };
         Answered { question, answer, at: domain::Timestamp::from_millis(0) }
     }
@@ -200,9 +223,18 @@ mod tests {
         CanUseTool { input: RawValue::from_string(input.into()).expect("JSON"), ..ask(tool) }
     }
 
+    fn asking(answered: Vec<Answered>) -> Permissions {
+        let asking = Asking { is_possible: true, answered };
+        Permissions { asking, ..permissions(&[], PermissionMode::Default) }
+    }
+
+    fn answer(allow: bool, remember: bool, updated: Option<&str>) -> Answer {
+        let updated_input = updated.map(str::to_owned);
+        Answer { allow, message: None, updated_input, remember, expired: false }
+    }
+
     /// What becomes of a call, in a word; an input that it runs with instead of its own is shown.
-    fn judge(asking: Asking, ask: &CanUseTool) -> String {
-        let permissions = Permissions { asking, ..permissions(&[], PermissionMode::Default) };
+    fn judge(permissions: &Permissions, ask: &CanUseTool) -> String {
         match permissions.answer(ask) {
             PermissionAnswer::Allow { updated_input: Some(input), .. } => format!("allowed as {input}"),
             PermissionAnswer::Allow { .. } => "allowed".into(),
@@ -211,33 +243,54 @@ mod tests {
         }
     }
 
+    const LS: &str = r#"{"command":"ls"}"#;
+    const RM: &str = r#"{"command":"rm -r ."}"#;
+
     #[test]
     fn an_answer_decides_about_its_call_and_no_other_unless_it_says_so() {
-        let allow = |remember, updated: Option<&str>| {
-            let updated_input = updated.map(str::to_owned);
-            let answer = Answer { allow: true, message: None, updated_input, remember };
-            Asking { is_possible: true, answered: vec![answered(r#"{"command":"ls"}"#, answer)] }
-        };
-        let (same, other) = (r#"{ "command": "ls" }"#, r#"{"command":"rm -r ."}"#);
-        for (asking, tool, input, expected) in [
-            (allow(false, None), "Bash", same, "allowed"),
-            (allow(false, None), "Bash", other, "asked"),
-            (allow(false, None), "Write", same, "asked"),
-            (allow(true, None), "Bash", other, "allowed"),
-            (allow(true, None), "Write", same, "asked"),
-            (allow(false, Some("{}")), "Bash", same, "allowed as {}"),
-            (allow(false, Some("{}")), "Bash", "{}", "allowed as {}"),
-            (allow(true, Some("{}")), "Bash", other, "allowed"),
-            (Asking { is_possible: false, ..allow(false, None) }, "Bash", other, "refused"),
+        for (remember, updated, tool, input, expected) in [
+            (false, None, "Bash", r#"{ "command": "ls" }"#, "allowed"),
+            (false, None, "Bash", RM, "asked"),
+            (false, None, "Write", LS, "asked"),
+            (true, None, "Bash", RM, "allowed"),
+            (true, None, "Write", LS, "asked"),
+            (false, Some("{}"), "Bash", LS, "allowed as {}"),
+            (false, Some("{}"), "Bash", "{}", "allowed as {}"),
+            (true, Some("{}"), "Bash", RM, "allowed"),
         ] {
-            assert_eq!(judge(asking.clone(), &call(tool, input)), expected, "{tool} {input} {asking:?}");
+            let permissions = asking(vec![answered(LS, answer(true, remember, updated))]);
+            assert_eq!(judge(&permissions, &call(tool, input)), expected, "{tool} {input} {permissions:?}");
         }
-        let sub_agent = CanUseTool { agent_id: Some("a".into()), ..call("Bash", other) };
-        assert_eq!(judge(allow(false, None), &sub_agent), "refused");
-        let denied = Answer { allow: false, message: None, updated_input: None, remember: true };
-        let mut later = allow(true, None);
-        later.answered.push(answered("{}", denied));
-        assert_eq!(judge(later, &call("Bash", same)), "refused", "the last answer counts");
+        let nobody = Permissions { asking: Asking::default(), ..asking(Vec::new()) };
+        assert_eq!(judge(&nobody, &call("Bash", RM)), "refused");
+    }
+
+    #[test]
+    fn a_permission_for_one_call_is_used_up_and_one_for_a_tool_is_not() {
+        let once = asking(vec![answered(LS, answer(true, false, None))]);
+        assert_eq!([judge(&once, &call("Bash", LS)), judge(&once, &call("Bash", LS))], ["allowed", "asked"]);
+        let always = asking(vec![answered(LS, answer(true, true, None))]);
+        assert_eq!(
+            [judge(&always, &call("Bash", LS)), judge(&always, &call("Bash", LS))],
+            ["allowed", "allowed"]
+        );
+    }
+
+    #[test]
+    fn what_was_denied_stays_denied_and_no_permission_is_a_sub_agents() {
+        let (allow_all, deny_all) = (answer(true, true, None), answer(false, true, None));
+        let denied = || answered(RM, answer(false, false, None));
+        let permissions = asking(vec![denied(), answered(LS, allow_all.clone())]);
+        assert_eq!(judge(&permissions, &call("Bash", RM)), "refused", "although Bash was allowed later");
+        assert_eq!(judge(&permissions, &call("Bash", LS)), "allowed");
+        let sub_agent = |input| CanUseTool { agent_id: Some("a".into()), ..call("Bash", input) };
+        assert_eq!(
+            [judge(&permissions, &sub_agent(LS)), judge(&permissions, &sub_agent(RM))],
+            ["refused", "refused"]
+        );
+        let later = asking(vec![answered(LS, allow_all), answered("{}", deny_all)]);
+        assert_eq!(judge(&later, &call("Bash", RM)), "refused", "the last answer for the tool counts");
+        assert_eq!(judge(&later, &call("Bash", LS)), "allowed", "the answer to just that call goes first");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use agent::{StopReceipt, Urgency};
 use api::{ErrorData, EventBody};
 use domain::{Clock, ConversationId, Ending, Outcome};
 use futures_util::FutureExt;
-use store::{Claimed, CommitError, Release, Signal, Store, WaitReason};
+use store::{Claimed, CommitError, Release, Signal, Store};
 use telemetry::Metrics;
 use tokio::sync::watch;
 use tokio::time::sleep;
@@ -125,9 +125,16 @@ async fn launch(
     mut signal: watch::Receiver<Signal>,
 ) -> Result<AtWork, Unobtained<Input>> {
     let opening = opening(claimed, deps.agents.launcher(), plan).await?;
-    let spec = agent_spec(claimed, opening);
+    // Whoever asks is parked, and there must be an end to those.
+    plan.may_ask &= has_room_for_questions(deps).await;
+    let spec = agent_spec(claimed, opening, plan);
     let stop_wanted = stop_wanted(deps, &mut signal);
     deps.agents.obtain(slot, &claimed.task.session_id, spec, stop_wanted).await
+}
+
+async fn has_room_for_questions(deps: &Deps) -> bool {
+    // A storage that fails says nothing about room: what is committed next will tell.
+    deps.store.counts().await.map_or(true, |counts| counts.parked < deps.settings.max_pending)
 }
 
 async fn attempt(
@@ -142,13 +149,12 @@ async fn attempt(
     };
     let mut plan = Plan::new(claimed, &deps.settings, deps.store.is_durable(), &*deps.clock);
     let launched = guarded(launch(deps, claimed, slot, &mut plan, signal.clone())).await?;
-    let how = plan.describe();
+    let (how, tells) = (plan.describe(), plan.tells.clone());
     let mut drive = Drive::new(Arc::clone(deps), claimed, plan, signal);
     if claimed.task.attempt > 1 {
         drive.log.gather(&wire::attempt_begins(claimed.task.attempt, how));
-        let answered = claimed.task.questions.answered.last();
-        if let Some(answered) = answered.filter(|_| claimed.after == Some(WaitReason::Answer)) {
-            drive.log.gather(&wire::answer(answered));
+        if let Some(answered) = tells {
+            drive.log.gather(&wire::answer(&answered));
         }
     }
     match launched {

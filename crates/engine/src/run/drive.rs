@@ -7,7 +7,7 @@ use std::time::Duration;
 use agent::{Agent, AgentEvent, Asked, Events, StopReceipt};
 use domain::{Progress, Question, QuestionId, Timestamp};
 use futures_util::future::BoxFuture;
-use store::{Claimed, CommitError, Signal, WaitReason, Waiting};
+use store::{Claimed, CommitError, Signal, TaskRecord, WaitReason, Waiting};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
@@ -62,6 +62,8 @@ pub(super) struct Drive {
     answer_within: Duration,
     attempt: u32,
     failures: u32,
+    /// Attempts that ended with a question.
+    answers: u32,
     signal: watch::Receiver<Signal>,
     interrupt_seen: bool,
     shutdown_seen: bool,
@@ -90,6 +92,7 @@ impl Drive {
             answer_within: task.spec.policy.answer_within,
             attempt: task.attempt,
             failures: task.failures,
+            answers: questions_of(task),
             signal,
             interrupt_seen: false,
             shutdown_seen: false,
@@ -213,12 +216,14 @@ impl Drive {
     async fn put_back(&mut self, again: &Again) -> Result<(), CommitError> {
         let until = self.resume_at(again);
         let waiting = Waiting { reason: again.reason, until };
+        let progress = self.progress();
         let question = again.asked.as_deref().map(|asked| {
-            let question = question(asked, self.deps.clock.now());
+            let now = self.deps.clock.now();
+            let question = Question { background: again.background, ..question(asked, now, progress.turns) };
             self.log.gather(&wire::question(&question, &asked.input, until));
             question
         });
-        let (progress, cost) = (self.progress(), self.machine.cost_usd());
+        let cost = self.machine.cost_usd();
         self.log.put_back(waiting, again.failed, question, progress, cost).await
     }
 
@@ -229,7 +234,8 @@ impl Drive {
         }
         let wait = match again.reason {
             WaitReason::RateLimit => {
-                let earlier = self.attempt.saturating_sub(self.failures + 1).min(16);
+                let others = self.failures + self.answers + 1;
+                let earlier = self.attempt.saturating_sub(others).min(16);
                 (PARK_FIRST * 2_u32.pow(earlier)).min(PARK_LONGEST)
             }
             WaitReason::Retry => (RETRY_FIRST * 4_u32.pow(self.failures.min(8))).min(RETRY_LONGEST),
@@ -285,10 +291,15 @@ impl Drive {
     }
 }
 
+/// Attempts that a task needed because it asked.
+pub(crate) fn questions_of(task: &TaskRecord) -> u32 {
+    u32::try_from(task.questions.answered.len()).unwrap_or(u32::MAX)
+}
+
 /// An input that is larger is to be found in the log only.
 const MOST_INPUT_KEPT: usize = 64 * 1024;
 
-fn question(asked: &Asked, now: Timestamp) -> Question {
+fn question(asked: &Asked, now: Timestamp, turns: u64) -> Question {
     let input = asked.input.get();
     Question {
         id: QuestionId::generate(),
@@ -299,6 +310,8 @@ fn question(asked: &Asked, now: Timestamp) -> Question {
         description: asked.description.clone(),
         reason: asked.reason.clone(),
         asked_at: now,
+        turns,
+        background: 0,
     }
 }
 

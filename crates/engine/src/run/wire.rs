@@ -79,8 +79,11 @@ fn server_says(subtype: &str, content: String, data: &serde_json::Value) -> Even
 
 /// The event for a task that will be tried again.
 pub(super) fn put_back(again: &Again) -> EventBody {
-    let Again { reason, until, failed, cause, asked: _ } = again;
+    let Again { reason, until, failed, cause, asked: _, background } = again;
     let content = match until {
+        _ if *reason == WaitReason::Answer && *background > 0 => {
+            format!("{cause}: waits for an answer; {background} background tasks are ended")
+        }
         _ if *reason == WaitReason::Answer => format!("{cause}: waits for an answer"),
         Some(until) => format!("{cause}: goes on at {until}"),
         None => format!("{cause}: goes on in another attempt"),
@@ -88,7 +91,7 @@ pub(super) fn put_back(again: &Again) -> EventBody {
     server_says(
         "task_waits",
         content,
-        &json!({"reason": reason, "until": until, "failed": failed, "cause": cause}),
+        &json!({"reason": reason, "until": until, "failed": failed, "cause": cause, "background_tasks_ended": background}),
     )
 }
 
@@ -109,10 +112,13 @@ pub(super) fn question(question: &Question, input: &RawValue, expires_at: Timest
 pub(super) fn answer(answered: &Answered) -> EventBody {
     let Answered { question, answer, .. } = answered;
     let decision = if answer.allow { "allow" } else { "deny" };
-    let content = format!("{} was answered: {decision}", question.tool);
+    let content = match answer.expired {
+        true => format!("nobody answered in time whether {} may run", question.tool),
+        false => format!("{} was answered: {decision}", question.tool),
+    };
     let data = json!({
         "question_id": question.id, "tool_use_id": question.tool_use_id, "tool_name": question.tool,
-        "decision": decision, "message": answer.message, "remember": answer.remember,
+        "decision": decision, "message": answer.message, "remember": answer.remember, "expired": answer.expired,
     });
     server_says("agent_answer", content, &data)
 }

@@ -154,7 +154,13 @@ impl Client {
             let Ok(Some(view)) = handle.task(task).await else { continue };
             let Some(question) = view.record.questions.open else { continue };
             let allow = dice.one_in(2);
-            let answer = Answer { allow, message: None, updated_input: None, remember: dice.one_in(2) };
+            let answer = Answer {
+                allow,
+                message: None,
+                updated_input: None,
+                remember: dice.one_in(2),
+                expired: false,
+            };
             for _ in 0..1 + dice.below(2) {
                 // Its time may be up, or the storage fails.
                 drop(handle.answer(task, question.id, answer.clone()).await);
@@ -240,6 +246,8 @@ impl Client {
             if record.status == TaskStatus::Completed {
                 assert_eq!(world.done(&spec.prompt), 1, "{task} completed without having been run");
                 self.check_dependencies(handle, spec).await;
+                let told = record.conversation.is_some_and(|known| world.was_told_an_answer(known));
+                assert!(record.questions.answered.is_empty() || told, "{task} went on without its answer");
             }
             if self.interrupted.contains(task) {
                 assert_eq!(record.status, TaskStatus::Interrupted, "{task} was said to be interrupted");

@@ -52,6 +52,15 @@ impl World {
         self.lock().done.get(prompt).copied().unwrap_or(0)
     }
 
+    /// Whether the agents of a conversation were told an answer; true when nothing is left of it.
+    pub(crate) fn was_told_an_answer(&self, conversation: ConversationId) -> bool {
+        let inner = self.lock();
+        let prompts = inner.conversations.get(&conversation).map(|written| written.prompts.as_slice());
+        let prompts = prompts.unwrap_or_default();
+        let told = |text: &str| text.starts_with("A person ") || text.starts_with("Nobody ");
+        prompts.is_empty() || prompts.iter().any(|(_, text, _)| told(text))
+    }
+
     fn born(&self, conversation: ConversationId) {
         let mut inner = self.lock();
         inner.alive += 1;
@@ -110,7 +119,9 @@ impl World {
 
 /// Whether a prompt asks for no work of its own.
 fn goes_on(prompt: &str) -> bool {
-    prompt.starts_with("Continue") || prompt.starts_with("A person has decided")
+    prompt.starts_with("Continue")
+        || prompt.starts_with("A person ")
+        || prompt.starts_with("Nobody has decided")
 }
 
 /// Starts the world's agents.

@@ -1,5 +1,6 @@
 //! `POST /api/v1/tasks/{task_id}/answers`: answers a question that a task waits for. The same answer may be given again.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use api::{Code, Problem, TaskStatusResponse};
@@ -7,7 +8,7 @@ use axum::Json;
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use domain::{Answer, Question, QuestionId};
+use domain::{Answer, Question, QuestionId, TaskStatus};
 use serde_json::{Map, Value};
 use store::{AnswerError, TaskRecord};
 
@@ -42,14 +43,12 @@ pub(crate) async fn handle(
     let task_id = path::task(&id)?;
     let AnswerRequest { question, answer, answers } =
         submission::answer_request(&submission::bytes(body).await?)?;
-    let answer = match answers {
-        None => answer,
-        Some(answers) => {
-            let view = state.engine.task(&task_id).await?.ok_or_else(|| Refusal::task_not_found(&id))?;
-            let input = with_answers(&view.record, question, answers)?;
-            Answer { updated_input: Some(input), ..answer }
-        }
-    };
+    let view = state.engine.task(&task_id).await?.ok_or_else(|| Refusal::task_not_found(&id))?;
+    if view.record.status.is_terminal() {
+        return Err(ended(&id, view.record.status));
+    }
+    let asked = find(&view.record, question).ok_or_else(|| question_not_found(question))?;
+    let answer = fitting(asked, answer, answers)?;
     let conflict = |code, detail: String| Refusal::new(StatusCode::CONFLICT, code, detail);
     match state.engine.answer(&task_id, question, answer).await {
         Ok(view) => Ok(Json(answer::status(view))),
@@ -59,10 +58,7 @@ pub(crate) async fn handle(
             let detail = format!("the question {question} has another answer already, or its time was up");
             Err(conflict(Code::AlreadyAnswered, detail))
         }
-        Err(AnswerError::Ended(status)) => {
-            let detail = format!("the task {id} has already ended: it is {}", status.as_str());
-            Err(conflict(Code::TaskFinished, detail))
-        }
+        Err(AnswerError::Ended(status)) => Err(ended(&id, status)),
         Err(AnswerError::Store(error)) => Err(error.into()),
     }
 }
@@ -72,20 +68,55 @@ fn question_not_found(question: QuestionId) -> Refusal {
     Refusal::new(StatusCode::NOT_FOUND, Code::QuestionNotFound, detail)
 }
 
-/// The input of an `AskUserQuestion` call, with the answers as the CLI wants them.
-fn with_answers(task: &TaskRecord, id: QuestionId, answers: Map<String, Value>) -> Result<String, Refusal> {
+fn ended(id: &str, status: TaskStatus) -> Refusal {
+    let detail = format!("the task {id} has already ended: it is {}", status.as_str());
+    Refusal::new(StatusCode::CONFLICT, Code::TaskFinished, detail)
+}
+
+fn find(task: &TaskRecord, id: QuestionId) -> Option<&Question> {
     let answered = task.questions.answered.iter().map(|known| &known.question);
-    let question: &Question = answered
-        .chain(task.questions.open.as_deref())
-        .find(|known| known.id == id)
-        .ok_or_else(|| question_not_found(id))?;
-    let input = question.input.as_deref().filter(|_| question.tool == "AskUserQuestion");
-    let Some(Ok(Value::Object(mut input))) = input.map(serde_json::from_str) else {
-        return Err(submission::invalid(
-            "/answers",
-            "is of use only with the tool AskUserQuestion: leave it out",
-        ));
+    answered.chain(task.questions.open.as_deref()).find(|known| known.id == id)
+}
+
+/// The answer as the agent needs it, if it is one to that question.
+fn fitting(
+    question: &Question,
+    answer: Answer,
+    answers: Option<Map<String, Value>>,
+) -> Result<Answer, Refusal> {
+    let tool = &question.tool;
+    if answer.remember && (question.is_choice() || question.is_plan()) {
+        let detail = format!("cannot be given for {tool}: each of its calls asks something else");
+        return Err(submission::invalid("/remember", detail));
+    }
+    match answers {
+        Some(_) if !question.is_choice() => {
+            Err(submission::invalid("/answers", "is of use only with the tool AskUserQuestion: leave it out"))
+        }
+        Some(answers) => Ok(Answer { updated_input: Some(with_answers(question, answers)?), ..answer }),
+        None if question.is_choice() && answer.allow && answer.updated_input.is_none() => {
+            Err(submission::invalid("/answers", "is required: the choice for each question, or deny"))
+        }
+        None => Ok(answer),
+    }
+}
+
+/// The input of an `AskUserQuestion` call, with the answers as the CLI wants them: one to each of its questions.
+fn with_answers(question: &Question, answers: Map<String, Value>) -> Result<String, Refusal> {
+    let input = question.input.as_deref().map(serde_json::from_str);
+    let Some(Ok(Value::Object(mut input))) = input else {
+        let detail = "cannot be put into an input that is so large: give it as updated_input";
+        return Err(submission::invalid("/answers", detail));
     };
+    let asked = input.get("questions").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let asked: BTreeSet<_> = asked.iter().filter_map(|one| one["question"].as_str()).collect();
+    let given: BTreeSet<_> = answers.keys().map(String::as_str).collect();
+    if let Some(unknown) = given.difference(&asked).next() {
+        return Err(submission::invalid("/answers", format!("answers {unknown:?}, which was not asked")));
+    }
+    if let Some(missing) = asked.difference(&given).next() {
+        return Err(submission::invalid("/answers", format!("does not answer {missing:?}")));
+    }
     input.insert("answers".to_owned(), Value::Object(answers));
     Ok(Value::Object(input).to_string())
 }

@@ -7,8 +7,10 @@ use super::fields::Fields;
 use super::{invalid, invalid_all};
 use crate::refusal::Refusal;
 
-/// Longest message and input, in bytes.
-const MAX_TEXT_BYTES: usize = 64 * 1024;
+/// Longest message, in bytes. All answers of a task are kept.
+const MAX_MESSAGE_BYTES: usize = 16 * 1024;
+/// Largest input, in bytes.
+const MAX_INPUT_BYTES: usize = 64 * 1024;
 
 /// What was decided, and how the input of the call changes by it.
 #[derive(Debug, PartialEq)]
@@ -45,7 +47,7 @@ pub(crate) fn answer_request(body: &[u8]) -> Result<AnswerRequest, Refusal> {
     check_inputs(&mut fields, allow, updated_input.as_deref(), answers.as_ref());
     match (question, allow) {
         (Some(question), Some(allow)) if faults.is_empty() => {
-            let answer = Answer { allow, message, updated_input, remember };
+            let answer = Answer { allow, message, updated_input, remember, expired: false };
             Ok(AnswerRequest { question, answer, answers })
         }
         _ => Err(invalid_all(faults)),
@@ -54,8 +56,8 @@ pub(crate) fn answer_request(body: &[u8]) -> Result<AnswerRequest, Refusal> {
 
 fn bounded_text(fields: &mut Fields<'_, '_>, name: &str) -> Option<String> {
     let text = fields.text(name)?;
-    if text.len() > MAX_TEXT_BYTES {
-        fields.fault(name, format!("must have at most {MAX_TEXT_BYTES} bytes"));
+    if text.len() > MAX_MESSAGE_BYTES {
+        fields.fault(name, format!("must have at most {MAX_MESSAGE_BYTES} bytes"));
     }
     Some(text)
 }
@@ -76,8 +78,8 @@ fn check_inputs(
     ];
     for (name, size) in sizes {
         let Some(size) = size else { continue };
-        if size > MAX_TEXT_BYTES {
-            fields.fault(name, format!("must have at most {MAX_TEXT_BYTES} bytes"));
+        if size > MAX_INPUT_BYTES {
+            fields.fault(name, format!("must have at most {MAX_INPUT_BYTES} bytes"));
         }
         if allow == Some(false) {
             fields.fault(name, "is of use only with the decision allow: leave it out");
@@ -117,10 +119,12 @@ mod tests {
             message: Some("go".into()),
             updated_input: Some(r#"{"a":1}"#.into()),
             remember: true,
+            expired: false,
         };
         assert_eq!(read(&body), Ok(AnswerRequest { question, answer, answers: None }));
         let body = format!(r#"{{"question_id":"{ID}","decision":"deny","message":null}}"#);
-        let answer = Answer { allow: false, message: None, updated_input: None, remember: false };
+        let answer =
+            Answer { allow: false, message: None, updated_input: None, remember: false, expired: false };
         assert_eq!(read(&body), Ok(AnswerRequest { question, answer, answers: None }));
     }
 

@@ -1,6 +1,6 @@
 //! Agents that a test lets speak.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -41,6 +41,8 @@ impl Mouth {
 }
 
 struct Turns {
+    /// What agents were given.
+    prompts: Mutex<HashSet<Uuid>>,
     open: Mutex<HashMap<String, (Mouth, Uuid)>>,
     changes: watch::Sender<()>,
 }
@@ -58,7 +60,13 @@ impl Turns {
 
 impl Default for Script {
     fn default() -> Self {
-        Self { turns: Arc::new(Turns { open: Mutex::default(), changes: watch::Sender::new(()) }) }
+        Self {
+            turns: Arc::new(Turns {
+                prompts: Mutex::default(),
+                open: Mutex::default(),
+                changes: watch::Sender::new(()),
+            }),
+        }
     }
 }
 
@@ -131,6 +139,7 @@ struct ScriptedAgent {
 impl Agent for ScriptedAgent {
     async fn prompt(&self, id: Uuid, text: &str) -> Result<(), AgentGone> {
         *self.turn.lock().unwrap_or_else(PoisonError::into_inner) = Some(id);
+        self.turns.prompts.lock().unwrap_or_else(PoisonError::into_inner).insert(id);
         if text.starts_with(HOLD) {
             self.turns.add(text, self.mouth.clone(), id);
         } else {
@@ -188,8 +197,8 @@ impl Launcher for Script {
         Ok(Launched { agent: Box::new(agent), events, conversation })
     }
 
-    async fn has_prompt(&self, _: &Principal, _: ConversationId, _: Uuid) -> bool {
-        true
+    async fn has_prompt(&self, _: &Principal, _: ConversationId, prompt: Uuid) -> bool {
+        self.turns.prompts.lock().unwrap_or_else(PoisonError::into_inner).contains(&prompt)
     }
 
     async fn has_conversation(&self, _: &Principal, _: ConversationId) -> bool {

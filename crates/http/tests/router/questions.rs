@@ -67,6 +67,17 @@ async fn a_choice_becomes_part_of_the_input() {
     let place = Place::new().await;
     let question = asked(&place, "AskUserQuestion").await["data"]["data"]["question_id"].clone();
     let body = json!({"question_id": question, "decision": "allow", "answers": {"Which?": "this"}});
+    let with = |answers: Value| json!({"question_id": question, "decision": "allow", "answers": answers});
+    for (answers, detail) in [
+        (json!({}), "/answers does not answer \"Which?\""),
+        (json!({"Which?": "this", "Why?": "so"}), "/answers answers \"Why?\", which was not asked"),
+        (Value::Null, "/answers is required: the choice for each question, or deny"),
+    ] {
+        let refused = answer(&place, "t", &with(answers)).await;
+        assert_eq!((refused.status.as_u16(), refused.json()["detail"].as_str()), (422, Some(detail)));
+    }
+    let always = json!({"question_id": question, "decision": "deny", "remember": true});
+    assert_eq!(answer(&place, "t", &always).await.json()["errors"][0]["pointer"], "/remember");
     assert_eq!(answer(&place, "t", &body).await.status, StatusCode::OK);
     assert_eq!(answer(&place, "t", &body).await.status, StatusCode::OK);
     let result = place.get("/api/v1/tasks/t/result?wait=300").await.json();
@@ -101,4 +112,6 @@ async fn a_task_that_waits_for_an_answer_can_be_stopped() {
     let stopped = read(place.send(request).await).await;
     assert_eq!((stopped.status, &stopped.json()["status"]), (StatusCode::OK, &json!("interrupted")));
     assert_eq!(place.get("/api/v1/tasks/t").await.json()["question"], Value::Null);
+    let nothing = json!({"question_id": "00000000-0000-0000-0000-000000000007", "decision": "deny"});
+    assert_eq!(code(&answer(&place, "t", &nothing).await), (409, json!("task_finished")));
 }

@@ -1,2 +1,5 @@
--- What a task's agents asked, and the answers; null when they asked nothing.
-ALTER TABLE tasks ADD COLUMN questions TEXT;
+-- What a task's agents asked, and the answers. Beside the tasks' rows: those are written with every event.
+CREATE TABLE questions (
+    task INTEGER PRIMARY KEY,
+    questions TEXT NOT NULL
+) STRICT;

@@ -60,14 +60,14 @@ async fn a_database_of_a_newer_version_is_left_alone() {
     assert!(std::fs::read(place.database()).expect("there") == before);
 }
 
-/// As the last version has left it: without the column, and with tasks whose policy says nothing of questions.
+/// As the last version has left it: without the table, and with tasks whose policy says nothing of questions.
 #[tokio::test]
 async fn a_database_of_an_older_version_is_brought_up_to_date() {
     let place = Place::new();
     with_tasks(&place, 2).await;
     change(
         &place.database(),
-        "ALTER TABLE tasks DROP COLUMN questions; PRAGMA user_version = 1; UPDATE specs SET spec = \
+        "DROP TABLE questions; PRAGMA user_version = 1; UPDATE specs SET spec = \
          json_remove(spec, '$.policy.on_question', '$.policy.answer_within')",
     );
     let store = place.open();

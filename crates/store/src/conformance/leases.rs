@@ -3,7 +3,7 @@
 use domain::{Answer, Answered, InputDigest, Question, QuestionId, Questions, TaskStatus};
 
 use super::*;
-use crate::{AnswerError, CommitError, Counts, InterruptError, Interrupted, Signal};
+use crate::{AnswerError, CommitError, Counts, InterruptError, Interrupted, Signal, SubmitError};
 
 pub(super) async fn run<B: Backend>(new: &impl AsyncFn() -> B) {
     a_task_is_claimed_once(new().await.store()).await;
@@ -13,6 +13,7 @@ pub(super) async fn run<B: Backend>(new: &impl AsyncFn() -> B) {
     a_task_that_was_put_back_goes_on_before_others_of_its_session(&*new().await.store()).await;
     a_parked_task_can_be_stopped(&*new().await.store()).await;
     a_question_waits_for_its_answer_over_a_crash(new().await).await;
+    what_is_parked_stands_in_nobodys_way_and_has_an_end(&*new().await.store()).await;
 }
 
 async fn a_task_is_claimed_once<S: Store>(store: Arc<S>) {
@@ -135,11 +136,13 @@ fn question() -> Question {
         description: None,
         reason: Some("it is not allowed".into()),
         asked_at: NOW,
+        turns: 1,
+        background: 0,
     }
 }
 
 fn allowed() -> Answer {
-    Answer { allow: true, message: Some("go".into()), updated_input: None, remember: true }
+    Answer { allow: true, message: Some("go".into()), updated_input: None, remember: true, expired: false }
 }
 
 async fn ask(store: &dyn Store, claimed: &Claimed) -> Question {
@@ -181,4 +184,17 @@ async fn a_question_waits_for_its_answer_over_a_crash<B: Backend>(mut backend: B
     assert_eq!(answer(other, allowed()).await, Err(AnswerError::Ended(TaskStatus::Completed)));
     let nobody = store.answer(&id("nobody"), other, allowed(), NOW).await;
     assert_eq!(nobody.map(|_| ()), Err(AnswerError::UnknownTask));
+}
+
+async fn what_is_parked_stands_in_nobodys_way_and_has_an_end(store: &dyn Store) {
+    let submit = |task: &str| Submit { max_pending: 1, ..submit(spec(task)) };
+    for task in ["a", "b"] {
+        store.submit(submit(task)).await.expect("admitted");
+        assert_eq!(store.tasks_ahead(&id(task)).await, Ok(Some(0)), "who is parked is not ahead");
+        ask(store, &claim(store, NOW).await).await;
+    }
+    assert_eq!(store.submit(submit("c")).await, Err(SubmitError::QueueFull { waiting: 2 }));
+    assert_eq!(store.counts().await, Ok(Counts { parked: 2, ..Counts::default() }));
+    finish(store, &claim(store, after(1_000)).await, 2).await;
+    assert!(store.submit(submit("c")).await.is_ok(), "there is a place again");
 }

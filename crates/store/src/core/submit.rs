@@ -37,8 +37,9 @@ impl<T: Tables> Core<T> {
                 return Err(SubmitError::DependencyUnknown(dependency.clone()));
             }
         }
-        let waiting = self.queue.not_begun();
-        if waiting >= max_pending {
+        let (not_begun, waiting) = (self.queue.not_begun(), self.queue.len());
+        // Those that were parked give no place free for ever: else there would be no end to them.
+        if not_begun >= max_pending || waiting >= max_pending.saturating_mul(2) {
             return Err(SubmitError::QueueFull { waiting });
         }
         let task = self.admit(spec, place, now)?;

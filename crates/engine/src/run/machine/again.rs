@@ -29,6 +29,7 @@ impl Machine {
                 failed: false,
                 cause: reason,
                 asked: None,
+                background: 0,
             });
             return;
         }
@@ -51,7 +52,14 @@ impl Machine {
             // A conversation whose turn was cut off is carried on in that turn.
             let cut_off = failure.code == "agent_exited";
             let reason = if cut_off { WaitReason::CutOff } else { WaitReason::Retry };
-            Again { reason, until: None, failed: true, cause: failure.reason.clone(), asked: None }
+            Again {
+                reason,
+                until: None,
+                failed: true,
+                cause: failure.reason.clone(),
+                asked: None,
+                background: 0,
+            }
         })
     }
 
@@ -70,7 +78,14 @@ impl Machine {
         }
         let cause = format!("{} needs a permission", asked.tool);
         let reason = WaitReason::Answer;
-        let again = Again { reason, until: None, failed: false, cause, asked: Some(asked) };
+        let again = Again {
+            reason,
+            until: None,
+            failed: false,
+            cause,
+            asked: Some(asked),
+            background: self.background,
+        };
         self.phase = Phase::Interrupting(Cause::Suspend(again));
         self.effects.push(Effect::Arm(Timer::Interrupt));
     }
@@ -85,6 +100,7 @@ impl Machine {
                 failed: false,
                 cause,
                 asked: None,
+                background: 0,
             }));
         } else {
             self.interrupt(Cause::Interrupt("interrupted: the server was stopped"));
@@ -104,6 +120,7 @@ impl Machine {
                     failed: true,
                     cause: reason,
                     asked: None,
+                    background: 0,
                 };
                 self.stop(Cause::Suspend(again));
             }

@@ -90,4 +90,6 @@ pub(in crate::run) struct Again {
     pub(in crate::run) cause: String,
     /// What it waits for the answer to.
     pub(in crate::run) asked: Option<Box<Asked>>,
+    /// Background tasks that end with the attempt.
+    pub(in crate::run) background: usize,
 }

@@ -75,7 +75,7 @@ impl Machine {
 
     /// Goes on with a conversation that holds the prompt already.
     pub(super) fn send_continuation(&mut self) {
-        let id = self.plan.continuations.last().copied().unwrap_or(self.plan.prompt);
-        self.effects.push(Effect::Prompt { id, text: self.plan.continuation.clone() });
+        let (id, text) = self.plan.continuation.clone();
+        self.effects.push(Effect::Prompt { id, text });
     }
 }
