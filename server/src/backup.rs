@@ -8,7 +8,7 @@ mod transcripts;
 use std::fs::DirBuilder;
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::DirBuilderExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
@@ -16,6 +16,7 @@ use store_sqlite::{BackupReport, Overwrite};
 
 use self::transcripts::copy_transcripts;
 use crate::cli::{BackupArguments, RestoreArguments};
+use crate::config;
 use crate::serve::DATABASE;
 
 /// Nothing was copied, or not all of it.
@@ -27,7 +28,7 @@ pub(crate) fn backup(arguments: &BackupArguments) -> ExitCode {
 }
 
 fn make_backup(arguments: &BackupArguments) -> anyhow::Result<String> {
-    let (data, to) = (&arguments.data_dir, &arguments.to);
+    let (data, to) = (&data_dir(arguments.data_dir.as_deref())?, &arguments.to);
     if to.exists() {
         bail!("{} is there already: choose a folder that is not", to.display());
     }
@@ -67,13 +68,18 @@ pub(crate) fn restore(arguments: &RestoreArguments) -> ExitCode {
 }
 
 fn put_back(arguments: &RestoreArguments) -> anyhow::Result<String> {
-    let (from, data) = (&arguments.from, &arguments.data_dir);
+    let (from, data) = (&arguments.from, &data_dir(arguments.data_dir.as_deref())?);
     let overwrite = if arguments.overwrite { Overwrite::Replace } else { Overwrite::Refuse };
     make_folder(data)?;
     let copy = || copy_transcripts(from, data);
     let (report, transcripts) =
         store_sqlite::restore(&from.join(DATABASE), &data.join(DATABASE), overwrite, copy)?;
     Ok(format!("{} tasks and {transcripts} conversations restored to {}", report.tasks, data.display()))
+}
+
+/// The same folder as the server's.
+fn data_dir(told: Option<&Path>) -> anyhow::Result<PathBuf> {
+    config::data_dir(told).map_err(|faults| anyhow::anyhow!(faults.join("; ")))
 }
 
 fn make_folder(path: &Path) -> anyhow::Result<()> {

@@ -1,6 +1,8 @@
 //! Configuration: variables are read first, then resolved and cross-checked. All faults are reported at once.
 
 mod agents;
+mod auth;
+mod folders;
 mod storage;
 mod tasks;
 mod variables;
@@ -17,6 +19,8 @@ use secrecy::SecretString;
 use store::Retention;
 
 use self::agents::AgentLife;
+pub(crate) use self::auth::AuthSettings;
+pub(crate) use self::folders::{data_dir, keys_file};
 pub(crate) use self::storage::{Storage, Sync};
 use self::variables::{Faults, Reader};
 use crate::cli::ServeArguments;
@@ -49,7 +53,8 @@ pub(crate) struct Config {
     pub(crate) workers: usize,
     pub(crate) log_level: String,
     pub(crate) log_format: Option<LogFormat>,
-    pub(crate) api_key: Option<SecretString>,
+    /// How callers show who they are; `None` when they need not.
+    pub(crate) auth: Option<AuthSettings>,
     /// Base of the URLs that clients are given: `http://…` or `https://…`, without a path.
     pub(crate) public_url: Option<String>,
     /// `None` in demo mode.
@@ -68,8 +73,8 @@ pub(crate) struct Config {
     pub(crate) retention: Retention,
     pub(crate) data_dir: PathBuf,
     pub(crate) workspace_roots: Vec<PathBuf>,
-    /// How often a caller may call; `None` for as often as it likes.
-    pub(crate) rate_limit: Option<RateLimitSettings>,
+    /// How often a caller may call.
+    pub(crate) rate_limit: RateLimitSettings,
     /// Where metrics are served; `None` when they are not.
     pub(crate) monitoring: Option<Monitoring>,
     /// Variables that are set and have no effect in this version.
@@ -124,7 +129,7 @@ impl Config {
                 log_level,
             ),
             log_format: read.optional("MONITORING_LOGGING_FORMAT", "json or text", log_format),
-            api_key: read_api_key(&mut read),
+            auth: AuthSettings::read(&mut read),
             public_url: read.optional(
                 "SERVER_PUBLIC_URL",
                 "a URL such as https://agents.example.com",
@@ -147,7 +152,7 @@ impl Config {
             agent_life: AgentLife::read(&mut read),
             storage: storage::read_storage(&mut read),
             retention: storage::read_retention(&mut read),
-            data_dir: read.value("STORAGE_DATA_DIR", "data".into(), "a folder", |text| Some(text.into())),
+            data_dir: folders::read_data_dir(&mut read),
             workspace_roots: read.value(
                 "WORKSPACE_ROOTS",
                 vec![".".into()],
@@ -165,7 +170,7 @@ impl Config {
     /// Opening the server to the network without authentication has to be meant.
     fn check_exposure(&self, read: &mut Reader<'_>) {
         let insecure = read.flag("SERVER_ALLOW_INSECURE", false);
-        if !self.host.is_loopback() && self.api_key.is_none() && !insecure {
+        if !self.host.is_loopback() && self.auth.is_none() && !insecure {
             read.faults.add(format!(
                 "SERVER_HOST={} opens the server to the network without authentication: set API_AUTH_ENABLED=true and \
                  API_API_KEY, or SERVER_ALLOW_INSECURE=true if that is meant",
@@ -178,12 +183,13 @@ impl Config {
 /// How often a caller may call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct RateLimitSettings {
-    pub(crate) per_minute: NonZeroU32,
+    /// `None` for as often as it likes.
+    pub(crate) per_minute: Option<NonZeroU32>,
     pub(crate) loopback: Loopback,
 }
 
 impl RateLimitSettings {
-    fn read(read: &mut Reader<'_>) -> Option<Self> {
+    fn read(read: &mut Reader<'_>) -> Self {
         const USUAL: NonZeroU32 = NonZeroU32::MIN.saturating_add(99);
         let names = ["API_RATE_LIMIT_ENABLED", "API_RATE_LIMIT_PER_MINUTE"];
         // Whoever tries the server out on this machine, and asked for no limit, has none.
@@ -191,7 +197,8 @@ impl RateLimitSettings {
         let loopback = if is_asked_for { Loopback::Limited } else { Loopback::Spared };
         let per_minute = read
             .value("API_RATE_LIMIT_PER_MINUTE", USUAL, "a whole number above 0", |text| text.parse().ok());
-        read.flag("API_RATE_LIMIT_ENABLED", true).then_some(Self { per_minute, loopback })
+        let per_minute = read.flag("API_RATE_LIMIT_ENABLED", true).then_some(per_minute);
+        Self { per_minute, loopback }
     }
 }
 
@@ -214,19 +221,6 @@ impl Monitoring {
 
 fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
-}
-
-fn read_api_key(read: &mut Reader<'_>) -> Option<SecretString> {
-    let kind = read.text("API_AUTH_TYPE").unwrap_or("bearer");
-    if kind != "bearer" {
-        read.faults.add(format!("API_AUTH_TYPE={kind:?}: this version knows only bearer"));
-    }
-    let enabled = read.flag("API_AUTH_ENABLED", false);
-    let key = read.text("API_API_KEY").map(SecretString::from);
-    if enabled && key.is_none() {
-        read.faults.add("API_AUTH_ENABLED=true needs API_API_KEY: set it to a long random text".into());
-    }
-    key.filter(|_| enabled)
 }
 
 fn read_credential(read: &mut Reader<'_>) -> Option<Credential> {

@@ -3,6 +3,7 @@
 mod backup;
 mod cli;
 mod config;
+mod keys;
 mod logging;
 mod openapi;
 mod run;
@@ -20,6 +21,7 @@ fn main() -> ExitCode {
         cli::Command::Serve(arguments) => serve::main(&arguments),
         cli::Command::Backup(arguments) => backup::backup(&arguments),
         cli::Command::Restore(arguments) => backup::restore(&arguments),
+        cli::Command::Keys(command) => keys::main(command),
         cli::Command::Openapi => openapi::main(),
         cli::Command::Run(arguments) => run::main(arguments),
     }

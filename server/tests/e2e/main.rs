@@ -10,6 +10,7 @@ mod chaos;
 mod conversation;
 mod crashes;
 mod guard;
+mod keys;
 mod limits;
 mod many_sessions;
 mod metrics;
