@@ -19,9 +19,12 @@ pub use event::{
 pub use problem::{Code, Fault, PROBLEM_CONTENT_TYPE, Problem};
 pub use question::{AnswerRequest, Decision, QuestionBody};
 pub use request::{OptionsRequest, RetryRequest, SessionRequest, TaskRequest};
-pub use session::{Deleted, Health, HealthStatus, Ready, SessionInfo, SessionList};
+pub use session::{
+    Deleted, ForkRequest, Health, HealthStatus, Ready, SessionCreation, SessionInfo, SessionList,
+};
 pub use stream::{Event, EventData, EventKind, EventsPage, TaskEventsPage};
 pub use task::{
-    InterruptResponse, ProgressBody, ResultBody, TaskResponse, TaskStatusResponse, WaitingBody, WaitingReason,
+    BatchRequest, BatchResponse, BatchResult, InterruptResponse, ProgressBody, ResultBody, TaskChange,
+    TaskList, TaskResponse, TaskStatusResponse, WaitingBody, WaitingReason,
 };
 pub use ticket::{TicketRequest, TicketResponse};

@@ -34,6 +34,12 @@ pub enum Code {
     SessionWorkspaceDiffers,
     /// The session to be forked has no conversation yet.
     NothingToFork,
+    /// The task runs, or has ended: what was asked for needs one that waits, or one that has ended.
+    TaskState,
+    /// A task that waits depends on the task.
+    TaskNeeded,
+    /// The session id is taken.
+    SessionIdTaken,
     /// Too many tasks wait.
     QueueFull,
     /// The server is at capacity.

@@ -3,8 +3,9 @@
 //! The digest of a request is made from its JSON here. Fields that were added later are left out of it when a request
 //! does not have them, so that such a request keeps its digest.
 
-use domain::{OnQuestion, OnRestart, OnStall, PermissionMode, TaskId, Timestamp, WhenBusy};
+use domain::{Labels, OnQuestion, OnRestart, OnStall, PermissionMode, TaskId, Timestamp, WhenBusy};
 use serde::Serialize;
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 /// A submission.
@@ -49,6 +50,15 @@ pub struct TaskRequest {
     #[serde(skip_serializing_if = "is_default")]
     #[schema(value_type = Option<RetryRequest>)]
     pub retry: RetryRequest,
+    /// What it is filed under, to be found by: at most 32 texts of at most 256 bytes, by keys of letters, digits and
+    /// `. _ / -`.
+    #[serde(skip_serializing_if = "Labels::is_empty")]
+    #[schema(value_type = Option<std::collections::HashMap<String, String>>, example = json!({"team": "platform"}))]
+    pub labels: Labels,
+    /// Anything that the caller wants to find with it again: an object of at most 16 KiB.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub metadata: Option<Map<String, Value>>,
 }
 
 /// `options` of a task.

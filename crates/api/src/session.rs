@@ -1,6 +1,6 @@
 //! Bodies of the session and health endpoints.
 
-use domain::{SessionId, SessionStatus, TaskId, Timestamp};
+use domain::{Principal, SessionId, SessionStatus, TaskId, Timestamp};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -17,6 +17,39 @@ pub struct SessionInfo {
     pub created_at: Timestamp,
     /// When something last happened in it.
     pub last_activity: Timestamp,
+    /// Whose it is.
+    pub principal: Principal,
+    /// The folder that it belongs to.
+    pub workspace: String,
+}
+
+/// Body of `POST /api/v1/sessions`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct SessionCreation {
+    /// The client's name for it; the server makes one when it is left out.
+    #[schema(
+        pattern = "^[A-Za-z0-9][A-Za-z0-9._:-]*$",
+        min_length = 1,
+        max_length = 128,
+        example = "review-42"
+    )]
+    pub session_id: Option<String>,
+    /// The folder that it belongs to.
+    #[schema(pattern = "^/", example = "/workspaces/demo")]
+    pub workspace: String,
+}
+
+/// Body of `POST /api/v1/sessions/{session_id}/fork`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, ToSchema)]
+pub struct ForkRequest {
+    /// The client's name for the copy; the server makes one when it is left out.
+    #[schema(
+        pattern = "^[A-Za-z0-9][A-Za-z0-9._:-]*$",
+        min_length = 1,
+        max_length = 128,
+        example = "review-42b"
+    )]
+    pub session_id: Option<String>,
 }
 
 /// Answer to `GET /api/v1/sessions`.

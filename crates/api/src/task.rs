@@ -1,10 +1,11 @@
 //! Answers of the task endpoints.
 
-use domain::{Outcome, Priority, Progress, SessionId, TaskId, TaskStatus, Timestamp};
+use domain::{Labels, Outcome, Principal, Priority, Progress, SessionId, TaskId, TaskStatus, Timestamp};
 use serde::Serialize;
+use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use crate::QuestionBody;
+use crate::{Problem, QuestionBody, TaskRequest};
 
 /// Answer to a submission.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -117,6 +118,60 @@ pub struct TaskStatusResponse {
     pub question: Option<QuestionBody>,
     /// The tasks that have to complete first.
     pub depends_on: Vec<TaskId>,
+    /// Whose it is.
+    pub principal: Principal,
+    /// The folder that it belongs to.
+    pub workspace: String,
+    /// When an agent first took it; null until then.
+    pub started_at: Option<Timestamp>,
+    /// What it is filed under.
+    pub labels: Labels,
+    /// What its caller wrote down beside it; null when nothing.
+    #[schema(value_type = Option<Object>)]
+    pub metadata: Option<Box<RawValue>>,
+}
+
+/// Answer to `GET /api/v1/tasks`.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct TaskList {
+    /// The tasks, in order. There may be fewer than asked for, or none, although more follow.
+    pub tasks: Vec<TaskStatusResponse>,
+    /// What to give as `cursor` to read on; null at the end.
+    pub next_cursor: Option<String>,
+}
+
+/// Body of `PATCH /api/v1/tasks/{task_id}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct TaskChange {
+    /// How urgent it is to be, from -100 to 100.
+    #[schema(minimum = -100, maximum = 100)]
+    pub priority: i8,
+}
+
+/// Body of `POST /api/v1/tasks/batch`.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct BatchRequest {
+    /// The submissions, at most 100.
+    #[schema(min_items = 1, max_items = 100)]
+    pub tasks: Vec<TaskRequest>,
+}
+
+/// What became of one submission of a batch: a task, or a problem.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct BatchResult {
+    /// The HTTP status that it would have had alone.
+    pub status: u16,
+    /// The task; null when it was refused.
+    pub task: Option<TaskResponse>,
+    /// Why it was refused; null when it was not.
+    pub problem: Option<Problem>,
+}
+
+/// Answer to `POST /api/v1/tasks/batch`.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct BatchResponse {
+    /// What became of each submission, in their order.
+    pub results: Vec<BatchResult>,
 }
 
 /// Why a task that has begun waits.

@@ -4,6 +4,7 @@
 
 mod clock;
 mod ids;
+mod labels;
 mod outcome;
 mod progress;
 mod question;
@@ -13,6 +14,7 @@ mod task;
 
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use ids::{ConversationId, IdError, LeaseToken, MAX_ID_LENGTH, Principal, SessionId, TaskId};
+pub use labels::{LabelError, LabelFilter, Labels, MAX_LABEL_KEY, MAX_LABEL_VALUE, MAX_LABELS};
 pub use outcome::{Ending, Outcome};
 pub use progress::{Progress, TokenUsage};
 pub use question::{Answer, Answered, InputDigest, OnQuestion, Question, QuestionId, Questions};

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{PermissionMode, Policy, Principal, Schedule, SessionId, TaskId};
+use crate::{Labels, PermissionMode, Policy, Principal, Schedule, SessionId, TaskId};
 
 /// A digest of a submission as the client sent it: tells a safe retry from another task under the same id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -86,4 +86,10 @@ pub struct TaskSpec {
     pub schedule: Schedule,
     /// What to do when something goes wrong.
     pub policy: Policy,
+    /// What it is filed under.
+    #[serde(default)]
+    pub labels: Labels,
+    /// What its caller wrote down beside it: a JSON object.
+    #[serde(default)]
+    pub metadata: Option<String>,
 }

@@ -1,6 +1,7 @@
 //! What the outside can ask of the engine.
 
 mod sessions;
+mod tasks;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::sessions::clear_away;
 pub use self::sessions::{DeleteSessionError, InterruptFirst};
+pub use self::tasks::TaskList;
 use crate::feed::FeedSubscription;
 use crate::recovery::end_doomed;
 use crate::run::Deps;
@@ -112,7 +114,14 @@ impl Handle {
     /// # Errors
     /// When the storage fails.
     pub async fn task(&self, id: &TaskId) -> Result<Option<TaskView>, StoreError> {
-        let Some(mut record) = self.deps.store.task(id).await? else { return Ok(None) };
+        match self.deps.store.task(id).await? {
+            Some(record) => Ok(Some(self.view(record).await?)),
+            None => Ok(None),
+        }
+    }
+
+    /// A task as it is told: its age up to date, its place in the queue.
+    async fn view(&self, mut record: TaskRecord) -> Result<TaskView, StoreError> {
         let at_work = record.status == TaskStatus::Running && record.waiting.is_none();
         if at_work
             && record.progress.elapsed_ms == 0
@@ -125,7 +134,7 @@ impl Handle {
             record.progress.elapsed_ms += u64::try_from(since).unwrap_or(0);
         }
         let queued = self.queued(&record).await?;
-        Ok(Some(TaskView { record, queued }))
+        Ok(TaskView { record, queued })
     }
 
     async fn queued(&self, record: &TaskRecord) -> Result<Option<Queued>, StoreError> {

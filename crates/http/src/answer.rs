@@ -3,6 +3,7 @@
 use api::{QuestionBody, SessionInfo, TaskStatusResponse, WaitingBody, WaitingReason};
 use domain::Timestamp;
 use engine::{Queued, TaskView};
+use serde_json::value::RawValue;
 use store::{SessionRecord, WaitReason, Waiting};
 
 /// Where a task is.
@@ -27,6 +28,11 @@ pub(crate) fn status(view: TaskView) -> TaskStatusResponse {
             Some(QuestionBody::new(question, waiting.until))
         }),
         depends_on: task.spec.schedule.depends_on.clone(),
+        principal: task.spec.principal.clone(),
+        workspace: task.spec.workspace.display().to_string(),
+        started_at: task.started_at,
+        labels: task.spec.labels.clone(),
+        metadata: task.spec.metadata.clone().and_then(|metadata| RawValue::from_string(metadata).ok()),
     }
 }
 
@@ -53,5 +59,7 @@ pub(crate) fn session(session: SessionRecord) -> SessionInfo {
         status: session.status,
         created_at: session.created_at,
         last_activity: session.last_activity,
+        principal: session.principal,
+        workspace: session.workspace.display().to_string(),
     }
 }

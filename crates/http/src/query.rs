@@ -79,7 +79,17 @@ impl Parameters {
     /// The items of a list with commas between them, each of which `parse` has to understand.
     pub(crate) fn list<T>(&mut self, name: &str, parse: impl Fn(&str) -> Result<T, String>) -> Vec<T> {
         let items = self.texts(name).flat_map(|text| text.split(',')).map(str::trim);
-        let items: Vec<_> = items.filter(|item| !item.is_empty()).map(parse).collect();
+        let items = items.filter(|item| !item.is_empty()).map(parse).collect();
+        self.understood(name, items)
+    }
+
+    /// Each of a parameter's values, which `parse` has to understand.
+    pub(crate) fn each<T>(&mut self, name: &str, parse: impl Fn(&str) -> Result<T, String>) -> Vec<T> {
+        let items = self.texts(name).map(parse).collect();
+        self.understood(name, items)
+    }
+
+    fn understood<T>(&mut self, name: &str, items: Vec<Result<T, String>>) -> Vec<T> {
         let mut list = Vec::with_capacity(items.len());
         for item in items {
             match item {

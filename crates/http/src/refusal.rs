@@ -61,7 +61,7 @@ impl Refusal {
             .retry_after(5)
     }
 
-    fn problem(&self, request_id: &str) -> Problem {
+    pub(crate) fn problem(&self, request_id: &str) -> Problem {
         Problem {
             kind: "about:blank",
             title: self.status.canonical_reason().unwrap_or("Error"),

@@ -1,7 +1,11 @@
 //! Names each request, and puts the name into errors and the `x-request-id` header.
 
+use std::convert::Infallible;
+use std::sync::Arc;
+
 use api::Code;
-use axum::extract::Request;
+use axum::extract::{FromRequestParts, Request};
+use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::Response;
@@ -11,8 +15,21 @@ use crate::refusal::Refusal;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-pub(crate) async fn tag(request: Request, next: Next) -> Response {
-    let id = Uuid::now_v7().to_string();
+/// A request's name.
+#[derive(Debug, Clone)]
+pub(crate) struct RequestId(pub(crate) Arc<str>);
+
+impl<S: Sync> FromRequestParts<S> for RequestId {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(parts.extensions.get::<Self>().cloned().unwrap_or_else(|| Self("".into())))
+    }
+}
+
+pub(crate) async fn tag(mut request: Request, next: Next) -> Response {
+    let id: Arc<str> = Uuid::now_v7().to_string().into();
+    request.extensions_mut().insert(RequestId(Arc::clone(&id)));
     let mut response = next.run(request).await;
     let refusal = response.extensions_mut().remove::<Refusal>().or_else(|| framework_refusal(&response));
     if let Some(refusal) = refusal {

@@ -15,8 +15,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::endpoints::{
-    all_events, all_socket, answer_question, delete_session, get_session, get_task, health, interrupt_task,
-    issue_ticket, list_sessions, ready, submit_task, task_events, task_result, task_socket,
+    all_events, all_socket, answer_question, change_task, create_session, delete_session, delete_task,
+    fork_session, get_session, get_task, health, interrupt_task, issue_ticket, list_sessions, list_tasks,
+    ready, submit_batch, submit_task, task_events, task_result, task_socket,
 };
 use crate::refusal::Refusal;
 use crate::state::AppState;
@@ -25,15 +26,17 @@ use crate::{caller, guard, measured, openapi, request_id};
 /// The API's routes, and the document that describes them.
 fn routes() -> (OpenApiRouter<Arc<AppState>>, OpenApiRouter<Arc<AppState>>) {
     let guarded = openapi::documented()
-        .routes(routes!(submit_task::handle))
-        .routes(routes!(get_task::handle))
+        .routes(routes!(list_tasks::handle, submit_task::handle))
+        .routes(routes!(submit_batch::handle))
+        .routes(routes!(get_task::handle, change_task::handle, delete_task::handle))
         .routes(routes!(answer_question::handle))
         .routes(routes!(task_events::handle))
         .routes(routes!(interrupt_task::handle))
         .routes(routes!(task_result::handle))
         .routes(routes!(all_events::handle))
         .routes(routes!(issue_ticket::handle))
-        .routes(routes!(list_sessions::handle))
+        .routes(routes!(list_sessions::handle, create_session::handle))
+        .routes(routes!(fork_session::handle))
         .routes(routes!(get_session::handle, delete_session::handle))
         .routes(routes!(task_socket::handle))
         .routes(routes!(all_socket::handle));

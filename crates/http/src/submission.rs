@@ -2,7 +2,9 @@
 
 mod answer;
 mod body;
+mod change;
 mod fields;
+mod labels;
 mod read;
 mod ticket;
 mod workspace;
@@ -16,11 +18,13 @@ use domain::{
     Fingerprint, Policy, Priority, Retry, Schedule, SessionChoice, SessionId, TaskId, TaskOptions, TaskSpec,
     Timestamp,
 };
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 pub(crate) use answer::{AnswerRequest, answer_request};
 pub(crate) use body::bytes;
-pub(crate) use read::task_request;
+pub(crate) use change::{batch, fork_request, session_creation, task_change};
+pub(crate) use read::{task_of, task_request};
 pub(crate) use ticket::ticket_request;
 pub use workspace::WorkspaceRoots;
 
@@ -84,6 +88,8 @@ pub(crate) async fn task_spec(
             depends_on: request.depends_on,
             max_running: caller.max_running,
         },
+        labels: request.labels,
+        metadata: request.metadata.map(|metadata| Value::Object(metadata).to_string()),
         options: options(request.options, defaults),
         prompt: request.prompt,
     })

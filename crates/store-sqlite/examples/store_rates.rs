@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use bytes::BufMut;
 use domain::{
-    Ending, Fingerprint, Outcome, PermissionMode, Policy, Principal, Progress, Schedule, SessionChoice,
-    TaskId, TaskOptions, TaskSpec, Timestamp,
+    Ending, Fingerprint, Labels, Outcome, PermissionMode, Policy, Principal, Progress, Schedule,
+    SessionChoice, TaskId, TaskOptions, TaskSpec, Timestamp,
 };
 use store::{
     Append, BatchBuilder, Claim, Claimed, CoreSettings, EventBatch, Finish, Release, Retention, Store, Submit,
@@ -258,6 +258,8 @@ async fn submit(store: &SqliteStore, id: &str) -> Outcomes<()> {
         session: SessionChoice::New,
         schedule: Schedule::default(),
         policy: Policy::default(),
+        labels: Labels::default(),
+        metadata: None,
     };
     store.submit(Submit { spec, max_pending: usize::MAX, now: NOW }).await?;
     Ok(())

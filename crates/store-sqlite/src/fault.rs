@@ -45,4 +45,13 @@ macro_rules! refusals {
     };
 }
 
-refusals!(SubmitError, CommitError, InterruptError, DeleteError, AnswerError);
+refusals!(
+    SubmitError,
+    CommitError,
+    InterruptError,
+    DeleteError,
+    AnswerError,
+    ChangeError,
+    DeleteTaskError,
+    CreateSessionError
+);

@@ -12,6 +12,7 @@ mod command;
 mod connection;
 mod fault;
 mod inbox;
+mod listing;
 mod lock;
 mod open;
 mod readers;

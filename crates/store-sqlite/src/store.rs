@@ -5,12 +5,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use async_trait::async_trait;
-use domain::{Answer, QuestionId, SessionId, TaskId, Timestamp};
+use domain::{Answer, Priority, QuestionId, SessionId, TaskId, Timestamp};
 use store::{
-    AnswerError, Append, Claim, Claimed, CommitError, Core, CoreSettings, Counts, DeleteError,
-    DeletedSession, Doomed, Dropped, FeedFilter, FeedPage, Finish, InterruptError, Interrupted, LogPage,
-    PutBack, Release, Retention, SessionRecord, Signal, Store, StoreError, Submit, SubmitError, Submitted,
-    TaskRecord, settled,
+    AnswerError, Append, ChangeError, Claim, Claimed, CommitError, Core, CoreSettings, Counts, CreateSession,
+    CreateSessionError, DeleteError, DeleteTaskError, DeletedSession, Doomed, Dropped, FeedFilter, FeedPage,
+    Finish, InterruptError, Interrupted, LogPage, PutBack, Release, Retention, SessionRecord, Signal, Store,
+    StoreError, Submit, SubmitError, Submitted, TaskPage, TaskQuery, TaskRecord, settled,
 };
 use tokio::sync::{oneshot, watch};
 
@@ -21,10 +21,10 @@ use crate::inbox::{Inbox, closed};
 use crate::lock::DatabaseLock;
 use crate::open::{self, OpenError};
 use crate::readers::Readers;
-use crate::reads;
 use crate::tables::SqliteTables;
 use crate::wal::{self, Limits, WalCare};
 use crate::writer::{Published, Writer};
+use crate::{listing, reads};
 
 /// When what was committed survives what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -227,6 +227,25 @@ impl Store for SqliteStore {
         self.command(0, move |core| core.answer(&task, question, answer.clone(), now)).await
     }
 
+    async fn set_priority(
+        &self,
+        task: &TaskId,
+        priority: Priority,
+        now: Timestamp,
+    ) -> Result<TaskRecord, ChangeError> {
+        let task = task.clone();
+        self.command(0, move |core| core.set_priority(&task, priority, now)).await
+    }
+
+    async fn delete_task(&self, task: &TaskId) -> Result<(), DeleteTaskError> {
+        let task = task.clone();
+        self.command(0, move |core| core.delete_task(&task)).await
+    }
+
+    async fn create_session(&self, command: CreateSession) -> Result<SessionRecord, CreateSessionError> {
+        self.command(0, move |core| core.create_session(command.clone()).map(SessionRecord::from)).await
+    }
+
     async fn delete_session(&self, session: &SessionId) -> Result<DeletedSession, DeleteError> {
         let session = session.clone();
         self.command(0, move |core| core.delete_session(&session)).await
@@ -245,6 +264,11 @@ impl Store for SqliteStore {
     async fn task(&self, task: &TaskId) -> Result<Option<TaskRecord>, StoreError> {
         let task = task.clone();
         self.readers.read(move |connection| Ok(reads::task(connection, &task)?.map(|row| row.record))).await
+    }
+
+    async fn tasks(&self, query: &TaskQuery) -> Result<TaskPage, StoreError> {
+        let query = query.clone();
+        self.readers.read(move |connection| listing::page(connection, &query)).await
     }
 
     async fn open_tasks(&self) -> Result<Vec<TaskId>, StoreError> {

@@ -1,7 +1,7 @@
 //! The rows, as the core writes them: inside the transaction that the writer has open.
 
 use bytes::Bytes;
-use domain::{ConversationId, SessionId, TaskId};
+use domain::{ConversationId, SessionId, TaskId, Timestamp};
 use rusqlite::{CachedStatement, Connection, Params, params};
 use store::{Counters, EndedTask, EventBatch, SessionRecord, SessionRow, StoreError, Tables, TaskRow};
 
@@ -118,6 +118,10 @@ impl SqliteTables {
         )?;
         let text = serde_json::to_string(&**spec)?;
         self.run("INSERT INTO specs (task, spec) VALUES (?1, ?2)", params![signed(row.number), text])?;
+        for (key, value) in spec.labels.iter() {
+            let label = params![key, value, signed(row.number)];
+            self.run("INSERT INTO labels (key, value, task) VALUES (?1, ?2, ?3)", label)?;
+        }
         self.update(row)
     }
 
@@ -156,6 +160,21 @@ impl SqliteTables {
             return Err(Fault::Content(format!("the task {} is not there", record.spec.task_id)));
         }
         if record.status.is_terminal() { self.end(row) } else { Ok(()) }
+    }
+
+    fn write_spec(&self, row: &TaskRow) -> Result<(), Fault> {
+        let text = serde_json::to_string(&*row.record.spec)?;
+        self.run("UPDATE specs SET spec = ?2 WHERE task = ?1", params![signed(row.number), text]).map(drop)
+    }
+
+    fn session_ids(&self, sql: &str, params: impl Params) -> Result<Vec<SessionId>, Fault> {
+        let mut statement = self.prepare(sql)?;
+        let mut rows = statement.query(params)?;
+        let mut found = Vec::new();
+        while let Some(row) = rows.next()? {
+            found.push(Columns::of(row).id(SessionId::parse)?);
+        }
+        Ok(found)
     }
 
     fn write_questions(&self, row: &TaskRow) -> Result<(), Fault> {
@@ -255,6 +274,7 @@ impl SqliteTables {
             "DELETE FROM batches WHERE task = ?1",
             "DELETE FROM specs WHERE task = ?1",
             "DELETE FROM questions WHERE task = ?1",
+            "DELETE FROM labels WHERE task = ?1",
             "DELETE FROM tasks WHERE number = ?1",
         ] {
             self.run(sql, [signed(task.number)])?;
@@ -318,6 +338,10 @@ impl Tables for SqliteTables {
         Ok(self.update(row)?)
     }
 
+    fn update_spec(&mut self, row: &TaskRow) -> Result<(), StoreError> {
+        Ok(self.write_spec(row)?)
+    }
+
     fn update_questions(&mut self, row: &TaskRow) -> Result<(), StoreError> {
         Ok(self.write_questions(row)?)
     }
@@ -340,6 +364,18 @@ impl Tables for SqliteTables {
              WHERE t.session = ?1 ORDER BY t.number DESC LIMIT 1"
         );
         Ok(self.task_rows(sql, [id.as_str()])?.pop())
+    }
+
+    fn forks_of(&mut self, conversation: ConversationId) -> Result<Vec<SessionId>, StoreError> {
+        let sql = "SELECT id FROM sessions INDEXED BY unbegun_forks \
+                   WHERE fork_from IS NOT NULL AND conversation IS NULL AND fork_from = ?1 ORDER BY number";
+        Ok(self.session_ids(sql, [conversation.to_string()])?)
+    }
+
+    fn empty_sessions(&mut self, since: Timestamp, most: usize) -> Result<Vec<SessionId>, StoreError> {
+        let sql = "SELECT s.id FROM sessions s WHERE s.last_activity < ?1 AND s.holder IS NULL \
+                   AND NOT EXISTS (SELECT 1 FROM tasks t WHERE t.session = s.id) LIMIT ?2";
+        Ok(self.session_ids(sql, [since.millis(), bound(most as u64)])?)
     }
 
     fn put_session(&mut self, row: &SessionRow) -> Result<(), StoreError> {

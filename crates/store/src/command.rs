@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use domain::{
-    ConversationId, LeaseToken, Outcome, Progress, Question, SessionId, TaskId, TaskSpec, TaskStatus,
-    Timestamp,
+    ConversationId, LeaseToken, Outcome, Principal, Progress, Question, SessionId, TaskId, TaskSpec,
+    TaskStatus, Timestamp,
 };
 
 use crate::{EventBatch, TaskRecord, Waiting};
@@ -190,6 +190,72 @@ pub enum InterruptError {
     Store(#[from] StoreError),
 }
 
+/// Why a task cannot be changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ChangeError {
+    /// There is no such task.
+    #[error("there is no such task")]
+    Unknown,
+    /// It runs, or has ended: only what waits can be changed.
+    #[error("the task does not wait")]
+    NotWaiting(TaskStatus),
+    /// The storage failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Why a task cannot be deleted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DeleteTaskError {
+    /// There is no such task.
+    #[error("there is no such task")]
+    Unknown,
+    /// It has not ended.
+    #[error("the task has not ended")]
+    NotEnded(TaskStatus),
+    /// A task that waits depends on it.
+    #[error("a task that waits depends on it")]
+    Needed,
+    /// The storage failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Make a session before its first task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CreateSession {
+    /// Its id.
+    pub id: SessionId,
+    /// Who owns it.
+    pub principal: Principal,
+    /// Where it belongs; that of the session to be forked, if there is one.
+    pub workspace: Option<PathBuf>,
+    /// The session whose conversation it begins with a copy of.
+    pub fork: Option<SessionId>,
+    /// Now.
+    pub now: Timestamp,
+}
+
+/// Why a session cannot be made.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CreateSessionError {
+    /// There is one with that id.
+    #[error("the session id is taken")]
+    IdTaken,
+    /// There is no session to be forked.
+    #[error("there is no session {0}")]
+    ForkUnknown(SessionId),
+    /// The session to be forked has no conversation yet.
+    #[error("the session {0} has no conversation yet that could be copied")]
+    NothingToFork(SessionId),
+    /// Neither a workspace nor a session to be forked was named.
+    #[error("a session needs a workspace")]
+    NoWorkspace,
+    /// The storage failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
 /// Why a session cannot be deleted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DeleteError {
@@ -202,9 +268,9 @@ pub enum DeleteError {
     /// An agent's process still holds it.
     #[error("an agent still holds the session")]
     Held,
-    /// These tasks are to go on from a copy of its conversation, and have not begun.
+    /// These sessions are to begin with a copy of its conversation, and have not begun.
     #[error("forks of the session have not begun")]
-    Forked(Vec<TaskId>),
+    Forked(Vec<SessionId>),
     /// The storage failed.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -5,6 +5,7 @@ mod crashes;
 mod feed;
 mod keeping;
 mod leases;
+mod listing;
 mod log;
 mod scheduling;
 mod sessions;
@@ -17,8 +18,8 @@ use std::time::Duration;
 
 use bytes::BufMut;
 use domain::{
-    ConversationId, Ending, Fingerprint, LeaseToken, Outcome, PermissionMode, Policy, Principal, Progress,
-    Schedule, SessionChoice, SessionId, TaskId, TaskOptions, TaskSpec, Timestamp, WhenBusy,
+    ConversationId, Ending, Fingerprint, Labels, LeaseToken, Outcome, PermissionMode, Policy, Principal,
+    Progress, Schedule, SessionChoice, SessionId, TaskId, TaskOptions, TaskSpec, Timestamp, WhenBusy,
 };
 
 use crate::{
@@ -92,6 +93,8 @@ pub fn spec(task: &str) -> TaskSpec {
         session: SessionChoice::New,
         schedule: Schedule::default(),
         policy: Policy::default(),
+        labels: Labels::default(),
+        metadata: None,
     }
 }
 
@@ -209,6 +212,7 @@ pub async fn run<B: Backend>(new: impl AsyncFn() -> B) {
     scheduling::run(&new).await;
     sessions::run(&new).await;
     leases::run(&new).await;
+    listing::run(&new).await;
     log::run(&new).await;
     feed::run(&new).await;
     keeping::run(&new).await;

@@ -5,6 +5,7 @@
 //! tables fail, the backend rolls its transaction back and lets the core read everything anew with [`Core::reload`].
 
 mod claim;
+mod edit;
 mod keep;
 mod progress;
 mod submit;
@@ -13,7 +14,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use domain::{ConversationId, LeaseToken, SessionId, TaskId, TaskStatus, Timestamp};
+use domain::{LeaseToken, SessionId, TaskId, TaskStatus, Timestamp};
 
 use crate::queue::{Entry, Queue, Share};
 use crate::tables::{Counters, SessionRow, Tables, TaskRow};
@@ -331,20 +332,15 @@ impl<T: Tables> Core<T> {
             return Err(DeleteError::Held);
         }
         let row = self.tables.session(id)?.ok_or(DeleteError::Unknown)?;
-        let forks = row.conversation.map(|conversation| self.forks_of(conversation)).unwrap_or_default();
+        let forks = match row.conversation {
+            Some(conversation) => self.tables.forks_of(conversation)?,
+            None => Vec::new(),
+        };
         if !forks.is_empty() {
             return Err(DeleteError::Forked(forks));
         }
         self.tables.delete_session(id)?;
         Ok(deleted(row))
-    }
-
-    /// The tasks that wait to go on from a copy of a conversation.
-    fn forks_of(&self, conversation: ConversationId) -> Vec<TaskId> {
-        let waiting = self.sessions.values().filter(|session| {
-            session.row.conversation.is_none() && session.row.fork_from == Some(conversation)
-        });
-        waiting.flat_map(|session| session.tasks.values().cloned()).collect()
     }
 
     fn existing(&mut self, id: &TaskId) -> Result<Option<Submitted>, StoreError> {

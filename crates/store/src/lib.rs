@@ -13,6 +13,7 @@ mod command;
 pub mod conformance;
 mod core;
 mod feed;
+mod listing;
 mod live;
 mod memory;
 mod queue;
@@ -23,11 +24,12 @@ mod tables;
 
 pub use batch::{BatchBuilder, EncodedEvent, EventBatch};
 pub use command::{
-    AnswerError, Append, CommitError, DeleteError, Finish, InterruptError, Interrupted, PutBack, Release,
-    StoreError, Submit, SubmitError,
+    AnswerError, Append, ChangeError, CommitError, CreateSession, CreateSessionError, DeleteError,
+    DeleteTaskError, Finish, InterruptError, Interrupted, PutBack, Release, StoreError, Submit, SubmitError,
 };
 pub use core::{Core, CoreSettings, News, Notice, TaskNews};
 pub use feed::FeedBuilder;
+pub use listing::{LOOKED_AT, TaskFilter, TaskOrder, TaskPage, TaskQuery};
 pub use live::{Live, LogBuilder, page, settled};
 pub use memory::{KEPT_IN_MEMORY, MemoryStore};
 pub use records::{

@@ -5,7 +5,7 @@ mod tables;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use domain::{Answer, QuestionId, SessionId, TaskId, Timestamp};
+use domain::{Answer, Priority, QuestionId, SessionId, TaskId, Timestamp};
 use tokio::sync::watch;
 
 use self::tables::MemoryTables;
@@ -15,9 +15,10 @@ use crate::core::{Core, CoreSettings};
 use crate::live::{Live, page, settled};
 use crate::tables::{Counters, Tables};
 use crate::{
-    AnswerError, Append, Claim, Claimed, CommitError, Counts, DeleteError, DeletedSession, Doomed, Dropped,
-    FeedFilter, FeedPage, Finish, InterruptError, Interrupted, LogPage, PutBack, Release, Retention,
-    SessionRecord, Signal, Store, StoreError, Submit, SubmitError, Submitted, TaskRecord,
+    AnswerError, Append, ChangeError, Claim, Claimed, CommitError, Counts, CreateSession, CreateSessionError,
+    DeleteError, DeleteTaskError, DeletedSession, Doomed, Dropped, FeedFilter, FeedPage, Finish,
+    InterruptError, Interrupted, LogPage, PutBack, Release, Retention, SessionRecord, Signal, Store,
+    StoreError, Submit, SubmitError, Submitted, TaskPage, TaskQuery, TaskRecord,
 };
 
 /// Beyond this, the oldest ended tasks are dropped at once: memory is scarcer than disk.
@@ -192,6 +193,23 @@ impl Store for MemoryStore {
         self.commit(|inner| inner.core.answer(task, question, answer, now))
     }
 
+    async fn set_priority(
+        &self,
+        task: &TaskId,
+        priority: Priority,
+        now: Timestamp,
+    ) -> Result<TaskRecord, ChangeError> {
+        self.commit(|inner| inner.core.set_priority(task, priority, now))
+    }
+
+    async fn delete_task(&self, task: &TaskId) -> Result<(), DeleteTaskError> {
+        self.commit(|inner| inner.core.delete_task(task))
+    }
+
+    async fn create_session(&self, command: CreateSession) -> Result<SessionRecord, CreateSessionError> {
+        self.commit(|inner| inner.core.create_session(command).map(SessionRecord::from))
+    }
+
     async fn delete_session(&self, session: &SessionId) -> Result<DeletedSession, DeleteError> {
         self.commit(|inner| inner.core.delete_session(session))
     }
@@ -213,6 +231,10 @@ impl Store for MemoryStore {
 
     async fn task(&self, task: &TaskId) -> Result<Option<TaskRecord>, StoreError> {
         self.lock().core.task(task)
+    }
+
+    async fn tasks(&self, query: &TaskQuery) -> Result<TaskPage, StoreError> {
+        Ok(self.lock().core.tables().list(query))
     }
 
     async fn open_tasks(&self) -> Result<Vec<TaskId>, StoreError> {

@@ -1,17 +1,17 @@
 //! What every backend does.
 
 use async_trait::async_trait;
-use domain::{Answer, QuestionId, SessionId, TaskId, Timestamp};
+use domain::{Answer, Priority, QuestionId, SessionId, TaskId, Timestamp};
 use tokio::sync::watch;
 
 use crate::command::{
-    AnswerError, Append, CommitError, DeleteError, Finish, InterruptError, Interrupted, PutBack, Release,
-    StoreError, Submit, SubmitError,
+    AnswerError, Append, ChangeError, CommitError, CreateSession, CreateSessionError, DeleteError,
+    DeleteTaskError, Finish, InterruptError, Interrupted, PutBack, Release, StoreError, Submit, SubmitError,
 };
 use crate::retention::{Dropped, Retention};
 use crate::{
     Claim, Claimed, Counts, DeletedSession, Doomed, FeedFilter, FeedPage, LogPage, SessionRecord, Signal,
-    Submitted, TaskRecord,
+    Submitted, TaskPage, TaskQuery, TaskRecord,
 };
 
 /// The event log, the queue and the sessions. Each method is one atomic command or one consistent read. An error of the
@@ -60,6 +60,20 @@ pub trait Store: Send + Sync + 'static {
         now: Timestamp,
     ) -> Result<TaskRecord, AnswerError>;
 
+    /// Makes a waiting task more or less urgent.
+    async fn set_priority(
+        &self,
+        task: &TaskId,
+        priority: Priority,
+        now: Timestamp,
+    ) -> Result<TaskRecord, ChangeError>;
+
+    /// Forgets a task that has ended, and its events. Its session stays.
+    async fn delete_task(&self, task: &TaskId) -> Result<(), DeleteTaskError>;
+
+    /// Makes a session before its first task.
+    async fn create_session(&self, command: CreateSession) -> Result<SessionRecord, CreateSessionError>;
+
     /// Forgets a session that nothing runs or waits in.
     async fn delete_session(&self, session: &SessionId) -> Result<DeletedSession, DeleteError>;
 
@@ -73,6 +87,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// A task.
     async fn task(&self, task: &TaskId) -> Result<Option<TaskRecord>, StoreError>;
+
+    /// A page of a list of tasks.
+    async fn tasks(&self, query: &TaskQuery) -> Result<TaskPage, StoreError>;
 
     /// The ids of all tasks that have not ended, oldest first.
     async fn open_tasks(&self) -> Result<Vec<TaskId>, StoreError>;

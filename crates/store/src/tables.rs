@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use bytes::Bytes;
-use domain::{ConversationId, LeaseToken, Principal, SessionId, TaskId, Timestamp};
+use domain::{ConversationId, LeaseToken, Principal, SessionId, SessionStatus, TaskId, Timestamp};
 
 use crate::{EventBatch, SessionRecord, StoreError, TaskRecord};
 
@@ -41,6 +41,22 @@ pub struct SessionRow {
     pub created_at: Timestamp,
     /// When something last happened in it.
     pub last_activity: Timestamp,
+}
+
+impl From<SessionRow> for SessionRecord {
+    /// What is told of a session without tasks.
+    fn from(row: SessionRow) -> Self {
+        Self {
+            id: row.id,
+            principal: row.principal,
+            workspace: row.workspace,
+            tasks: Vec::new(),
+            status: if row.holder.is_some() { SessionStatus::Active } else { SessionStatus::Idle },
+            conversation: row.conversation,
+            created_at: row.created_at,
+            last_activity: row.last_activity,
+        }
+    }
 }
 
 /// An ended task, as far as the retention goes.
@@ -85,6 +101,8 @@ pub trait Tables: Send {
     fn insert_task(&mut self, row: &TaskRow) -> Result<(), StoreError>;
     /// Writes everything of a task that can change, except its questions: they are large, and seldom change.
     fn update_task(&mut self, row: &TaskRow) -> Result<(), StoreError>;
+    /// Writes what was asked for, which changes when somebody makes a waiting task more urgent.
+    fn update_spec(&mut self, row: &TaskRow) -> Result<(), StoreError>;
     /// Writes a task's questions.
     fn update_questions(&mut self, row: &TaskRow) -> Result<(), StoreError>;
     /// Adds events; the last of them gets that place in the feed.
@@ -95,6 +113,10 @@ pub trait Tables: Send {
     fn session(&mut self, id: &SessionId) -> Result<Option<SessionRow>, StoreError>;
     /// A session's last task.
     fn last_task(&mut self, id: &SessionId) -> Result<Option<TaskRow>, StoreError>;
+    /// The sessions that are to begin with a copy of a conversation, and have not begun.
+    fn forks_of(&mut self, conversation: ConversationId) -> Result<Vec<SessionId>, StoreError>;
+    /// Sessions without tasks in which nothing happened since then, at most so many.
+    fn empty_sessions(&mut self, since: Timestamp, most: usize) -> Result<Vec<SessionId>, StoreError>;
     /// Adds a session or writes all of it.
     fn put_session(&mut self, row: &SessionRow) -> Result<(), StoreError>;
     /// Forgets a session.

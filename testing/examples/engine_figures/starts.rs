@@ -5,8 +5,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use domain::{
-    Ending, Fingerprint, Outcome, PermissionMode, Policy, Principal, Progress, Schedule, SessionChoice,
-    TaskId, TaskOptions, TaskSpec, Timestamp,
+    Ending, Fingerprint, Labels, Outcome, PermissionMode, Policy, Principal, Progress, Schedule,
+    SessionChoice, TaskId, TaskOptions, TaskSpec, Timestamp,
 };
 use futures_util::future::try_join_all;
 use store::{BatchBuilder, Claim, Claimed, CoreSettings, EventBatch, Finish, Release, Store, Submit};
@@ -106,6 +106,8 @@ fn submission(number: usize) -> Submit {
         session: SessionChoice::New,
         schedule: Schedule::default(),
         policy: Policy::default(),
+        labels: Labels::default(),
+        metadata: None,
     };
     Submit { spec, max_pending: 2 * AT_ONCE, now: now() }
 }

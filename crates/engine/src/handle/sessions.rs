@@ -22,9 +22,9 @@ pub enum DeleteSessionError {
     /// These tasks run or wait in it.
     #[error("tasks run or wait in the session")]
     Busy(Vec<TaskId>),
-    /// These tasks are to go on from a copy of its conversation, and have not begun.
+    /// These sessions are to begin with a copy of its conversation, and have not begun.
     #[error("forks of the session have not begun")]
-    Forked(Vec<TaskId>),
+    Forked(Vec<SessionId>),
     /// Its agent did not end in time.
     #[error("the session's agent did not end in time")]
     StillHeld,
@@ -86,7 +86,7 @@ impl Handle {
                         drop(self.interrupt(&task).await);
                     }
                 }
-                Err(DeleteError::Forked(tasks)) => return Err(DeleteSessionError::Forked(tasks)),
+                Err(DeleteError::Forked(forks)) => return Err(DeleteSessionError::Forked(forks)),
                 // A release wakes the queue.
                 Err(DeleteError::Held) => drop(queue.changed().await),
             }

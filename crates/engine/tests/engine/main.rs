@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::{
-    Fingerprint, PermissionMode, Policy, Principal, Schedule, SessionChoice, SessionId, SystemClock, TaskId,
-    TaskOptions, TaskSpec, TaskStatus, WhenBusy,
+    Fingerprint, Labels, PermissionMode, Policy, Principal, Schedule, SessionChoice, SessionId, SystemClock,
+    TaskId, TaskOptions, TaskSpec, TaskStatus, WhenBusy,
 };
 use engine::{Engine, Handle, InterruptFirst, Settings};
 use scripted::{Behaviour, ScriptedLauncher};
@@ -44,6 +44,8 @@ fn spec(task: &str, behaviour: Behaviour) -> TaskSpec {
         session: SessionChoice::New,
         schedule: Schedule::default(),
         policy: Policy::default(),
+        labels: Labels::default(),
+        metadata: None,
     }
 }
 

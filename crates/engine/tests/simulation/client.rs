@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use domain::{
-    Answer, Fingerprint, OnQuestion, OnRestart, OnStall, PermissionMode, Policy, Principal, Priority, Retry,
-    Schedule, SessionChoice, SessionId, TaskId, TaskOptions, TaskSpec, TaskStatus, Timestamp, WhenBusy,
+    Answer, Fingerprint, Labels, OnQuestion, OnRestart, OnStall, PermissionMode, Policy, Principal, Priority,
+    Retry, Schedule, SessionChoice, SessionId, TaskId, TaskOptions, TaskSpec, TaskStatus, Timestamp,
+    WhenBusy,
 };
 use engine::{Handle, InterruptFirst};
 use serde_json::Value;
@@ -99,6 +100,8 @@ impl Client {
                 on_question: dice.pick(&[OnQuestion::Refuse, OnQuestion::Ask, OnQuestion::Ask]),
                 answer_within: Duration::from_secs(1 + dice.below(10)),
             },
+            labels: Labels::default(),
+            metadata: None,
         }
     }
 

@@ -6,7 +6,7 @@ use api::{Code, Deleted, Problem};
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use domain::TaskId;
+use domain::{SessionId, TaskId};
 use engine::{DeleteSessionError, InterruptFirst};
 
 use crate::access::{May, SessionsWrite};
@@ -52,10 +52,10 @@ pub(crate) async fn handle(
             let tasks = names(&tasks);
             Err(conflict(format!("the session is busy with {tasks}: wait, or delete it with ?force=true")))
         }
-        Err(DeleteSessionError::Forked(tasks)) => {
-            let tasks = names(&tasks);
+        Err(DeleteSessionError::Forked(forks)) => {
+            let forks = forks.iter().map(SessionId::as_str).collect::<Vec<_>>().join(", ");
             Err(conflict(format!(
-                "the session is to be forked by {tasks}: wait until they run, or interrupt them"
+                "{forks} are to begin with a copy of the session's conversation: run a task in them first, or delete them"
             )))
         }
         Err(DeleteSessionError::StillHeld) => {

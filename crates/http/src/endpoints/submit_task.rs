@@ -30,8 +30,7 @@ use crate::ticket::Opens;
     request_body = TaskRequest,
     responses(
         (status = 200, description = "It is admitted, and will be however the server ends.", body = TaskResponse),
-        (status = 400, description = "The workspace is missing or no folder, or the body could not be read.", content_type = "application/problem+json", body = Problem),
-        (status = 403, description = "The workspace lies outside of the permitted folders, or the key is wrong.", content_type = "application/problem+json", body = Problem),
+        (status = 400, description = "The workspace is missing, no folder, or outside of the permitted folders, or the body could not be read.", content_type = "application/problem+json", body = Problem),
         (status = 404, description = "The session to go on from is unknown.", content_type = "application/problem+json", body = Problem),
         (status = 408, description = "The body did not arrive in time.", content_type = "application/problem+json", body = Problem),
         (status = 409, description = "The task id is taken by another body, the session is busy, has another workspace, or has nothing to fork.", content_type = "application/problem+json", body = Problem),
@@ -47,19 +46,29 @@ pub(crate) async fn handle(
     body: Body,
 ) -> Result<Json<TaskResponse>, Refusal> {
     let request = submission::task_request(&submission::bytes(body).await?)?;
+    submit(&state, &may.caller, &headers, request).await.map(Json)
+}
+
+/// Submits a task, or finds the one that an equal submission made.
+pub(super) async fn submit(
+    state: &AppState,
+    caller: &Identity,
+    headers: &HeaderMap,
+    request: TaskRequest,
+) -> Result<TaskResponse, Refusal> {
     let view = match &request.task_id {
         Some(id) => {
             let id = TaskId::parse(id).map_err(|error| submission::invalid("/task_id", error.to_string()))?;
             match state.engine.task(&id).await? {
                 // A retry is answered before its folders are looked at: they may have gone since.
-                Some(view) if is_same(&view, &may.caller, &request) => view,
+                Some(view) if is_same(&view, caller, &request) => view,
                 Some(_) => return Err(id_taken(&id)),
-                None => admit(&state, &may.caller, id, request).await?,
+                None => admit(state, caller, id, request).await?,
             }
         }
-        None => admit(&state, &may.caller, TaskId::generate(), request).await?,
+        None => admit(state, caller, TaskId::generate(), request).await?,
     };
-    Ok(Json(response(&state, &may.caller, &headers, &view)))
+    Ok(response(state, caller, headers, &view))
 }
 
 fn is_same(view: &TaskView, caller: &Identity, request: &TaskRequest) -> bool {

@@ -17,11 +17,7 @@ pub(crate) struct Filter {
 
 /// Reads it; nobody sees more than `view`, if there is one.
 pub(crate) async fn filter(parameters: &mut Parameters, view: Option<&Principal>) -> Filter {
-    let workspace = match parameters.parsed("workspace", absolute) {
-        // As tasks have it. A folder that is gone is taken as it is: its tasks may still be there.
-        Some(workspace) => Some(tokio::fs::canonicalize(&workspace).await.unwrap_or(workspace)),
-        None => None,
-    };
+    let workspace = workspace(parameters).await;
     Filter {
         feed: FeedFilter {
             principal: view.cloned(),
@@ -35,12 +31,19 @@ pub(crate) async fn filter(parameters: &mut Parameters, view: Option<&Principal>
     }
 }
 
+/// The workspace that is asked for.
+pub(crate) async fn workspace(parameters: &mut Parameters) -> Option<PathBuf> {
+    let workspace = parameters.parsed("workspace", absolute)?;
+    // As tasks have it. A folder that is gone is taken as it is: its tasks may still be there.
+    Some(tokio::fs::canonicalize(&workspace).await.unwrap_or(workspace))
+}
+
 fn absolute(path: &str) -> Result<PathBuf, String> {
     let path = Path::new(path);
     if path.is_absolute() { Ok(path.to_owned()) } else { Err("must be an absolute path".to_owned()) }
 }
 
-fn status(word: &str) -> Result<TaskStatus, String> {
+pub(crate) fn status(word: &str) -> Result<TaskStatus, String> {
     use TaskStatus::{Completed, Failed, Interrupted, Pending, Running};
     let all = [Pending, Running, Completed, Failed, Interrupted];
     let found = all.into_iter().find(|status| status.as_str() == word);

@@ -12,27 +12,46 @@ use serde_json::{Map, Value};
 use self::options::options;
 use self::schedule::schedule;
 use super::fields::Fields;
+use super::labels::{labels, metadata};
 use super::{invalid, invalid_all};
 use crate::refusal::Refusal;
 
 const MAX_ATTEMPTS: i64 = 10;
+/// The path on which several tasks are submitted.
+const RESERVED: &str = "batch";
 /// Longest times, in seconds: 30 days.
 const MAX_SECONDS: i64 = 30 * 24 * 3600;
 
 /// The request, or every fault that it has.
 pub(crate) fn task_request(body: &[u8]) -> Result<TaskRequest, Refusal> {
+    task_of(&object(body)?)
+}
+
+/// A body that is a JSON object.
+pub(super) fn object(body: &[u8]) -> Result<Map<String, Value>, Refusal> {
     let value: Value = serde_json::from_slice(body)
         .map_err(|error| invalid("", format!("the body is not JSON: {error}")))?;
     let Value::Object(body) = value else { return Err(invalid("", "the body is not a JSON object")) };
+    Ok(body)
+}
+
+/// The request in a JSON object, or every fault that it has.
+pub(crate) fn task_of(body: &Map<String, Value>) -> Result<TaskRequest, Refusal> {
     let mut faults = Vec::new();
-    let mut fields = Fields::new("", &body, &mut faults);
+    let mut fields = Fields::new("", body, &mut faults);
     let task_id = fields.text("task_id");
     if let Some(Err(error)) = task_id.as_deref().map(TaskId::parse) {
         fields.fault("task_id", error.to_string());
+    } else if task_id.as_deref() == Some(RESERVED) {
+        fields.fault(
+            "task_id",
+            format!("must not be {RESERVED}, which is a path of the API: choose another one"),
+        );
     }
     let prompt = fields.required_text("prompt");
     let workspace = fields.required_text("workspace");
     let schedule = schedule(&mut fields, task_id.as_deref());
+    let (labels, metadata) = (labels(&mut fields), metadata(&mut fields));
     let [options_object, session_object, retry_object] =
         ["options", "session", "retry"].map(|name| fields.object(name));
     let options = options_object.map(|object| options(object, &mut faults));
@@ -50,6 +69,8 @@ pub(crate) fn task_request(body: &[u8]) -> Result<TaskRequest, Refusal> {
             delay_seconds: schedule.delay_seconds,
             depends_on: schedule.depends_on,
             retry: retry.unwrap_or_default(),
+            labels,
+            metadata,
         }),
         _ => Err(invalid_all(faults)),
     }

@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 
-use domain::{OnQuestion, OnRestart, OnStall, PermissionMode, Principal, WhenBusy};
+use domain::{Labels, OnQuestion, OnRestart, OnStall, PermissionMode, Principal, WhenBusy};
 
 use super::*;
 
@@ -127,6 +127,8 @@ async fn defaults_hold_for_what_is_left_out() {
         session: SessionChoice::New,
         schedule: Schedule { max_running: caller().max_running, ..Schedule::default() },
         policy: defaults().policy,
+        labels: Labels::default(),
+        metadata: None,
     };
     assert_eq!(spec, expected);
 }

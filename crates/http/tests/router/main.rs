@@ -5,6 +5,7 @@
 mod access;
 mod agents;
 mod feed;
+mod lists;
 mod openapi;
 mod place;
 mod questions;

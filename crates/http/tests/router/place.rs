@@ -120,6 +120,13 @@ impl Place {
         self.router().oneshot(request).await.expect("an answer")
     }
 
+    /// Sends a request with a body, which may be null for none.
+    pub(crate) async fn call(&self, method: &str, path: &str, body: &Value) -> Answer {
+        let body = if body.is_null() { Body::empty() } else { Body::from(body.to_string()) };
+        let request = Request::builder().method(method).uri(path).body(body);
+        read(self.send(request.expect("a request")).await).await
+    }
+
     pub(crate) async fn get(&self, path: &str) -> Answer {
         self.get_with(path, &[]).await
     }

@@ -12,8 +12,8 @@ use crate::place::{KEY, Place};
 
 /// Replaces what differs from run to run.
 fn settled(mut body: Value) -> Value {
-    for field in ["created_at", "updated_at", "last_activity"] {
-        if let Some(value) = body.get_mut(field) {
+    for field in ["created_at", "updated_at", "last_activity", "started_at"] {
+        if let Some(value) = body.get_mut(field).filter(|value| !value.is_null()) {
             assert!(value.as_str().is_some_and(|time| time.ends_with('Z')), "{value}");
             *value = json!("T");
         }
@@ -52,7 +52,8 @@ async fn a_result_is_waited_for_and_comes_with_200_only_when_there_is_one() {
         "task_id": "t", "session_id": "session-t", "status": "completed", "progress": progress(1),
         "result": {"exit_code": 0, "summary": "done", "errors": [], "total_cost_usd": 0.25},
         "created_at": "T", "updated_at": "T", "attempt": 1, "priority": 0, "question": null, "queue_position": null,
-        "estimated_start_at": null, "waiting": null, "depends_on": [],
+        "estimated_start_at": null, "waiting": null, "depends_on": [], "principal": "default",
+        "workspace": place.workspace, "started_at": "T", "labels": {}, "metadata": null,
     });
     assert_eq!(settled(answer.json()), expected);
     assert_eq!(settled(place.get("/api/v1/tasks/t").await.json()), expected);
@@ -87,7 +88,8 @@ async fn a_waiting_task_tells_its_place_and_when_it_may_start() {
     let expected = json!({
         "task_id": "second", "session_id": "session-second", "status": "pending", "progress": progress(0),
         "result": null, "created_at": "T", "updated_at": "T", "attempt": 0, "priority": -3, "question": null, "queue_position": 2,
-        "estimated_start_at": start, "waiting": null, "depends_on": ["runs"],
+        "estimated_start_at": start, "waiting": null, "depends_on": ["runs"], "principal": "default",
+        "workspace": place.workspace, "started_at": null, "labels": {}, "metadata": null,
     });
     assert_eq!(settled(place.get("/api/v1/tasks/second").await.json()), expected);
 }
@@ -100,7 +102,7 @@ async fn a_session_is_told_as_in_the_list_and_without_its_conversation() {
     assert_eq!(place.get("/api/v1/sessions").await.json()["sessions"], json!([answer.json()]));
     let expected = json!({
         "session_id": "session-t", "tasks": ["t"], "status": answer.json()["status"], "created_at": "T",
-        "last_activity": "T",
+        "last_activity": "T", "principal": "default", "workspace": place.workspace,
     });
     assert_eq!((answer.status, settled(answer.json())), (StatusCode::OK, expected));
     for path in ["/api/v1/sessions/session-x", "/api/v1/sessions/%2F"] {

@@ -107,7 +107,7 @@ async fn what_is_to_be_forked_stays(store: &dyn Store) {
     store.release(release(&origin, Some(conversation()))).await.expect("released");
     let fork = SessionChoice::Fork(origin.task.session_id.clone());
     store.submit(submit(TaskSpec { session: fork, ..spec("fork") })).await.expect("admitted");
-    let forked = Err(DeleteError::Forked(vec![id("fork")]));
+    let forked = Err(DeleteError::Forked(vec![session("session-fork")]));
     assert_eq!(store.delete_session(&origin.task.session_id).await, forked);
     let nothing = Retention { max_tasks: 0, ..Retention::ALL };
     assert_eq!(store.drop_beyond(&nothing, NOW, 10).await, Ok(Dropped::default()));

@@ -19,9 +19,17 @@ impl<T: Tables> Core<T> {
         now: Timestamp,
         most: usize,
     ) -> Result<Dropped, StoreError> {
-        let (mut tasks, mut bytes) = self.tables.ended_weight()?;
         let mut dropped = Dropped::default();
         let mut sessions = BTreeSet::new();
+        if let Some(age) = retention.max_age {
+            sessions.extend(self.tables.empty_sessions(now.before(age), most)?);
+        }
+        for session in std::mem::take(&mut sessions) {
+            if !self.is_to_be_forked(&session)? {
+                self.drop_empty_session(&session, &mut dropped)?;
+            }
+        }
+        let (mut tasks, mut bytes) = self.tables.ended_weight()?;
         if tasks == 0 {
             return Ok(dropped);
         }
@@ -54,7 +62,10 @@ impl<T: Tables> Core<T> {
             Some(open) => open.row.conversation,
             None => self.tables.session(id)?.and_then(|row| row.conversation),
         };
-        Ok(conversation.is_some_and(|conversation| !self.forks_of(conversation).is_empty()))
+        Ok(match conversation {
+            Some(conversation) => !self.tables.forks_of(conversation)?.is_empty(),
+            None => false,
+        })
     }
 
     fn drop_empty_session(&mut self, id: &SessionId, dropped: &mut Dropped) -> Result<(), StoreError> {

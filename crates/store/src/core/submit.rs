@@ -78,11 +78,7 @@ impl<T: Tables> Core<T> {
 
     /// The session to go on from, if it is the caller's and fits.
     fn find_session(&mut self, id: &SessionId, spec: &TaskSpec) -> Result<SessionRow, SubmitError> {
-        let row = match self.sessions.get(id) {
-            Some(open) => Some(open.row.clone()),
-            None => self.tables.session(id)?,
-        };
-        let row = row.filter(|row| row.principal == spec.principal);
+        let row = self.session_row(id)?.filter(|row| row.principal == spec.principal);
         let row = row.ok_or_else(|| SubmitError::SessionUnknown(id.clone()))?;
         if row.workspace != spec.workspace {
             return Err(SubmitError::SessionWorkspaceDiffers(row.workspace));
@@ -93,14 +89,19 @@ impl<T: Tables> Core<T> {
     fn find_fork(&mut self, origin: &SessionId, spec: &TaskSpec) -> Result<Place, SubmitError> {
         let row = self.find_session(origin, spec)?;
         self.check_new_session(&spec.task_id)?;
-        let at_work = self.sessions.get(origin).and_then(|session| {
-            session.tasks.values().find_map(|task| self.open.get(task)?.record.conversation)
-        });
-        let fork_from = row.conversation.or(at_work).or(row.fork_from);
+        let fork_from = self.conversation_of(&row);
         if fork_from.is_none() {
             return Err(SubmitError::NothingToFork(origin.clone()));
         }
         Ok(Place::New { fork_from })
+    }
+
+    /// What a fork of a session begins with a copy of.
+    pub(super) fn conversation_of(&self, row: &SessionRow) -> Option<ConversationId> {
+        let at_work = self.sessions.get(&row.id).and_then(|session| {
+            session.tasks.values().find_map(|task| self.open.get(task)?.record.conversation)
+        });
+        row.conversation.or(at_work).or(row.fork_from)
     }
 
     fn admit(&mut self, spec: TaskSpec, place: Place, now: Timestamp) -> Result<TaskRecord, SubmitError> {

@@ -2,13 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;
+use std::sync::Arc;
 
 use bytes::Bytes;
-use domain::{SessionId, SessionStatus, TaskId, TaskStatus};
+use domain::{ConversationId, SessionId, TaskId, TaskStatus, Timestamp};
 
 use crate::feed::FeedBuilder;
 use crate::tables::{Counters, EndedTask, SessionRow, Tables, TaskRow};
-use crate::{EventBatch, FeedFilter, FeedPage, SessionRecord, Signal, StoreError};
+use crate::{
+    EventBatch, FeedFilter, FeedPage, LOOKED_AT, SessionRecord, Signal, StoreError, TaskOrder, TaskPage,
+    TaskQuery,
+};
 
 #[derive(Debug)]
 struct StoredTask {
@@ -77,6 +81,31 @@ impl MemoryTables {
         page.finish()
     }
 
+    pub(super) fn list(&self, query: &TaskQuery) -> TaskPage {
+        let numbers = self.tasks.iter().map(|(id, task)| (task.row.number, id));
+        let mut numbers: Vec<_> = match (query.order, query.after) {
+            (_, None) => numbers.collect(),
+            (TaskOrder::NewestFirst, Some(after)) => numbers.filter(|(number, _)| *number < after).collect(),
+            (TaskOrder::OldestFirst, Some(after)) => numbers.filter(|(number, _)| *number > after).collect(),
+        };
+        numbers.sort_unstable();
+        if query.order == TaskOrder::NewestFirst {
+            numbers.reverse();
+        }
+        let mut page = TaskPage { tasks: Vec::new(), next: None };
+        let mut last = None;
+        for (looked_at, (number, id)) in numbers.into_iter().enumerate() {
+            if page.tasks.len() == query.most || looked_at == LOOKED_AT {
+                page.next = last;
+                break;
+            }
+            last = Some(number);
+            let record = self.tasks.get(id).map(|task| &task.row.record);
+            page.tasks.extend(record.filter(|record| query.filter.admits(record)).cloned());
+        }
+        page
+    }
+
     fn stored(&mut self, task: &TaskId) -> Result<&mut StoredTask, StoreError> {
         self.tasks.get_mut(task).ok_or_else(|| StoreError(format!("the task {task} is not there")))
     }
@@ -126,6 +155,12 @@ impl Tables for MemoryTables {
         Ok(())
     }
 
+    fn update_spec(&mut self, row: &TaskRow) -> Result<(), StoreError> {
+        let id = row.record.spec.task_id.clone();
+        self.stored(&id)?.row.record.spec = Arc::clone(&row.record.spec);
+        Ok(())
+    }
+
     fn update_questions(&mut self, row: &TaskRow) -> Result<(), StoreError> {
         let id = row.record.spec.task_id.clone();
         self.stored(&id)?.row.record.questions = row.record.questions.clone();
@@ -155,6 +190,18 @@ impl Tables for MemoryTables {
         Ok(last.and_then(|task| self.tasks.get(task)).map(|task| task.row.clone()))
     }
 
+    fn forks_of(&mut self, conversation: ConversationId) -> Result<Vec<SessionId>, StoreError> {
+        let rows = self.sessions.values().map(|(row, _)| row);
+        let rows = rows.filter(|row| row.conversation.is_none() && row.fork_from == Some(conversation));
+        Ok(rows.map(|row| row.id.clone()).collect())
+    }
+
+    fn empty_sessions(&mut self, since: Timestamp, most: usize) -> Result<Vec<SessionId>, StoreError> {
+        let empty = self.sessions.values().filter(|(_, tasks)| tasks.is_empty()).map(|(row, _)| row);
+        let empty = empty.filter(|row| row.holder.is_none() && row.last_activity < since);
+        Ok(empty.take(most).map(|row| row.id.clone()).collect())
+    }
+
     fn put_session(&mut self, row: &SessionRow) -> Result<(), StoreError> {
         self.counters.session = self.counters.session.max(row.number);
         let (stored, _) =
@@ -172,14 +219,8 @@ impl Tables for MemoryTables {
         let mut sessions: Vec<_> = self.sessions.values().collect();
         sessions.sort_by_key(|(row, _)| row.number);
         let record = |(row, tasks): &(SessionRow, BTreeMap<u64, TaskId>)| SessionRecord {
-            id: row.id.clone(),
-            principal: row.principal.clone(),
-            workspace: row.workspace.clone(),
             tasks: tasks.values().cloned().collect(),
-            status: if row.holder.is_some() { SessionStatus::Active } else { SessionStatus::Idle },
-            conversation: row.conversation,
-            created_at: row.created_at,
-            last_activity: row.last_activity,
+            ..row.clone().into()
         };
         Ok(sessions.into_iter().map(record).collect())
     }

@@ -1,7 +1,7 @@
 //! What is read, and what is wrong with it.
 
 use api::OptionsRequest;
-use domain::{OnQuestion, OnRestart, OnStall, PermissionMode};
+use domain::{Labels, OnQuestion, OnRestart, OnStall, PermissionMode};
 
 use super::options::is_tool_rule;
 use super::*;
@@ -115,7 +115,12 @@ fn a_full_request_and_a_bare_one_are_read() {
         "on_question":"ask","answer_within":60},
         "session":{"reuse_existing":true,"session_id":"s","when_busy":"interrupt"},
         "priority":-100.0,"start_at":"1970-01-01T01:00:00.5+01:00","depends_on":["a"],
-        "retry":{"max_attempts":10,"after_side_effects":true}}"#;
+        "retry":{"max_attempts":10,"after_side_effects":true},
+        "labels":{"team":"a","kind/of":""},"metadata":{"build":[1,null]}}"#;
+    let mut labels = Labels::default();
+    for (key, value) in [("team", "a"), ("kind/of", "")] {
+        labels.set(key, value).expect("fits");
+    }
     let request = task_request(full.as_bytes()).expect("valid");
     let expected = TaskRequest {
         task_id: Some("t".into()),
@@ -146,6 +151,8 @@ fn a_full_request_and_a_bare_one_are_read() {
         delay_seconds: None,
         depends_on: vec![TaskId::parse("a").expect("valid")],
         retry: RetryRequest { max_attempts: Some(10), after_side_effects: Some(true) },
+        labels,
+        metadata: serde_json::from_str(r#"{"build":[1,null]}"#).ok(),
     };
     assert_eq!(request, expected);
     let bare =
@@ -161,6 +168,26 @@ fn a_full_request_and_a_bare_one_are_read() {
         delay_seconds: None,
         depends_on: Vec::new(),
         retry: RetryRequest::default(),
+        labels: Labels::default(),
+        metadata: None,
     };
     assert_eq!(bare, expected);
+}
+
+#[test]
+fn labels_and_metadata_are_bounded() {
+    let large = "x".repeat(16 * 1024);
+    let body = format!(
+        r#"{{"task_id":"batch","prompt":"p","workspace":"/w","labels":{{"a b":"v","ok":7,"a/b":"\n"}},"metadata":{{"k":"{large}"}}}}"#
+    );
+    let key =
+        "a label's key is made of 1 to 63 letters, digits and . _ / - and starts with a letter or digit";
+    let expected = [
+        ("/task_id", "must not be batch, which is a path of the API: choose another one"),
+        ("/labels/a b", key),
+        ("/labels/a~1b", "a label's value is a text of at most 256 bytes without control characters"),
+        ("/labels/ok", "must be a text"),
+        ("/metadata", "must have at most 16384 bytes as JSON"),
+    ];
+    assert_eq!(faults(&body), expected.map(|(pointer, detail)| (pointer.to_owned(), detail.to_owned())));
 }
