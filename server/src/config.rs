@@ -3,6 +3,7 @@
 mod agents;
 mod auth;
 mod folders;
+mod policy;
 mod storage;
 mod tasks;
 mod variables;
@@ -14,7 +15,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use agent::claude::Credential;
-use http_api::{Loopback, TaskDefaults};
+use http_api::{CallerPolicy, Loopback, TaskDefaults};
 use secrecy::SecretString;
 use store::Retention;
 
@@ -65,6 +66,8 @@ pub(crate) struct Config {
     pub(crate) cli_path: Option<PathBuf>,
     pub(crate) setting_sources: Vec<String>,
     pub(crate) defaults: TaskDefaults,
+    /// What callers may ask for.
+    pub(crate) policy: CallerPolicy,
     pub(crate) max_agents: usize,
     pub(crate) max_pending: usize,
     pub(crate) drain: Duration,
@@ -111,6 +114,7 @@ impl Config {
         }
         let mut faults = Faults::default();
         let mut read = Reader { variables: &variables, faults: &mut faults };
+        let defaults = tasks::read_defaults(&mut read);
         let config = Self {
             host: read.value(
                 "SERVER_HOST",
@@ -145,7 +149,8 @@ impl Config {
                 "a list of user, project, local",
                 setting_sources,
             ),
-            defaults: tasks::read_defaults(&mut read),
+            policy: policy::read_policy(&mut read, defaults.permission_mode),
+            defaults,
             max_agents: read.count("SESSION_MAX_CONCURRENT", 10, 1, 10_000),
             max_pending: read.count("TASK_MAX_QUEUE_SIZE", 100, 1, 1_000_000),
             drain: Duration::from_secs(read.count("SERVER_DRAIN_SECONDS", 0, 0, 86_400)),

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use domain::{Answered, ConversationId, PermissionMode, Principal};
+use domain::{AgentOptions, Answered, ConversationId, PermissionMode, Principal};
 use process::{RungReport, Vitals};
 use uuid::Uuid;
 
@@ -53,6 +53,8 @@ pub struct AgentSpec {
     pub max_budget_usd: Option<f64>,
     /// Model name or alias; `None` for the default.
     pub model: Option<String>,
+    /// What few tasks need.
+    pub more: AgentOptions,
 }
 
 /// What becomes of tool calls that the options do not allow.

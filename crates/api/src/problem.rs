@@ -60,6 +60,8 @@ pub enum Code {
     Forbidden,
     /// The key or token lacks a scope.
     InsufficientScope,
+    /// The server's policy does not allow an option.
+    OptionNotAllowed,
     /// The Host header names another server.
     HostNotAllowed,
     /// The request is no WebSocket handshake.

@@ -3,7 +3,7 @@
 //! The digest of a request is made from its JSON here. Fields that were added later are left out of it when a request
 //! does not have them, so that such a request keeps its digest.
 
-use domain::{Labels, OnQuestion, OnRestart, OnStall, PermissionMode, TaskId, Timestamp, WhenBusy};
+use domain::{Effort, Labels, OnQuestion, OnRestart, OnStall, PermissionMode, TaskId, Timestamp, WhenBusy};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -100,6 +100,48 @@ pub struct OptionsRequest {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1, maximum = 2_592_000)]
     pub answer_within: Option<u64>,
+    /// Instead of the agent's own system prompt.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 65_536)]
+    pub system_prompt: Option<String>,
+    /// After the system prompt.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 65_536)]
+    pub append_system_prompt: Option<String>,
+    /// The built-in tools that exist for the agent; all of them when left out, none when empty.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tools: Option<Vec<String>>,
+    /// Tools that do not exist for the agent, or rules of calls that are denied.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disallowed_tools: Option<Vec<String>>,
+    /// A model to go on with when the first is overloaded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(min_length = 1, max_length = 256)]
+    pub fallback_model: Option<String>,
+    /// How hard it thinks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub effort: Option<Effort>,
+    /// Most tokens that it may think before an answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1_024, maximum = 200_000)]
+    pub max_thinking_tokens: Option<u32>,
+    /// More folders to work in, under the permitted ones; at most 16.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(max_items = 16)]
+    pub add_dirs: Option<Vec<String>>,
+    /// Sub-agents by name: `{"reviewer": {"description", "prompt", "tools", "model"}}`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub agents: Option<Map<String, Value>>,
+    /// MCP servers by name, as in `.mcp.json`. Refused unless the operator allows it: those of the type stdio are programs
+    /// that run as the server's user.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub mcp_servers: Option<Map<String, Value>>,
+    /// A JSON schema of the type object. The agent's answer follows it, and comes as `result.structured_output`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>, example = json!({"type": "object", "properties": {"ok": {"type": "boolean"}}}))]
+    pub output_schema: Option<Map<String, Value>>,
 }
 
 /// `session` of a task.

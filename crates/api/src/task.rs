@@ -64,7 +64,7 @@ impl From<Progress> for ProgressBody {
 }
 
 /// How a task ended.
-#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct ResultBody {
     /// 0 completed, 1 failed, 124 timed out, 130 interrupted.
     pub exit_code: i32,
@@ -74,6 +74,9 @@ pub struct ResultBody {
     pub errors: Vec<String>,
     /// Cost in US dollars.
     pub total_cost_usd: f64,
+    /// The answer that follows `options.output_schema`; null without one.
+    #[schema(value_type = Option<Object>)]
+    pub structured_output: Option<Box<RawValue>>,
 }
 
 impl From<&Outcome> for ResultBody {
@@ -83,6 +86,7 @@ impl From<&Outcome> for ResultBody {
             summary: outcome.summary.clone(),
             errors: outcome.errors.clone(),
             total_cost_usd: outcome.total_cost_usd,
+            structured_output: None,
         }
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! The words here have one meaning each; `ARCHITECTURE.md` holds the table.
 
+mod agent_options;
 mod clock;
 mod ids;
 mod labels;
@@ -12,6 +13,7 @@ mod schedule;
 mod status;
 mod task;
 
+pub use agent_options::{AgentOptions, Effort};
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use ids::{ConversationId, IdError, LeaseToken, MAX_ID_LENGTH, Principal, SessionId, TaskId};
 pub use labels::{LabelError, LabelFilter, Labels, MAX_LABEL_KEY, MAX_LABEL_VALUE, MAX_LABELS};

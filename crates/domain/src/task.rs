@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{Labels, PermissionMode, Policy, Principal, Schedule, SessionId, TaskId};
+use crate::{AgentOptions, Labels, PermissionMode, Policy, Principal, Schedule, SessionId, TaskId};
 
 /// A digest of a submission as the client sent it: tells a safe retry from another task under the same id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -61,6 +61,9 @@ pub struct TaskOptions {
     /// Most that the task may cost, in US dollars, all attempts together; `None` for no limit. Overshoots by at most one
     /// call of the model.
     pub max_budget_usd: Option<f64>,
+    /// What few tasks need.
+    #[serde(default)]
+    pub agent: AgentOptions,
 }
 
 /// One admitted request for work, complete and checked.

@@ -1,21 +1,22 @@
 //! What endpoints tell of tasks and sessions.
 
-use api::{QuestionBody, SessionInfo, TaskStatusResponse, WaitingBody, WaitingReason};
-use domain::Timestamp;
+use api::{QuestionBody, ResultBody, SessionInfo, TaskStatusResponse, WaitingBody, WaitingReason};
+use domain::{Ending, Timestamp};
 use engine::{Queued, TaskView};
 use serde_json::value::RawValue;
-use store::{SessionRecord, WaitReason, Waiting};
+use store::{SessionRecord, TaskRecord, WaitReason, Waiting};
 
 /// Where a task is.
 pub(crate) fn status(view: TaskView) -> TaskStatusResponse {
     let TaskView { record: task, queued } = view;
     let (queue_position, estimated_start_at) = place(queued);
+    let result = result(&task);
     TaskStatusResponse {
         task_id: task.spec.task_id.clone(),
         session_id: task.session_id,
         status: task.status,
         progress: task.progress.into(),
-        result: task.outcome.as_ref().map(Into::into),
+        result,
         created_at: task.created_at,
         updated_at: task.updated_at,
         attempt: task.attempt,
@@ -34,6 +35,14 @@ pub(crate) fn status(view: TaskView) -> TaskStatusResponse {
         labels: task.spec.labels.clone(),
         metadata: task.spec.metadata.clone().and_then(|metadata| RawValue::from_string(metadata).ok()),
     }
+}
+
+fn result(task: &TaskRecord) -> Option<ResultBody> {
+    let outcome = task.outcome.as_ref()?;
+    let has_schema = task.spec.options.agent.output_schema.is_some() && outcome.ending == Ending::Completed;
+    // The CLI gives an answer that follows a schema as its text, too (protocol section 7.5).
+    let output = has_schema.then(|| RawValue::from_string(outcome.summary.clone()).ok()).flatten();
+    Some(ResultBody { structured_output: output, ..outcome.into() })
 }
 
 /// A place in the queue, from 1, and when its turn may come.

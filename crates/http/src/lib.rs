@@ -8,6 +8,7 @@ mod guard;
 mod measured;
 mod openapi;
 mod path;
+mod policy;
 mod query;
 mod rate_limit;
 mod refusal;
@@ -19,6 +20,7 @@ mod submission;
 mod ticket;
 
 pub use guard::HostPolicy;
+pub use policy::{CallerPolicy, OPTIONAL};
 pub use rate_limit::{Loopback, RateLimit};
 pub use router::{metrics_router, openapi_json, router};
 pub use state::{AppState, TaskDefaults};

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::guard::HostPolicy;
+use crate::policy::CallerPolicy;
 use crate::rate_limit::RateLimit;
 use crate::submission::WorkspaceRoots;
 use crate::ticket::Tickets;
@@ -40,6 +41,8 @@ pub struct AppState {
     pub clock: Arc<dyn Clock>,
     /// What requests may leave out.
     pub defaults: TaskDefaults,
+    /// What requests may ask for.
+    pub policy: CallerPolicy,
     /// Where workspaces may lie.
     pub roots: WorkspaceRoots,
     /// Tells who callers are; `None` lets everybody in.

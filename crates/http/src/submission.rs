@@ -9,16 +9,17 @@ mod read;
 mod ticket;
 mod workspace;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use api::{Code, Fault, OptionsRequest, SessionRequest, TaskRequest};
 use auth::Identity;
 use axum::http::StatusCode;
 use domain::{
-    Fingerprint, Policy, Priority, Retry, Schedule, SessionChoice, SessionId, TaskId, TaskOptions, TaskSpec,
-    Timestamp,
+    AgentOptions, Fingerprint, Policy, Priority, Retry, Schedule, SessionChoice, SessionId, TaskId,
+    TaskOptions, TaskSpec, Timestamp,
 };
-use serde_json::Value;
+use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 pub(crate) use answer::{AnswerRequest, answer_request};
@@ -28,6 +29,7 @@ pub(crate) use read::{task_of, task_request};
 pub(crate) use ticket::ticket_request;
 pub use workspace::WorkspaceRoots;
 
+use crate::policy::CallerPolicy;
 use crate::refusal::Refusal;
 use crate::state::TaskDefaults;
 
@@ -54,21 +56,33 @@ pub(crate) fn invalid_all(faults: Vec<Fault>) -> Refusal {
     Refusal { faults, ..Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, Code::InvalidRequest, detail) }
 }
 
+/// What a submission is looked at with.
+#[derive(Clone, Copy)]
+pub(crate) struct Place<'a> {
+    pub(crate) defaults: &'a TaskDefaults,
+    pub(crate) policy: &'a CallerPolicy,
+    pub(crate) roots: &'a WorkspaceRoots,
+    pub(crate) now: Timestamp,
+}
+
 /// Puts defaults where the request says nothing, and checks its folders. A delay counts from `now`.
 pub(crate) async fn task_spec(
     task_id: TaskId,
     caller: &Identity,
     request: TaskRequest,
-    defaults: &TaskDefaults,
-    roots: &WorkspaceRoots,
-    now: Timestamp,
+    place: Place<'_>,
 ) -> Result<TaskSpec, Refusal> {
+    let Place { defaults, policy: bounds, roots, now } = place;
     let fingerprint = fingerprint(&request);
     let workspace = roots.resolve("workspace", request.workspace.as_ref(), None).await?;
     let working_directory = match &request.options.cwd {
         Some(cwd) => roots.resolve("options.cwd", cwd.as_ref(), Some(&workspace)).await?,
         None => workspace.clone(),
     };
+    let mut add_dirs = Vec::new();
+    for dir in request.options.add_dirs.iter().flatten() {
+        add_dirs.push(roots.resolve("options.add_dirs", dir.as_ref(), Some(&workspace)).await?);
+    }
     let delay = request.delay_seconds.map(|seconds| now.after(Duration::from_secs(seconds)));
     let start_at = request.start_at.or(delay);
     if start_at.is_some_and(|start_at| start_at > now.after(LONGEST_DELAY)) {
@@ -90,7 +104,7 @@ pub(crate) async fn task_spec(
         },
         labels: request.labels,
         metadata: request.metadata.map(|metadata| Value::Object(metadata).to_string()),
-        options: options(request.options, defaults),
+        options: options(request.options, add_dirs, defaults, bounds),
         prompt: request.prompt,
     })
 }
@@ -105,14 +119,36 @@ fn session(request: &SessionRequest) -> Result<SessionChoice, Refusal> {
     Ok(if request.fork { SessionChoice::Fork(id) } else { SessionChoice::Reuse { id, when_busy } })
 }
 
-fn options(request: OptionsRequest, defaults: &TaskDefaults) -> TaskOptions {
+fn options(
+    request: OptionsRequest,
+    add_dirs: Vec<PathBuf>,
+    defaults: &TaskDefaults,
+    bounds: &CallerPolicy,
+) -> TaskOptions {
+    let max_turns = defaults.max_turns.min(bounds.max_turns.unwrap_or(u32::MAX));
+    let timeout = defaults.timeout.min(bounds.max_timeout.unwrap_or(Duration::MAX));
+    let json = |object: Option<Map<String, Value>>| object.map(|object| Value::Object(object).to_string());
+    let agent = AgentOptions {
+        system_prompt: request.system_prompt,
+        append_system_prompt: request.append_system_prompt,
+        tools: request.tools,
+        disallowed_tools: request.disallowed_tools.unwrap_or_default(),
+        fallback_model: request.fallback_model,
+        effort: request.effort,
+        max_thinking_tokens: request.max_thinking_tokens,
+        add_dirs,
+        agents: json(request.agents),
+        mcp_servers: json(request.mcp_servers),
+        output_schema: json(request.output_schema),
+    };
     TaskOptions {
         allowed_tools: request.allowed_tools.unwrap_or_else(|| defaults.allowed_tools.clone()),
         permission_mode: request.permission_mode.unwrap_or(defaults.permission_mode),
-        max_turns: Some(request.max_turns.unwrap_or(defaults.max_turns)),
-        timeout: request.timeout.map_or(defaults.timeout, Duration::from_secs),
+        max_turns: Some(request.max_turns.unwrap_or(max_turns)),
+        timeout: request.timeout.map_or(timeout, Duration::from_secs),
         model: request.model.or_else(|| defaults.model.clone()),
-        max_budget_usd: request.max_budget_usd,
+        max_budget_usd: request.max_budget_usd.or(bounds.max_budget_usd),
+        agent,
     }
 }
 

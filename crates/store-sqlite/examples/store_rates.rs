@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use bytes::BufMut;
 use domain::{
-    Ending, Fingerprint, Labels, Outcome, PermissionMode, Policy, Principal, Progress, Schedule,
-    SessionChoice, TaskId, TaskOptions, TaskSpec, Timestamp,
+    AgentOptions, Ending, Fingerprint, Labels, Outcome, PermissionMode, Policy, Principal, Progress,
+    Schedule, SessionChoice, TaskId, TaskOptions, TaskSpec, Timestamp,
 };
 use store::{
     Append, BatchBuilder, Claim, Claimed, CoreSettings, EventBatch, Finish, Release, Retention, Store, Submit,
@@ -254,6 +254,7 @@ async fn submit(store: &SqliteStore, id: &str) -> Outcomes<()> {
             timeout: Duration::from_secs(600),
             model: None,
             max_budget_usd: None,
+            agent: AgentOptions::default(),
         },
         session: SessionChoice::New,
         schedule: Schedule::default(),

@@ -18,8 +18,9 @@ use std::time::Duration;
 
 use bytes::BufMut;
 use domain::{
-    ConversationId, Ending, Fingerprint, Labels, LeaseToken, Outcome, PermissionMode, Policy, Principal,
-    Progress, Schedule, SessionChoice, SessionId, TaskId, TaskOptions, TaskSpec, Timestamp, WhenBusy,
+    AgentOptions, ConversationId, Ending, Fingerprint, Labels, LeaseToken, Outcome, PermissionMode, Policy,
+    Principal, Progress, Schedule, SessionChoice, SessionId, TaskId, TaskOptions, TaskSpec, Timestamp,
+    WhenBusy,
 };
 
 use crate::{
@@ -89,6 +90,7 @@ pub fn spec(task: &str) -> TaskSpec {
             timeout: Duration::from_secs(1),
             model: None,
             max_budget_usd: Some(0.5),
+            agent: AgentOptions::default(),
         },
         session: SessionChoice::New,
         schedule: Schedule::default(),

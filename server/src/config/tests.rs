@@ -173,6 +173,36 @@ fn tokens_need_one_source_of_keys_and_published_ones_an_issuer_and_an_audience()
 }
 
 #[test]
+fn callers_are_bounded_as_the_operator_says() {
+    let policy = |variables: &[(&str, &str)]| resolve(true, variables).map(|config| config.policy);
+    assert_eq!(policy(&[]), Ok(CallerPolicy::default()));
+    let given = [
+        ("POLICY_PERMISSION_MODES", "default, plan"),
+        ("CLAUDE_DEFAULT_PERMISSION_MODE", "dontAsk"),
+        ("POLICY_ALLOWED_TOOLS", "Read,Bash(git *)"),
+        ("POLICY_MODELS", "sonnet"),
+        ("POLICY_MAX_TURNS", "5"),
+        ("POLICY_MAX_TIMEOUT_SECONDS", "60"),
+        ("POLICY_MAX_BUDGET_USD", "0.5"),
+        ("POLICY_OPTIONS", "agents"),
+    ];
+    let expected = CallerPolicy {
+        permission_modes: vec![PermissionMode::Default, PermissionMode::Plan, PermissionMode::DontAsk],
+        tools: Some(vec!["Read".into(), "Bash(git *)".into()]),
+        models: Some(vec!["sonnet".into()]),
+        max_turns: Some(5),
+        max_timeout: Some(Duration::from_secs(60)),
+        max_budget_usd: Some(0.5),
+        options: vec!["agents"],
+    };
+    assert_eq!(policy(&given), Ok(expected));
+    let wrong = ["POLICY_PERMISSION_MODES", "POLICY_MAX_TURNS", "POLICY_MAX_BUDGET_USD", "POLICY_OPTIONS"];
+    let faults = policy(&wrong.map(|name| (name, "x"))).expect_err("faults");
+    assert_eq!(faults.len(), wrong.len(), "{faults:?}");
+    assert!(wrong.iter().zip(&faults).all(|(name, fault)| fault.starts_with(name)), "{faults:?}");
+}
+
+#[test]
 fn secrets_cannot_be_printed() {
     let config = resolve(
         false,

@@ -8,7 +8,7 @@ use std::time::Instant;
 use agent::claude::{ClaudeConfig, ClaudeLauncher, Cli, locate, probe};
 use agent::{AgentSpec, Asking, ModelGateway, Opening};
 use anyhow::Context;
-use domain::{Clock, ConversationId, OnQuestion, Principal, SystemClock};
+use domain::{AgentOptions, Clock, ConversationId, OnQuestion, Principal, SystemClock};
 use engine::{Engine, Settings};
 use gateway::Gateway;
 use http_api::{AppState, HostPolicy, RateLimit, Tickets, WorkspaceRoots};
@@ -96,6 +96,7 @@ fn prewarmed(config: &Config) -> AgentSpec {
         max_turns: Some(defaults.max_turns),
         max_budget_usd: None,
         model: defaults.model.clone(),
+        more: AgentOptions::default(),
     }
 }
 
@@ -175,6 +176,7 @@ fn state(
         engine: engine.handle(),
         clock,
         defaults: config.defaults.clone(),
+        policy: config.policy.clone(),
         roots: WorkspaceRoots::resolve_all(&config.workspace_roots, &config.data_dir.join("agents"))
             .context("WORKSPACE_ROOTS cannot be used")?,
         auth,

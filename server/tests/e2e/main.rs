@@ -20,6 +20,7 @@ mod questions;
 mod refusals;
 mod run_command;
 mod scheduling;
+mod sdk_options;
 mod session_life;
 mod shutdown;
 mod start;

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use domain::{
-    Ending, Fingerprint, Labels, Outcome, PermissionMode, Policy, Principal, Progress, Schedule,
-    SessionChoice, TaskId, TaskOptions, TaskSpec, Timestamp,
+    AgentOptions, Ending, Fingerprint, Labels, Outcome, PermissionMode, Policy, Principal, Progress,
+    Schedule, SessionChoice, TaskId, TaskOptions, TaskSpec, Timestamp,
 };
 use futures_util::future::try_join_all;
 use store::{BatchBuilder, Claim, Claimed, CoreSettings, EventBatch, Finish, Release, Store, Submit};
@@ -102,6 +102,7 @@ fn submission(number: usize) -> Submit {
             timeout: Duration::from_secs(3600),
             model: None,
             max_budget_usd: None,
+            agent: AgentOptions::default(),
         },
         session: SessionChoice::New,
         schedule: Schedule::default(),

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
-use claude_protocol::{Conversation, Initialize, LaunchOptions};
-use domain::{ConversationId, Principal};
+use claude_protocol::{Conversation, Initialize, LaunchOptions, Thinking, Tools};
+use domain::{AgentOptions, ConversationId, Principal};
 use process::{CgroupLimits, CgroupSpec, Cgroups, Limits, Owner, Spec};
+use serde::de::DeserializeOwned;
 use tokio::task::spawn_blocking;
 use uuid::Uuid;
 
@@ -205,8 +206,8 @@ impl ClaudeLauncher {
         })
     }
 
-    fn options(&self, spec: &AgentSpec, permissions: &Permissions) -> ClaudeOptions {
-        let sources = &self.config.setting_sources;
+    fn options(&self, spec: &AgentSpec, permissions: &Permissions) -> Result<ClaudeOptions, LaunchError> {
+        let (sources, more) = (&self.config.setting_sources, &spec.more);
         let launch = LaunchOptions {
             conversation: match spec.opening {
                 Opening::New(id) => Conversation::New(id.0),
@@ -219,20 +220,44 @@ impl ClaudeLauncher {
             max_turns: spec.max_turns,
             max_budget_usd: spec.max_budget_usd,
             model: spec.model.clone(),
+            tools: more.tools.clone().map_or(Tools::Default, Tools::Only),
+            disallowed_tools: more.disallowed_tools.clone(),
+            fallback_models: more.fallback_model.clone().into_iter().collect(),
+            effort: more.effort.map(|effort| effort.as_str().to_owned()),
+            thinking: more.max_thinking_tokens.map(Thinking::Tokens),
+            add_dirs: more.add_dirs.clone(),
             strict_mcp_config: !sources.iter().any(|source| source == "project"),
             setting_sources: sources.clone(),
             partial_messages: true,
             ..LaunchOptions::default()
         };
         let resumes_turn = matches!(spec.opening, Opening::ResumeTurn(_));
-        ClaudeOptions {
+        Ok(ClaudeOptions {
             principal: spec.principal.clone(),
             working_directory: spec.working_directory.clone(),
             launch,
+            initialize: initialize(more)?,
             environment: resumes_turn.then(|| (RESUME_TURN.to_owned(), "1".to_owned())).into_iter().collect(),
-            ..ClaudeOptions::default()
-        }
+        })
     }
+}
+
+/// What is too long or too secret for a command line.
+fn initialize(more: &AgentOptions) -> Result<Initialize, LaunchError> {
+    fn read<T: DeserializeOwned + Default>(name: &str, json: Option<&String>) -> Result<T, LaunchError> {
+        let read = json.map(|json| serde_json::from_str(json)).transpose();
+        let value =
+            read.map_err(|error| LaunchError::NotStarted(format!("{name} cannot be read: {error}")))?;
+        Ok(value.unwrap_or_default())
+    }
+    Ok(Initialize {
+        system_prompt: more.system_prompt.clone(),
+        append_system_prompt: more.append_system_prompt.clone(),
+        json_schema: read("output_schema", more.output_schema.as_ref())?,
+        agents: read("agents", more.agents.as_ref())?,
+        mcp_servers: read("mcp_servers", more.mcp_servers.as_ref())?,
+        ..Initialize::default()
+    })
 }
 
 async fn prepare_resume(transcript: &Transcript) -> Result<(), LaunchError> {
@@ -263,13 +288,16 @@ pub(super) fn launched((agent, events): (ClaudeAgent, Events)) -> Launched {
 impl Launcher for ClaudeLauncher {
     async fn launch(&self, spec: AgentSpec) -> Result<Launched, LaunchError> {
         let permissions = Permissions::new(&spec);
-        let options = self.options(&spec, &permissions);
+        let options = self.options(&spec, &permissions)?;
+        for folder in &spec.more.add_dirs {
+            check_folder(folder).await?;
+        }
         Ok(launched(self.start(options, Host::new(permissions)).await?))
     }
 
     async fn prepare(&self, spec: &AgentSpec) -> Option<Box<dyn Prepared>> {
         let permissions = Permissions::new(spec);
-        let mut options = self.options(spec, &permissions);
+        let mut options = self.options(spec, &permissions).ok()?;
         // It gets an id of its own.
         options.launch.conversation = Conversation::Fresh;
         options.environment.clear();

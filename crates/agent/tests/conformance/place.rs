@@ -11,7 +11,7 @@ use agent::{
     Agent, AgentEvent, AgentSpec, Events, Host, LaunchError, Launched, Launcher, ModelGateway, Opening,
     Statement, StopReceipt, TurnEnd, Urgency,
 };
-use domain::{ConversationId, PermissionMode, Principal};
+use domain::{AgentOptions, ConversationId, PermissionMode, Principal};
 use process::{CgroupLimits, Limits, Owner};
 use scripted_model::{Options, Scenario, ScriptedModel};
 use serde_json::Value;
@@ -120,6 +120,7 @@ impl Place {
             max_turns: None,
             max_budget_usd: None,
             model: None,
+            more: AgentOptions::default(),
         }
     }
 

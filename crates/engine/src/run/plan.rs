@@ -212,6 +212,7 @@ pub(super) fn agent_spec(claimed: &Claimed, opening: Opening, plan: &Plan) -> Ag
         }),
         max_budget_usd: options.max_budget_usd.map(|budget| (budget - task.cost_usd).max(0.0)),
         model: options.model.clone(),
+        more: options.agent.clone(),
     }
 }
 

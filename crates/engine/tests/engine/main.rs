@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::{
-    Fingerprint, Labels, PermissionMode, Policy, Principal, Schedule, SessionChoice, SessionId, SystemClock,
-    TaskId, TaskOptions, TaskSpec, TaskStatus, WhenBusy,
+    AgentOptions, Fingerprint, Labels, PermissionMode, Policy, Principal, Schedule, SessionChoice, SessionId,
+    SystemClock, TaskId, TaskOptions, TaskSpec, TaskStatus, WhenBusy,
 };
 use engine::{Engine, Handle, InterruptFirst, Settings};
 use scripted::{Behaviour, ScriptedLauncher};
@@ -40,6 +40,7 @@ fn spec(task: &str, behaviour: Behaviour) -> TaskSpec {
             // The launcher sees no prompt: it goes by the model.
             model: Some(behaviour.name().into()),
             max_budget_usd: None,
+            agent: AgentOptions::default(),
         },
         session: SessionChoice::New,
         schedule: Schedule::default(),

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use domain::{
-    Answer, Fingerprint, Labels, OnQuestion, OnRestart, OnStall, PermissionMode, Policy, Principal, Priority,
-    Retry, Schedule, SessionChoice, SessionId, TaskId, TaskOptions, TaskSpec, TaskStatus, Timestamp,
-    WhenBusy,
+    AgentOptions, Answer, Fingerprint, Labels, OnQuestion, OnRestart, OnStall, PermissionMode, Policy,
+    Principal, Priority, Retry, Schedule, SessionChoice, SessionId, TaskId, TaskOptions, TaskSpec,
+    TaskStatus, Timestamp, WhenBusy,
 };
 use engine::{Handle, InterruptFirst};
 use serde_json::Value;
@@ -84,6 +84,7 @@ impl Client {
                 timeout: Duration::from_secs(1 + dice.below(20)),
                 model: None,
                 max_budget_usd: None,
+                agent: AgentOptions::default(),
             },
             session,
             schedule: Schedule {

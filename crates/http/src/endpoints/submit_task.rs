@@ -31,6 +31,7 @@ use crate::ticket::Opens;
     responses(
         (status = 200, description = "It is admitted, and will be however the server ends.", body = TaskResponse),
         (status = 400, description = "The workspace is missing, no folder, or outside of the permitted folders, or the body could not be read.", content_type = "application/problem+json", body = Problem),
+        (status = 403, description = "The server's policy does not allow an option, or the key is wrong or lacks the scope.", content_type = "application/problem+json", body = Problem),
         (status = 404, description = "The session to go on from is unknown.", content_type = "application/problem+json", body = Problem),
         (status = 408, description = "The body did not arrive in time.", content_type = "application/problem+json", body = Problem),
         (status = 409, description = "The task id is taken by another body, the session is busy, has another workspace, or has nothing to fork.", content_type = "application/problem+json", body = Problem),
@@ -82,8 +83,10 @@ async fn admit(
     id: TaskId,
     request: TaskRequest,
 ) -> Result<TaskView, Refusal> {
-    let now = state.clock.now();
-    let spec = submission::task_spec(id.clone(), caller, request, &state.defaults, &state.roots, now).await?;
+    state.policy.check(&request.options)?;
+    let AppState { defaults, policy, roots, .. } = state;
+    let place = submission::Place { defaults, policy, roots, now: state.clock.now() };
+    let spec = submission::task_spec(id.clone(), caller, request, place).await?;
     match state.engine.submit(spec).await {
         Ok(submitted) => {
             // It is admitted, whether or not its place in the queue can be told.

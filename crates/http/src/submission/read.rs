@@ -1,5 +1,6 @@
 //! Reads the body of a submission and finds all its faults at once.
 
+mod more;
 mod options;
 mod schedule;
 #[cfg(test)]

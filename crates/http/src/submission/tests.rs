@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 
-use domain::{Labels, OnQuestion, OnRestart, OnStall, PermissionMode, Principal, WhenBusy};
+use domain::{AgentOptions, Labels, OnQuestion, OnRestart, OnStall, PermissionMode, Principal, WhenBusy};
 
 use super::*;
 
@@ -50,8 +50,9 @@ async fn admitted(fields: &str) -> (Result<TaskSpec, String>, PathBuf) {
     let request = TaskRequest { workspace: workspace.display().to_string(), ..request(fields) };
     let id = TaskId::parse("t").expect("valid");
     let now = Timestamp::from_millis(1_000);
-    let spec =
-        task_spec(id, &caller(), request, &defaults(), &roots, now).await.map_err(|refusal| refusal.detail);
+    let (defaults, policy) = (defaults(), CallerPolicy::default());
+    let place = Place { defaults: &defaults, policy: &policy, roots: &roots, now };
+    let spec = task_spec(id, &caller(), request, place).await.map_err(|refusal| refusal.detail);
     (spec, workspace)
 }
 
@@ -123,6 +124,7 @@ async fn defaults_hold_for_what_is_left_out() {
             timeout: Duration::from_secs(3600),
             model: None,
             max_budget_usd: None,
+            agent: AgentOptions::default(),
         },
         session: SessionChoice::New,
         schedule: Schedule { max_running: caller().max_running, ..Schedule::default() },

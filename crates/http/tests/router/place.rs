@@ -13,7 +13,9 @@ use axum::response::Response;
 use domain::{PermissionMode, Policy, SystemClock, TaskId, Timestamp};
 use engine::{Engine, Settings};
 use futures_util::StreamExt;
-use http_api::{AppState, HostPolicy, Loopback, RateLimit, TaskDefaults, WorkspaceRoots, router};
+use http_api::{
+    AppState, CallerPolicy, HostPolicy, Loopback, RateLimit, TaskDefaults, WorkspaceRoots, router,
+};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use store::{CoreSettings, KEPT_IN_MEMORY, MemoryStore, TaskRecord};
@@ -91,6 +93,7 @@ impl Place {
                 model: None,
                 policy: Policy::default(),
             },
+            policy: CallerPolicy::default(),
             roots,
             auth: key.map(|key| Authenticator {
                 api_key: Some(ApiKey::new(&SecretString::from(key))),

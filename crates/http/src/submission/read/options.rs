@@ -4,7 +4,7 @@ use api::{Fault, OptionsRequest};
 use domain::{OnQuestion, OnRestart, OnStall, PermissionMode};
 use serde_json::{Map, Value};
 
-use super::MAX_SECONDS;
+use super::{MAX_SECONDS, more};
 use crate::submission::fields::Fields;
 
 const MAX_TURNS: i64 = 100_000;
@@ -17,8 +17,8 @@ pub(super) fn options(object: &Map<String, Value>, faults: &mut Vec<Fault>) -> O
     let mut fields = Fields::new("/options", object, faults);
     OptionsRequest {
         permission_mode: permission_mode(&mut fields),
-        model: model(&mut fields),
-        allowed_tools: tools(&mut fields),
+        model: model(&mut fields, "model"),
+        allowed_tools: tools(&mut fields, "allowed_tools"),
         max_turns: fields.whole("max_turns", 1..=MAX_TURNS),
         timeout: fields.whole("timeout", 1..=MAX_SECONDS),
         cwd: fields.text("cwd"),
@@ -32,6 +32,17 @@ pub(super) fn options(object: &Map<String, Value>, faults: &mut Vec<Fault>) -> O
         ),
         on_question: fields.word("on_question", &[("refuse", OnQuestion::Refuse), ("ask", OnQuestion::Ask)]),
         answer_within: fields.whole("answer_within", 1..=MAX_SECONDS),
+        system_prompt: more::prompt(&mut fields, "system_prompt"),
+        append_system_prompt: more::prompt(&mut fields, "append_system_prompt"),
+        tools: tools(&mut fields, "tools"),
+        disallowed_tools: tools(&mut fields, "disallowed_tools"),
+        fallback_model: model(&mut fields, "fallback_model"),
+        effort: more::effort(&mut fields),
+        max_thinking_tokens: fields.whole("max_thinking_tokens", 1_024..=200_000),
+        add_dirs: more::add_dirs(&mut fields),
+        agents: more::agents(&mut fields),
+        mcp_servers: more::mcp_servers(&mut fields),
+        output_schema: more::output_schema(&mut fields),
     }
 }
 
@@ -40,18 +51,22 @@ fn permission_mode(fields: &mut Fields<'_, '_>) -> Option<PermissionMode> {
     fields.word("permission_mode", &modes)
 }
 
-fn model(fields: &mut Fields<'_, '_>) -> Option<String> {
-    let model = fields.text("model")?;
-    let fits = !model.is_empty() && model.len() <= MAX_MODEL_BYTES && !model.chars().any(char::is_control);
+fn model(fields: &mut Fields<'_, '_>, name: &str) -> Option<String> {
+    let model = fields.text(name)?;
+    // What could be taken for an option of the CLI, or for two models, is no name.
+    let fits = !model.is_empty()
+        && model.len() <= MAX_MODEL_BYTES
+        && !model.starts_with('-')
+        && !model.contains(',')
+        && !model.chars().any(|c| c.is_control() || c.is_whitespace());
     if !fits {
         let detail = format!("must be a model's name of at most {MAX_MODEL_BYTES} characters, or null");
-        fields.fault("model", detail);
+        fields.fault(name, detail);
     }
     Some(model)
 }
 
-fn tools(fields: &mut Fields<'_, '_>) -> Option<Vec<String>> {
-    let name = "allowed_tools";
+fn tools(fields: &mut Fields<'_, '_>, name: &str) -> Option<Vec<String>> {
     let items = fields.list(name, "tool names")?;
     let mut tools = Vec::with_capacity(items.len());
     for (place, item) in items.iter().enumerate() {

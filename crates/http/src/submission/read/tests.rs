@@ -139,6 +139,7 @@ fn a_full_request_and_a_bare_one_are_read() {
             on_stall: Some(OnStall::Fail),
             on_question: Some(OnQuestion::Ask),
             answer_within: Some(60),
+            ..OptionsRequest::default()
         },
         session: SessionRequest {
             reuse_existing: true,
