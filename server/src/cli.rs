@@ -16,8 +16,11 @@ pub(crate) struct Cli {
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// Start the server. It is configured by environment variables and a .env file; see the README.
+    /// Start the server. It is configured by flags, environment variables, a .env file and a TOML file.
     Serve(ServeArguments),
+    /// Check the configuration, show it, or explain it.
+    #[command(subcommand)]
+    Config(ConfigCommand),
     /// Copy all tasks, events, sessions and conversations, while the server runs or not.
     Backup(BackupArguments),
     /// Put a copy back. The server has to be stopped.
@@ -38,7 +41,36 @@ pub(crate) struct ServeArguments {
     pub(crate) host: Option<String>,
     /// Port to listen on, 0 for any free one [env: SERVER_PORT].
     #[arg(long)]
-    pub(crate) port: Option<u16>,
+    pub(crate) port: Option<String>,
+    /// A TOML file with settings; the environment and .env go before it [env: CLAUDE_CODE_SERVER_CONFIG].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Print every fault, a line each, as a start with the same flags would.
+    Check(ServeArguments),
+    /// Print every variable's value and where it comes from; secrets are masked.
+    Show(ReportArguments),
+    /// Print the reference of all variables, as Markdown.
+    Reference,
+    /// Print an example with all variables and their defaults.
+    Example {
+        /// A TOML file instead of a .env file.
+        #[arg(long)]
+        toml: bool,
+    },
+}
+
+/// A report on what a server with these flags would be.
+#[derive(Args)]
+pub(crate) struct ReportArguments {
+    #[command(flatten)]
+    pub(crate) serve: ServeArguments,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Args)]

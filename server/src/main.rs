@@ -3,6 +3,7 @@
 mod backup;
 mod cli;
 mod config;
+mod config_command;
 mod logging;
 mod openapi;
 mod run;
@@ -18,6 +19,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     match cli::Cli::parse().command {
         cli::Command::Serve(arguments) => serve::main(&arguments),
+        cli::Command::Config(command) => config_command::main(&command),
         cli::Command::Backup(arguments) => backup::backup(&arguments),
         cli::Command::Restore(arguments) => backup::restore(&arguments),
         cli::Command::Openapi => openapi::main(),

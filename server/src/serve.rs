@@ -165,8 +165,8 @@ fn announce(config: &Config, parts: &Parts, address: SocketAddr) {
     if config.storage == Storage::Memory {
         tracing::warn!("tasks are kept in memory: they are gone when the server stops");
     }
-    for name in &config.without_effect {
-        tracing::warn!(variable = name, "this version does not act on the variable");
+    for warning in &config.warnings {
+        tracing::warn!("configuration: {warning}");
     }
 }
 

@@ -1,14 +1,26 @@
+mod layers;
+mod table;
+mod wrong_values;
+
+use std::ffi::OsString;
+use std::path::Path;
+
 use domain::{PermissionMode, Policy};
 
 use super::*;
 
-fn arguments(demo: bool) -> ServeArguments {
-    ServeArguments { demo, host: None, port: None }
+fn arguments() -> ServeArguments {
+    ServeArguments { demo: false, host: None, port: None, config: None }
+}
+
+/// Layers of an environment alone.
+fn environment(variables: &[(&str, &str)]) -> Layers {
+    let variables = variables.iter().map(|(name, value)| (OsString::from(name), OsString::from(value)));
+    Layers::gather(&arguments(), variables, Path::new("/nowhere/.env"))
 }
 
 fn resolve(demo: bool, variables: &[(&str, &str)]) -> Result<Config, Vec<String>> {
-    let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    Config::resolve(&arguments(demo), variables)
+    Config::resolve(&environment(variables), demo)
 }
 
 #[test]
@@ -124,7 +136,7 @@ fn a_limit_that_nobody_asked_for_spares_this_machine_and_metrics_need_no_port_th
     assert_eq!(
         resolve(true, &wrong).expect_err("faults"),
         [
-            "API_RATE_LIMIT_PER_MINUTE=\"0\": must be a whole number above 0",
+            "API_RATE_LIMIT_PER_MINUTE=\"0\": must be a whole number from 1 to 4294967295",
             "MONITORING_PROMETHEUS_PORT=\"x\": must be a port from 0 to 65535",
         ]
     );

@@ -1,20 +1,15 @@
 //! `backup` while the server works, and `restore`, as the README has them.
 
 use std::path::Path;
-use std::process::Stdio;
 
 use serde_json::json;
 use testing::pinned_cli;
-use tokio::process::Command;
 
-use crate::BINARY;
+use crate::command::run;
 use crate::place::Place;
 
 async fn command(arguments: &[&str]) -> (Option<i32>, String, String) {
-    let output = Command::new(BINARY).args(arguments).env_clear().stdin(Stdio::null()).output().await;
-    let output = output.expect("a process");
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    (output.status.code(), text(&output.stdout), text(&output.stderr))
+    run(Path::new("."), arguments, &[]).await
 }
 
 fn text(path: &Path) -> &str {

@@ -7,6 +7,8 @@ mod agent_failures;
 mod api_docs;
 mod backups;
 mod chaos;
+mod command;
+mod configuration;
 mod conversation;
 mod crashes;
 mod guard;
