@@ -21,6 +21,8 @@ pub(crate) enum Command {
     /// Check the configuration, show it, or explain it.
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Look at everything that a server needs, and say what to do about what is missing.
+    Doctor(ReportArguments),
     /// Copy all tasks, events, sessions and conversations, while the server runs or not.
     Backup(BackupArguments),
     /// Put a copy back. The server has to be stopped.

@@ -251,6 +251,11 @@ const CREDENTIALS: [(&str, MadeOf); 4] = [
     ("CLAUDE_CODE_OAUTH_TOKEN", Credential::OauthToken),
 ];
 
+/// The variable that the credential is taken from.
+pub(crate) fn credential_variable(layers: &Layers) -> Option<&'static str> {
+    CREDENTIALS.iter().map(|(name, _)| *name).find(|name| layers.get(name).is_some())
+}
+
 fn read_credential(read: &mut Reader<'_>) -> Option<Credential> {
     let found = CREDENTIALS.map(|(name, made)| read.optional(name, secret).map(made));
     if !CREDENTIALS.iter().any(|(name, _)| read.layers.is_meant(name)) {

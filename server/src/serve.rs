@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::metrics::MetricsPort;
 use self::parts::Parts;
+pub(crate) use self::parts::locate_cli;
 use self::signals::Signals;
 pub(crate) use self::storage::DATABASE;
 use crate::cli::ServeArguments;

@@ -11,6 +11,7 @@ mod command;
 mod configuration;
 mod conversation;
 mod crashes;
+mod doctor;
 mod guard;
 mod limits;
 mod many_sessions;
