@@ -1,5 +1,6 @@
 //! The configuration file: TOML, whose sections and keys are the variables' names.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -60,47 +61,44 @@ struct File<'a> {
 }
 
 impl File<'_> {
-    fn section(&mut self, section: &str, value: &Spanned<DeValue<'_>>) {
+    fn fault(&mut self, line: usize, wrong: &str) {
+        self.layer.faults.push(format!("{} line {line}: {wrong}", self.path));
+    }
+
+    fn section(&mut self, name: &str, value: &Spanned<DeValue<'_>>) {
         let known: BTreeSet<_> = places().map(|(section, _, _)| section).collect();
+        let is_known = known.contains(name);
         let line = line_of(self.text, value.span().start);
-        let DeValue::Table(entries) = value.get_ref() else {
-            let fault =
-                format!("{} line {line}: {section} is in no section: put it below [section]", self.path);
-            return self.layer.faults.push(fault);
-        };
-        if !known.contains(section) {
-            let remedy = match nearest(section, known.iter()) {
-                Some(meant) => format!("did you mean [{meant}]?"),
-                None => format!("there are {}", known.into_iter().collect::<Vec<_>>().join(", ")),
-            };
-            let fault = format!("{} line {line}: section [{section}] is not known: {remedy}", self.path);
-            return self.layer.faults.push(fault);
-        }
-        for (key, value) in entries {
-            self.entry(section, key, value);
+        // A quoted name may hold anything, and a fault is one line.
+        let shown = name.escape_debug();
+        match value.get_ref() {
+            DeValue::Table(entries) if is_known => {
+                entries.iter().for_each(|(key, value)| self.entry(name, key, value));
+            }
+            DeValue::Table(_) => {
+                let remedy = match nearest(name, known.iter()) {
+                    Some(meant) => format!("did you mean [{meant}]?"),
+                    None => format!("there are {}", known.into_iter().collect::<Vec<_>>().join(", ")),
+                };
+                self.fault(line, &format!("section [{shown}] is not known: {remedy}"));
+            }
+            _ if is_known => self.fault(line, &format!("{shown} is a section: write [{shown}]")),
+            _ => self.fault(line, &format!("{shown} is in no section: put it below [section]")),
         }
     }
 
-    fn entry(
-        &mut self,
-        section: &str,
-        key: &Spanned<std::borrow::Cow<'_, str>>,
-        value: &Spanned<DeValue<'_>>,
-    ) {
+    fn entry(&mut self, section: &str, key: &Spanned<Cow<'_, str>>, value: &Spanned<DeValue<'_>>) {
         let line = line_of(self.text, key.span().start);
-        let name = key.get_ref();
-        let place = format!("{section}.{name}");
-        let found = places().find(|(in_section, key, _)| in_section == section && key == name);
-        let Some((_, _, variable)) = found else {
+        let key = key.get_ref();
+        let place = format!("{section}.{}", key.escape_debug());
+        let mut keys = places().filter(|(in_section, _, _)| in_section == section);
+        let Some((_, _, variable)) = keys.find(|(_, known, _)| known == key) else {
             let keys = places().filter(|(in_section, _, _)| in_section == section).map(|(_, key, _)| key);
-            let remedy = match nearest(name, keys) {
+            let remedy = match nearest(key, keys) {
                 Some(meant) => format!("did you mean {section}.{meant}?"),
                 None => "see `claude-code-server config reference`".to_owned(),
             };
-            return self
-                .layer
-                .faults
-                .push(format!("{} line {line}: {place} is not known: {remedy}", self.path));
+            return self.fault(line, &format!("{place} is not known: {remedy}"));
         };
         match text_of(variable.kind, value.get_ref()) {
             Ok(text) => {
@@ -109,7 +107,7 @@ impl File<'_> {
             }
             Err(wanted) => {
                 self.layer.unreadable.insert(variable.name);
-                self.layer.faults.push(format!("{} line {line}: {place} must be {wanted}", self.path));
+                self.fault(line, &format!("{place} must be {wanted}"));
             }
         }
     }

@@ -72,7 +72,11 @@ impl Layer {
             None => self.warnings.extend(names::misspelt(name).map(|meant| {
                 let place =
                     if origin == Origin::Environment { String::new() } else { format!(" ({origin})") };
-                format!("{name}{place} is not a variable of this server: did you mean {meant}?")
+                // A name may hold anything, and a warning is one line.
+                format!(
+                    "{}{place} is not a variable of this server: did you mean {meant}?",
+                    name.escape_debug()
+                )
             })),
         }
     }

@@ -52,7 +52,7 @@ pub(super) fn text(variables: &[Effective]) -> String {
     let width = variables.iter().map(|variable| variable.name.len()).max().unwrap_or_default();
     let line = |variable: &Effective| {
         let value = match (&variable.value, variable.note) {
-            (Some(value), _) => value.clone(),
+            (Some(value), _) => value.replace('\n', "\\n"),
             (None, note) => format!("({})", note.unwrap_or_default()),
         };
         let origin = variable.place.as_deref().unwrap_or(variable.source);

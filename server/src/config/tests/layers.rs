@@ -142,6 +142,24 @@ fn a_file_that_is_no_toml_names_the_line_and_shows_nothing_of_it() {
 }
 
 #[test]
+fn a_fault_stays_one_line_whatever_a_name_holds() {
+    let place = Place::new("", "server = 1\n[task]\n\"a\\nb\" = 1\n[\"c\\nd\"]\n");
+    let faults = place.faults(true, &[("SERVER_\nPORT", "1")]);
+    let start = |fault: &String| fault.split(": ").take(2).collect::<Vec<_>>().join(": ");
+    let mut starts: Vec<_> = faults.iter().map(start).collect();
+    starts.sort();
+    assert_eq!(
+        starts,
+        [
+            "FILE line 1: server is a section",
+            "FILE line 3: task.a\\nb is not known",
+            "FILE line 4: section [c\\nd] is not known",
+        ]
+    );
+    assert!(environment(&[("SERVER_\nPORT", "1")]).warnings()[0].starts_with("SERVER_\\nPORT is not"));
+}
+
+#[test]
 fn a_secret_of_the_wrong_type_is_neither_shown_nor_said_to_be_missing() {
     let place = Place::new("", "[claude]\napi_key = 424242\n");
     assert_eq!(place.faults(false, &[]), ["FILE line 2: claude.api_key must be text in quotes"]);

@@ -32,6 +32,31 @@ fn a_name_that_is_not_in_the_table_stops_the_start() {
     assert_eq!(faults, ["SERVER_COLOUR is read and not in the table of variables: add it there"]);
 }
 
+/// Lines of the program's own code that read the environment.
+fn lines_that_read_it(folder: &Path, found: &mut Vec<String>) {
+    for entry in std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path()) {
+        if entry.is_dir() && !entry.ends_with("tests") {
+            lines_that_read_it(&entry, found);
+        } else if entry.extension().is_some_and(|extension| extension == "rs") {
+            let text = std::fs::read_to_string(&entry).expect("text");
+            found.extend(
+                text.lines().filter(|line| line.contains("env::var")).map(|line| line.trim().to_owned()),
+            );
+        }
+    }
+}
+
+#[test]
+fn nobody_reads_the_environment_past_the_table() {
+    let server = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut found = Vec::new();
+    lines_that_read_it(&server.join("src"), &mut found);
+    let crates = std::fs::read_dir(server.join("../crates")).expect("crates");
+    crates.for_each(|one| lines_that_read_it(&one.expect("a crate").path().join("src"), &mut found));
+    found.retain(|line| !line.contains("std::env::var_os(\"PATH\")"));
+    assert_eq!(found, ["Self::gather(arguments, std::env::vars_os(), Path::new(\".env\"))"]);
+}
+
 #[test]
 fn variables_of_the_command_line_are_in_the_table() {
     fn variables(command: &clap::Command, found: &mut BTreeSet<String>) {

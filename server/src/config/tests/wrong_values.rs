@@ -81,6 +81,30 @@ fn wrong_values_of_all_variables_together_are_a_line_each() {
     }
 }
 
+/// No kind of value is a date.
+const DATE: &str = "2026-01-19";
+
+#[test]
+fn a_wrong_type_of_every_key_of_the_file_is_a_line_that_names_it_alone_and_together() {
+    let place = tempfile::tempdir().expect("a folder");
+    let path = place.path().join("c.toml");
+    let faults = |text: &str| {
+        std::fs::write(&path, text).expect("written");
+        let arguments = ServeArguments { config: Some(path.clone()), ..arguments() };
+        let key = [("CLAUDE_API_KEY".into(), "sk-right".into())];
+        let layers = Layers::gather(&arguments, key.into_iter(), Path::new("/nowhere/.env"));
+        Config::resolve(&layers, false).expect_err("faults")
+    };
+    let places: Vec<_> = reference::all().filter_map(Variable::place).collect();
+    for (section, key) in &places {
+        let found = faults(&format!("[{section}]\n{key} = {DATE}\n"));
+        let start = format!("{} line 2: {section}.{key} must be ", path.display());
+        assert!(found.len() == 1 && found[0].starts_with(&start) && !found[0].contains(DATE), "{found:?}");
+    }
+    let dotted: String = places.iter().map(|(section, key)| format!("{section}.{key} = {DATE}\n")).collect();
+    assert_eq!(faults(&dotted).len(), places.len());
+}
+
 #[test]
 fn values_that_do_not_go_together_are_told_beside_wrong_ones() {
     let faults = resolve(
