@@ -33,7 +33,7 @@ pub(crate) enum Command {
     Run(RunArguments),
 }
 
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub(crate) struct ServeArguments {
     /// Answer from a script instead of the model API: no key and no network needed.
     #[arg(long)]
@@ -79,18 +79,27 @@ pub(crate) struct ReportArguments {
 pub(crate) struct BackupArguments {
     /// The folder to be made.
     pub(crate) to: PathBuf,
-    /// The server's data folder.
-    #[arg(long, env = "STORAGE_DATA_DIR", default_value = "data")]
-    pub(crate) data_dir: PathBuf,
+    #[command(flatten)]
+    pub(crate) data: DataArguments,
+}
+
+/// Where a server's data is.
+#[derive(Args)]
+pub(crate) struct DataArguments {
+    /// The server's data folder, if not the one that the server's configuration names [env: STORAGE_DATA_DIR].
+    #[arg(long)]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// The server's TOML file [env: CLAUDE_CODE_SERVER_CONFIG].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
 }
 
 #[derive(Args)]
 pub(crate) struct RestoreArguments {
     /// The folder that a backup made.
     pub(crate) from: PathBuf,
-    /// The server's data folder.
-    #[arg(long, env = "STORAGE_DATA_DIR", default_value = "data")]
-    pub(crate) data_dir: PathBuf,
+    #[command(flatten)]
+    pub(crate) data: DataArguments,
     /// Replace the database that is there.
     #[arg(long)]
     pub(crate) overwrite: bool,

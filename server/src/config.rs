@@ -135,7 +135,7 @@ impl Config {
             agent_life: AgentLife::read(read),
             storage: storage::read_storage(read),
             retention: storage::read_retention(read),
-            data_dir: read.value("STORAGE_DATA_DIR", "data".into(), |text| Some(text.into())),
+            data_dir: data_dir(read.layers),
             workspace_roots: read.value("WORKSPACE_ROOTS", vec![".".into()], roots),
             rate_limit: RateLimitSettings::read(read),
             monitoring: Monitoring::read(read),
@@ -222,6 +222,11 @@ impl Monitoring {
         let is_wanted = read.text("MONITORING_PROMETHEUS_PORT").is_some();
         read.flag("MONITORING_PROMETHEUS_ENABLED", true).then_some(Self { port, is_wanted })
     }
+}
+
+/// The data folder. Any text names one.
+pub(crate) fn data_dir(layers: &Layers) -> PathBuf {
+    layers.get("STORAGE_DATA_DIR").map_or("data", |setting| setting.text.trim()).into()
 }
 
 fn cores() -> usize {

@@ -10,7 +10,7 @@ use domain::{PermissionMode, Policy};
 use super::*;
 
 fn arguments() -> ServeArguments {
-    ServeArguments { demo: false, host: None, port: None, config: None }
+    ServeArguments::default()
 }
 
 /// Layers of an environment alone.
