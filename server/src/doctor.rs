@@ -62,10 +62,7 @@ impl Check {
 
 pub(crate) fn main(arguments: &ReportArguments) -> ExitCode {
     let layers = Layers::load(&arguments.serve);
-    let checks = match Config::resolve(&layers, arguments.serve.demo) {
-        Ok(config) => all_checks(&config, &layers),
-        Err(faults) => invalid(&faults, &layers),
-    };
+    let checks = checks(&layers, arguments.serve.demo);
     let is_healthy = checks.iter().all(|check| check.outcome != Outcome::Fail);
     let report = if arguments.json {
         format!("{:#}\n", serde_json::json!({ "healthy": is_healthy, "checks": checks }))
@@ -79,25 +76,36 @@ pub(crate) fn main(arguments: &ReportArguments) -> ExitCode {
     }
 }
 
-/// What the others would look at is not known.
-fn invalid(faults: &[String], layers: &Layers) -> Vec<Check> {
-    let mut checks: Vec<_> = faults.iter().map(|fault| Check::fail(CONFIGURATION, fault)).collect();
-    checks.extend(layers.warnings().iter().map(|warning| Check::warn(CONFIGURATION, warning)));
-    checks.push(Check::warn(CONFIGURATION, "nothing else was checked: correct the configuration first"));
+const CONFIGURATION: &str = "configuration";
+
+fn checks(layers: &Layers, demo: bool) -> Vec<Check> {
+    let (mut checks, warnings) = match Config::resolve(layers, demo) {
+        Ok(config) => {
+            let credential = programs::check_credential(&config, layers);
+            (vec![Check::ok(CONFIGURATION, "valid"), credential], config.warnings)
+        }
+        Err(faults) => {
+            let faults = faults.iter().map(|fault| Check::fail(CONFIGURATION, fault));
+            (faults.collect(), layers.warnings().to_vec())
+        }
+    };
+    checks.extend(warnings.iter().map(|warning| Check::warn(CONFIGURATION, warning)));
+    // A credential that is missing says nothing about the rest.
+    match Config::resolve(layers, true) {
+        Ok(config) => checks.extend(surroundings(&config)),
+        Err(_) => {
+            let detail = "nothing else was checked: correct the configuration first";
+            checks.push(Check::warn(CONFIGURATION, detail));
+        }
+    }
     checks
 }
 
-const CONFIGURATION: &str = "configuration";
-
-fn all_checks(config: &Config, layers: &Layers) -> Vec<Check> {
-    let mut checks = vec![Check::ok(CONFIGURATION, "valid")];
-    checks.extend(config.warnings.iter().map(|warning| Check::warn(CONFIGURATION, warning)));
-    checks.push(programs::check_cli(config));
-    checks.push(programs::check_credential(config, layers));
-    checks.push(place::check_folder(config));
+/// What a server with this configuration needs of the machine.
+fn surroundings(config: &Config) -> Vec<Check> {
     let (database, is_in_use) = place::check_database(config);
-    checks.push(database);
-    checks.push(place::check_room(config));
+    let mut checks =
+        vec![programs::check_cli(config), place::check_folder(config), database, place::check_room(config)];
     checks.extend(config.workspace_roots.iter().map(|root| place::check_workspaces(root)));
     checks.push(limits::check_files(config));
     checks.push(limits::check_processes(config));

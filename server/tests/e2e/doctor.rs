@@ -90,7 +90,7 @@ async fn where_all_is_well_every_check_says_so_and_nothing_is_left_behind() {
     let variables = [("CLAUDE_CLI_PATH", cli.as_str()), ("SERVER_PORT", "0")];
     let (code, text, _) = run(place.path(), &["doctor", "--demo"], &variables).await;
     assert_eq!(code, Some(0), "{text}");
-    assert!(text.starts_with("ok    configuration  valid\nok    cli            "), "{text}");
+    assert!(text.starts_with("ok    configuration  valid\nok    credential     none is needed in demo mode\nok    cli            "), "{text}");
     assert!(text.contains("warn  git            not on PATH: install it"), "no PATH was given: {text}");
 }
 
@@ -187,6 +187,15 @@ async fn an_old_cli_and_a_key_that_others_may_read_are_told() {
         details["credential"],
         "ANTHROPIC_AUTH_TOKEN is in .env, which other users may read: chmod 600 .env"
     );
+}
+
+#[tokio::test]
+async fn without_a_credential_the_rest_is_looked_at_all_the_same() {
+    let set = [("CLAUDE_CLI_PATH", "/nowhere/claude"), ("SERVER_PORT", "0")];
+    let (code, outcomes, details) = doctor(folder().path(), &[], &set).await;
+    assert_eq!((code, failed(&outcomes)), (Some(1), vec!["cli", "configuration"]), "{details:#?}");
+    assert!(details["configuration"].starts_with("CLAUDE_API_KEY is not set"), "{details:?}");
+    assert_eq!((outcomes["storage"].as_str(), outcomes.get("credential")), ("ok", None));
 }
 
 #[tokio::test]
