@@ -15,8 +15,8 @@ use anyhow::{Context, bail};
 use store_sqlite::{BackupReport, Overwrite};
 
 use self::transcripts::copy_transcripts;
-use crate::cli::{BackupArguments, DataArguments, RestoreArguments, ServeArguments};
-use crate::config::{Layers, data_dir};
+use crate::cli::{BackupArguments, DataArguments, RestoreArguments};
+use crate::config;
 use crate::serve::DATABASE;
 
 /// Nothing was copied, or not all of it.
@@ -28,7 +28,7 @@ pub(crate) fn backup(arguments: &BackupArguments) -> ExitCode {
 }
 
 fn make_backup(arguments: &BackupArguments) -> anyhow::Result<String> {
-    let (data, to) = (&data_folder(&arguments.data)?, &arguments.to);
+    let (data, to) = (&data_dir(&arguments.data)?, &arguments.to);
     if to.exists() {
         bail!("{} is there already: choose a folder that is not", to.display());
     }
@@ -68,7 +68,7 @@ pub(crate) fn restore(arguments: &RestoreArguments) -> ExitCode {
 }
 
 fn put_back(arguments: &RestoreArguments) -> anyhow::Result<String> {
-    let (from, data) = (&arguments.from, &data_folder(&arguments.data)?);
+    let (from, data) = (&arguments.from, &data_dir(&arguments.data)?);
     let overwrite = if arguments.overwrite { Overwrite::Replace } else { Overwrite::Refuse };
     make_folder(data)?;
     let copy = || copy_transcripts(from, data);
@@ -77,17 +77,9 @@ fn put_back(arguments: &RestoreArguments) -> anyhow::Result<String> {
     Ok(format!("{} tasks and {transcripts} conversations restored to {}", report.tasks, data.display()))
 }
 
-/// The folder that a server in this place would use: another one would be copied from, or restored to, for nothing.
-fn data_folder(arguments: &DataArguments) -> anyhow::Result<PathBuf> {
-    if let Some(folder) = &arguments.data_dir {
-        return Ok(folder.clone());
-    }
-    let layers =
-        Layers::load(&ServeArguments { config: arguments.config.clone(), ..ServeArguments::default() });
-    if !layers.faults().is_empty() {
-        bail!("{}: correct that, or give --data-dir", layers.faults().join("; "));
-    }
-    Ok(data_dir(&layers))
+/// The same folder as the server's.
+fn data_dir(arguments: &DataArguments) -> anyhow::Result<PathBuf> {
+    config::data_dir(arguments).map_err(|faults| anyhow::anyhow!(faults.join("; ")))
 }
 
 fn make_folder(path: &Path) -> anyhow::Result<()> {

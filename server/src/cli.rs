@@ -1,7 +1,9 @@
 //! The command line.
 
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
+use auth::Scopes;
 use clap::{Args, Parser, Subcommand};
 
 /// Submit coding tasks to the Claude Code CLI over HTTP, watch them live, stop them.
@@ -27,6 +29,9 @@ pub(crate) enum Command {
     Backup(BackupArguments),
     /// Put a copy back. The server has to be stopped.
     Restore(RestoreArguments),
+    /// Make, list and revoke API keys, while the server runs or not.
+    #[command(subcommand)]
+    Keys(KeysCommand),
     /// Print the OpenAPI document of the server's API.
     Openapi,
     /// Submit a task to a running server, show its events and end with its exit code.
@@ -103,6 +108,60 @@ pub(crate) struct RestoreArguments {
     /// Replace the database that is there.
     #[arg(long)]
     pub(crate) overwrite: bool,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum KeysCommand {
+    /// Make a key. It is printed this once; only its digest is kept.
+    Create(CreateKeyArguments),
+    /// Show all keys, without what is secret of them.
+    List(KeysArguments),
+    /// Take a key out of use: from the next request on it counts no more.
+    Revoke(RevokeKeyArguments),
+}
+
+#[derive(Args)]
+pub(crate) struct KeysArguments {
+    #[command(flatten)]
+    pub(crate) data: DataArguments,
+    /// The file of the keys [env: API_KEYS_FILE; default: keys.json in the data folder].
+    #[arg(long)]
+    pub(crate) keys_file: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct CreateKeyArguments {
+    /// What the key is called.
+    pub(crate) name: String,
+    /// What it allows: tasks:read, tasks:write, tasks:*, sessions:read, sessions:write, sessions:*, admin. May be given
+    /// several times or with commas between them.
+    #[arg(long = "scope", value_delimiter = ',', default_values = ["tasks:*", "sessions:*"])]
+    pub(crate) scopes: Vec<Scopes>,
+    /// Whose tasks and sessions it works with [default: the name]. Keys of one principal share them.
+    #[arg(long)]
+    pub(crate) principal: Option<String>,
+    /// For how many days it can be used [default: for ever].
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=36_500))]
+    pub(crate) expires_in_days: Option<u64>,
+    /// How many requests a minute it may make, instead of API_RATE_LIMIT_PER_MINUTE.
+    #[arg(long)]
+    pub(crate) requests_per_minute: Option<NonZeroU32>,
+    /// How many tasks of its principal may run at once; others wait.
+    #[arg(long)]
+    pub(crate) max_running: Option<NonZeroU32>,
+    #[command(flatten)]
+    pub(crate) keys: KeysArguments,
+}
+
+#[derive(Args)]
+pub(crate) struct RevokeKeyArguments {
+    /// The key's id or name.
+    pub(crate) key: String,
+    #[command(flatten)]
+    pub(crate) keys: KeysArguments,
 }
 
 #[derive(Args)]

@@ -1,8 +1,10 @@
 //! Configuration: layers are gathered first, then resolved and cross-checked. All faults are reported at once.
 
 mod agents;
+mod auth;
 mod dot_env;
 mod file;
+mod folders;
 mod layers;
 mod names;
 pub(crate) mod reference;
@@ -22,6 +24,8 @@ use secrecy::SecretString;
 use store::Retention;
 
 use self::agents::AgentLife;
+pub(crate) use self::auth::AuthSettings;
+pub(crate) use self::folders::{data_dir, keys_file};
 pub(crate) use self::layers::{Layers, Origin};
 use self::reference::Kind;
 pub(crate) use self::storage::{Storage, Sync};
@@ -60,7 +64,8 @@ pub(crate) struct Config {
     pub(crate) workers: usize,
     pub(crate) log_level: String,
     pub(crate) log_format: Option<LogFormat>,
-    pub(crate) api_key: Option<SecretString>,
+    /// How callers show who they are; `None` when they need not.
+    pub(crate) auth: Option<AuthSettings>,
     /// Base of the URLs that clients are given: `http://…` or `https://…`, without a path.
     pub(crate) public_url: Option<String>,
     /// `None` in demo mode.
@@ -79,8 +84,8 @@ pub(crate) struct Config {
     pub(crate) retention: Retention,
     pub(crate) data_dir: PathBuf,
     pub(crate) workspace_roots: Vec<PathBuf>,
-    /// How often a caller may call; `None` for as often as it likes.
-    pub(crate) rate_limit: Option<RateLimitSettings>,
+    /// How often a caller may call.
+    pub(crate) rate_limit: RateLimitSettings,
     /// Where metrics are served; `None` when they are not.
     pub(crate) monitoring: Option<Monitoring>,
     /// What is probably not meant, a line each.
@@ -121,7 +126,7 @@ impl Config {
             workers: read.count("SERVER_WORKERS", cores()),
             log_level: read.value("SERVER_LOG_LEVEL", "INFO".to_owned(), log_level),
             log_format: read.optional("MONITORING_LOGGING_FORMAT", log_format),
-            api_key: read_api_key(read),
+            auth: AuthSettings::read(read),
             public_url: read.optional("SERVER_PUBLIC_URL", web_origin),
             credential: if demo { None } else { read_credential(read) },
             base_url: read.optional("CLAUDE_BASE_URL", web_url),
@@ -135,7 +140,7 @@ impl Config {
             agent_life: AgentLife::read(read),
             storage: storage::read_storage(read),
             retention: storage::read_retention(read),
-            data_dir: data_dir(read.layers),
+            data_dir: folders::read_data_dir(read),
             workspace_roots: read.value("WORKSPACE_ROOTS", vec![".".into()], roots),
             rate_limit: RateLimitSettings::read(read),
             monitoring: Monitoring::read(read),
@@ -146,7 +151,7 @@ impl Config {
     /// Opening the server to the network without authentication has to be meant.
     fn check_exposure(&self, read: &mut Reader<'_>) {
         let insecure = read.flag("SERVER_ALLOW_INSECURE", false);
-        if !self.host.is_loopback() && self.api_key.is_none() && !insecure {
+        if !self.host.is_loopback() && self.auth.is_none() && !insecure {
             let fault = format!(
                 "SERVER_HOST={}{} opens the server to the network without authentication: set API_AUTH_ENABLED=true \
                  and API_API_KEY, or SERVER_ALLOW_INSECURE=true if that is meant",
@@ -191,12 +196,13 @@ fn read_without_effect(read: &mut Reader<'_>) -> Vec<String> {
 /// How often a caller may call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct RateLimitSettings {
-    pub(crate) per_minute: NonZeroU32,
+    /// `None` for as often as it likes.
+    pub(crate) per_minute: Option<NonZeroU32>,
     pub(crate) loopback: Loopback,
 }
 
 impl RateLimitSettings {
-    fn read(read: &mut Reader<'_>) -> Option<Self> {
+    fn read(read: &mut Reader<'_>) -> Self {
         const USUAL: NonZeroU32 = NonZeroU32::MIN.saturating_add(99);
         let names = ["API_RATE_LIMIT_ENABLED", "API_RATE_LIMIT_PER_MINUTE"];
         // Whoever tries the server out on this machine, and asked for no limit, has none.
@@ -204,7 +210,8 @@ impl RateLimitSettings {
         let loopback = if is_asked_for { Loopback::Limited } else { Loopback::Spared };
         let per_minute = read.count("API_RATE_LIMIT_PER_MINUTE", USUAL.get());
         let per_minute = NonZeroU32::new(per_minute).unwrap_or(USUAL);
-        read.flag("API_RATE_LIMIT_ENABLED", true).then_some(Self { per_minute, loopback })
+        let per_minute = read.flag("API_RATE_LIMIT_ENABLED", true).then_some(per_minute);
+        Self { per_minute, loopback }
     }
 }
 
@@ -224,26 +231,8 @@ impl Monitoring {
     }
 }
 
-/// The data folder. Any text names one.
-pub(crate) fn data_dir(layers: &Layers) -> PathBuf {
-    layers.get("STORAGE_DATA_DIR").map_or("data", |setting| setting.text.trim()).into()
-}
-
 fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
-}
-
-fn read_api_key(read: &mut Reader<'_>) -> Option<SecretString> {
-    let kind = read.text("API_AUTH_TYPE").unwrap_or("bearer");
-    if kind != "bearer" {
-        read.refuse("API_AUTH_TYPE", "this version knows only bearer");
-    }
-    let enabled = read.flag("API_AUTH_ENABLED", false);
-    let key = read.text("API_API_KEY").map(SecretString::from);
-    if enabled && key.is_none() {
-        read.faults.add("API_AUTH_ENABLED=true needs API_API_KEY: set it to a long random text".into());
-    }
-    key.filter(|_| enabled)
 }
 
 type MadeOf = fn(SecretString) -> Credential;

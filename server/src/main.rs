@@ -5,6 +5,7 @@ mod cli;
 mod config;
 mod config_command;
 mod doctor;
+mod keys;
 mod logging;
 mod openapi;
 mod run;
@@ -24,6 +25,7 @@ fn main() -> ExitCode {
         cli::Command::Doctor(arguments) => doctor::main(&arguments),
         cli::Command::Backup(arguments) => backup::backup(&arguments),
         cli::Command::Restore(arguments) => backup::restore(&arguments),
+        cli::Command::Keys(command) => keys::main(command),
         cli::Command::Openapi => openapi::main(),
         cli::Command::Run(arguments) => run::main(arguments),
     }

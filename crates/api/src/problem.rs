@@ -52,6 +52,8 @@ pub enum Code {
     Unauthorized,
     /// The key is wrong, or the caller comes from a place that is not allowed.
     Forbidden,
+    /// The key or token lacks a scope.
+    InsufficientScope,
     /// The Host header names another server.
     HostNotAllowed,
     /// The request is no WebSocket handshake.

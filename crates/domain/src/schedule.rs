@@ -1,5 +1,6 @@
 //! When a task is worked on, and what happens when something goes wrong with it.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -40,6 +41,9 @@ pub struct Schedule {
     pub start_at: Option<Timestamp>,
     /// Not before these have completed. It fails when one of them does not.
     pub depends_on: Vec<TaskId>,
+    /// Not while so many tasks of its principal are at work.
+    #[serde(default)]
+    pub max_running: Option<NonZeroU32>,
 }
 
 /// How often a task is tried.

@@ -1,40 +1,17 @@
-//! Who may call, and under which name of the server.
+//! Under which name of the server requests come, and from which pages.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use api::Code;
-use axum::extract::{ConnectInfo, Request, State};
-use axum::http::header::{AUTHORIZATION, HOST, ORIGIN};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
+use axum::extract::{Request, State};
+use axum::http::header::{HOST, ORIGIN};
+use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use domain::TaskId;
-use secrecy::{ExposeSecret, SecretString};
-use sha2::{Digest, Sha256};
-use subtle::ConstantTimeEq;
 
-use crate::query::Parameters;
-use crate::rate_limit::Caller;
 use crate::refusal::Refusal;
 use crate::state::AppState;
-use crate::ticket::Opens;
-
-/// The key that callers must show. Kept as a digest, compared in constant time.
-#[derive(Clone)]
-pub struct ApiKey([u8; 32]);
-
-impl ApiKey {
-    /// The key with that text.
-    pub fn new(text: &SecretString) -> Self {
-        Self(Sha256::digest(text.expose_secret()).into())
-    }
-
-    fn matches(&self, shown: &[u8]) -> bool {
-        let shown: [u8; 32] = Sha256::digest(shown).into();
-        self.0.ct_eq(&shown).into()
-    }
-}
 
 /// Which names the server answers to. A page in a browser can make its own name point at this machine (DNS
 /// rebinding); the name in the `Host` header gives that away.
@@ -97,73 +74,6 @@ fn foreign(state: &AppState, request: &Request) -> Option<&'static str> {
     )
 }
 
-/// Refuses callers without the key, and those who call too often. Who has no key, or a wrong one, is counted by address: so
-/// keys cannot be guessed faster than that.
-pub(crate) async fn check_caller(
-    State(state): State<Arc<AppState>>,
-    request: Request,
-    next: Next,
-) -> Response {
-    let checked = state.api_key.as_ref().map(|key| match check_key(key, request.headers()) {
-        Err(_) if shown_key(request.headers()).is_none() && has_ticket(&state, request.uri()) => Ok(()),
-        checked => checked,
-    });
-    let address = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
-    let caller = if matches!(checked, Some(Ok(()))) { Caller::Key } else { Caller::at(address) };
-    let counted = state.rate_limit.as_ref().map_or(Ok(None), |limit| limit.check(caller));
-    let (left, mut response) = match (counted, checked) {
-        (Err((left, refusal)), _) => (Some(left), refusal.into_response()),
-        (Ok(left), Some(Err(refusal))) => (left, refusal.into_response()),
-        (Ok(left), _) => (left, next.run(request).await),
-    };
-    if let Some(left) = left {
-        left.tell(response.headers_mut());
-    }
-    response
-}
-
-/// Whether a request for a stream shows a ticket that opens it, which is used up by that.
-fn has_ticket(state: &AppState, uri: &Uri) -> bool {
-    let task = |rest: &str| TaskId::parse(rest).ok().map(Opens::Task);
-    let path = uri.path();
-    let wanted = match path.strip_prefix("/ws/tasks/") {
-        Some(id) => task(id),
-        None if matches!(path, "/ws/events" | "/api/v1/events") => Some(Opens::Everything),
-        None => {
-            path.strip_prefix("/api/v1/tasks/").and_then(|rest| rest.strip_suffix("/events")).and_then(task)
-        }
-    };
-    let parameters = Parameters::read(uri);
-    match (wanted, parameters.text("ticket")) {
-        (Some(wanted), Some(ticket)) => state.tickets.redeem(ticket, &wanted, state.clock.now()),
-        _ => false,
-    }
-}
-
-fn check_key(key: &ApiKey, headers: &HeaderMap) -> Result<(), Refusal> {
-    match shown_key(headers) {
-        None => Err(Refusal::new(
-            StatusCode::UNAUTHORIZED,
-            Code::Unauthorized,
-            "an API key is needed: send `Authorization: Bearer <key>` or `X-API-Key: <key>`",
-        )),
-        Some(shown) if key.matches(shown) => Ok(()),
-        Some(_) => Err(Refusal::new(StatusCode::FORBIDDEN, Code::Forbidden, "the API key is wrong")),
-    }
-}
-
-/// The key that a request shows. `X-API-Key` goes first: a proxy may put an `Authorization` header of its own there.
-fn shown_key(headers: &HeaderMap) -> Option<&[u8]> {
-    if let Some(key) = headers.get("x-api-key") {
-        return Some(key.as_bytes());
-    }
-    let value = headers.get(AUTHORIZATION)?.as_bytes();
-    match value.split_at_checked(7) {
-        Some((scheme, token)) if scheme.eq_ignore_ascii_case(b"bearer ") => Some(token.trim_ascii()),
-        _ => Some(b""),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -182,11 +92,5 @@ mod tests {
             assert!(!policy.admits(host), "{host}");
         }
         assert!(HostPolicy::Any.admits("anything.example"));
-    }
-
-    #[test]
-    fn a_key_matches_only_itself() {
-        let key = ApiKey::new(&SecretString::from("secret"));
-        assert_eq!((key.matches(b"secret"), key.matches(b"secret "), key.matches(b"")), (true, false, false));
     }
 }

@@ -1,6 +1,8 @@
 //! The REST, SSE and WebSocket endpoints. One endpoint, one file.
 
+mod access;
 mod answer;
+mod caller;
 mod endpoints;
 mod guard;
 mod measured;
@@ -16,7 +18,7 @@ mod stream;
 mod submission;
 mod ticket;
 
-pub use guard::{ApiKey, HostPolicy};
+pub use guard::HostPolicy;
 pub use rate_limit::{Loopback, RateLimit};
 pub use router::{metrics_router, openapi_json, router};
 pub use state::{AppState, TaskDefaults};

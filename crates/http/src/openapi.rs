@@ -5,7 +5,7 @@ mod page;
 use std::sync::Arc;
 
 use api::{Event, EventsPage, Problem, TaskEventsPage};
-use utoipa::openapi::path::Parameter;
+use utoipa::openapi::path::{Operation, Parameter};
 use utoipa::openapi::schema::{Schema, SchemaType, Type};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{
@@ -59,7 +59,7 @@ pub(crate) fn documented() -> OpenApiRouter<Arc<AppState>> {
 /// What every guarded endpoint may answer beside what its own documentation says.
 const EVERYWHERE: [(&str, &str); 5] = [
     ("401", "No key was shown, and one is needed."),
-    ("403", "The key is wrong, or the Host or Origin header is foreign."),
+    ("403", "The key is wrong or lacks the scope, or the Host or Origin header is foreign."),
     ("429", "The caller makes too many requests: see `Retry-After`."),
     ("500", "The server failed; its log says why."),
     ("503", "The storage is not available, or the server is about to stop: see `Retry-After`."),
@@ -73,11 +73,7 @@ pub(crate) fn complete(mut document: Document) -> Document {
             if !path.starts_with("/api/") && !path.starts_with("/ws/") {
                 continue;
             }
-            operation.security = Some(vec![
-                SecurityRequirement::default(),
-                SecurityRequirement::new("bearer", Vec::<String>::new()),
-                SecurityRequirement::new("api_key", Vec::<String>::new()),
-            ]);
+            secure(operation);
             operation.parameters.iter_mut().flatten().for_each(never_null);
             for (status, description) in EVERYWHERE {
                 let responses = &mut operation.responses.responses;
@@ -86,6 +82,17 @@ pub(crate) fn complete(mut document: Document) -> Document {
         }
     }
     document
+}
+
+/// A key may be shown in one of two ways, and where none is asked for in none. Which scope it needs, the handler says.
+fn secure(operation: &mut Operation) {
+    let scopes = operation.security.take().unwrap_or_default();
+    let api_key = scopes.iter().filter_map(|requirement| {
+        let scopes = serde_json::to_value(requirement).ok()?.get("bearer")?.clone();
+        Some(SecurityRequirement::new("api_key", serde_json::from_value::<Vec<String>>(scopes).ok()?))
+    });
+    let security = [SecurityRequirement::default()].into_iter().chain(scopes.clone()).chain(api_key);
+    operation.security = Some(security.collect());
 }
 
 /// A parameter may be left out; it is never null.

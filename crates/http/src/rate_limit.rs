@@ -1,8 +1,10 @@
 //! How many requests a caller may make.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use api::Code;
@@ -20,10 +22,10 @@ const FORGET_EVERY: u32 = 1024;
 const NETWORK: u128 = !(u64::MAX as u128);
 
 /// Who is counted together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Caller {
-    /// Everybody with the key.
-    Key,
+    /// Everybody with that key or token.
+    Known(Arc<str>),
     /// Everybody at an address, or in a network of IPv6.
     Address(IpAddr),
 }
@@ -38,9 +40,9 @@ impl Caller {
         }
     }
 
-    fn is_at_this_machine(self) -> bool {
+    fn is_at_this_machine(&self) -> bool {
         match self {
-            Self::Key => false,
+            Self::Known(_) => false,
             // The network of ::1 is that of no other machine.
             Self::Address(address) => address.is_loopback() || address.is_unspecified(),
         }
@@ -56,11 +58,14 @@ pub enum Loopback {
     Spared,
 }
 
+type Limiter<C> = RateLimiter<Caller, DashMapStateStore<Caller>, C, StateInformationMiddleware>;
+
 /// Requests a minute, of each caller; a caller who was quiet may make all of them at once.
 pub struct RateLimit<C: Clock = DefaultClock> {
-    limiter: RateLimiter<Caller, DashMapStateStore<Caller>, C, StateInformationMiddleware>,
+    /// One for each number of requests that callers have.
+    limiters: Mutex<HashMap<NonZeroU32, Arc<Limiter<C>>>>,
     clock: C,
-    per_minute: NonZeroU32,
+    per_minute: Option<NonZeroU32>,
     loopback: Loopback,
     checks: AtomicU32,
 }
@@ -75,34 +80,50 @@ pub(crate) struct Left {
 }
 
 impl RateLimit {
-    /// So many a minute.
-    pub fn new(per_minute: NonZeroU32, loopback: Loopback) -> Self {
+    /// So many a minute, or any number, for those who have no number of their own.
+    pub fn new(per_minute: Option<NonZeroU32>, loopback: Loopback) -> Self {
         Self::with_clock(per_minute, loopback, DefaultClock::default())
     }
 }
 
 impl<C: Clock + Clone> RateLimit<C> {
-    fn with_clock(per_minute: NonZeroU32, loopback: Loopback, clock: C) -> Self {
-        let (quota, callers) = (Quota::per_minute(per_minute), DashMapStateStore::default());
-        let limiter = RateLimiter::<_, _, _, NoOpMiddleware<C::Instant>>::new(quota, callers, clock.clone());
-        let limiter = limiter.with_middleware();
-        Self { limiter, clock, per_minute, loopback, checks: AtomicU32::new(0) }
+    fn with_clock(per_minute: Option<NonZeroU32>, loopback: Loopback, clock: C) -> Self {
+        Self { limiters: Mutex::default(), clock, per_minute, loopback, checks: AtomicU32::new(0) }
+    }
+
+    fn limiter(&self, per_minute: NonZeroU32) -> Arc<Limiter<C>> {
+        let mut limiters = self.limiters.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.checks.fetch_add(1, Ordering::Relaxed) % FORGET_EVERY == FORGET_EVERY - 1 {
+            for limiter in limiters.values() {
+                limiter.retain_recent();
+                limiter.shrink_to_fit();
+            }
+            limiters.retain(|_, limiter| !limiter.is_empty());
+        }
+        let new = || {
+            let (quota, callers) = (Quota::per_minute(per_minute), DashMapStateStore::default());
+            let limiter =
+                RateLimiter::<_, _, _, NoOpMiddleware<C::Instant>>::new(quota, callers, self.clock.clone());
+            Arc::new(limiter.with_middleware())
+        };
+        Arc::clone(limiters.entry(per_minute).or_insert_with(new))
     }
 
     /// Counts a request. `None` when its caller is not limited.
     ///
     /// # Errors
     /// When it is one too many.
-    pub(crate) fn check(&self, caller: Caller) -> Result<Option<Left>, (Left, Refusal)> {
+    pub(crate) fn check(
+        &self,
+        caller: Caller,
+        own: Option<NonZeroU32>,
+    ) -> Result<Option<Left>, (Left, Refusal)> {
         if self.loopback == Loopback::Spared && caller.is_at_this_machine() {
             return Ok(None);
         }
-        if self.checks.fetch_add(1, Ordering::Relaxed) % FORGET_EVERY == FORGET_EVERY - 1 {
-            self.limiter.retain_recent();
-            self.limiter.shrink_to_fit();
-        }
-        let limit = self.per_minute.get();
-        match self.limiter.check_key(&caller) {
+        let Some(per_minute) = own.or(self.per_minute) else { return Ok(None) };
+        let limit = per_minute.get();
+        match self.limiter(per_minute).check_key(&caller) {
             Ok(state) => {
                 let requests = state.remaining_burst_capacity();
                 let reset = Duration::from_secs(60)
@@ -142,8 +163,12 @@ mod tests {
 
     fn limit(per_minute: u32, loopback: Loopback) -> (RateLimit<FakeRelativeClock>, FakeRelativeClock) {
         let clock = FakeRelativeClock::default();
-        let per_minute = NonZeroU32::new(per_minute).expect("above 0");
+        let per_minute = NonZeroU32::new(per_minute);
         (RateLimit::with_clock(per_minute, loopback, clock.clone()), clock)
+    }
+
+    fn key() -> Caller {
+        Caller::Known("key:1".into())
     }
 
     fn at(address: &str) -> Caller {
@@ -155,45 +180,57 @@ mod tests {
         let (limit, clock) = limit(3, Loopback::Limited);
         let ask = |caller| {
             let left = limit
-                .check(caller)
+                .check(caller, None)
                 .map_err(|(_, refusal)| (refusal.status.as_u16(), refusal.retry_after_seconds));
             left.map(|left| left.map(|left| (left.limit, left.requests, left.reset.as_secs())))
         };
         let loopback = at("127.0.0.1");
-        assert_eq!(ask(loopback), Ok(Some((3, 2, 20))));
-        assert_eq!(ask(loopback), Ok(Some((3, 1, 40))));
-        assert_eq!(ask(loopback), Ok(Some((3, 0, 60))));
-        assert_eq!(ask(loopback), Err((429, Some(20))));
+        let loopback = || loopback.clone();
+        assert_eq!(ask(loopback()), Ok(Some((3, 2, 20))));
+        assert_eq!(ask(loopback()), Ok(Some((3, 1, 40))));
+        assert_eq!(ask(loopback()), Ok(Some((3, 0, 60))));
+        assert_eq!(ask(loopback()), Err((429, Some(20))));
         assert_eq!(ask(at("10.0.0.1")), Ok(Some((3, 2, 20))), "another caller");
-        assert_eq!(ask(Caller::Key), Ok(Some((3, 2, 20))), "whoever has the key");
+        assert_eq!(ask(key()), Ok(Some((3, 2, 20))), "whoever has the key");
         clock.advance(Duration::from_millis(19_500));
-        assert_eq!(ask(loopback), Err((429, Some(1))));
+        assert_eq!(ask(loopback()), Err((429, Some(1))));
         clock.advance(Duration::from_millis(500));
-        assert_eq!(ask(loopback), Ok(Some((3, 0, 60))));
+        assert_eq!(ask(loopback()), Ok(Some((3, 0, 60))));
     }
 
     #[test]
     fn who_tries_it_out_is_spared_and_a_network_is_one_caller() {
         let (limit, _) = limit(1, Loopback::Spared);
         for _ in 0..3 {
-            assert_eq!(limit.check(at("127.0.0.1")).ok(), Some(None));
-            assert_eq!(limit.check(at("::1")).ok(), Some(None));
-            assert_eq!(limit.check(at("::ffff:127.0.0.1")).ok(), Some(None));
+            assert_eq!(limit.check(at("127.0.0.1"), None).ok(), Some(None));
+            assert_eq!(limit.check(at("::1"), None).ok(), Some(None));
+            assert_eq!(limit.check(at("::ffff:127.0.0.1"), None).ok(), Some(None));
         }
         assert_eq!(at("2001:db8::1"), at("2001:db8::ffff:2"));
         assert_ne!(at("2001:db8::1"), at("2001:db8:0:1::1"));
-        assert!(limit.check(Caller::Key).is_ok() && limit.check(Caller::Key).is_err());
+        assert!(limit.check(key(), None).is_ok() && limit.check(key(), None).is_err());
     }
 
     #[test]
     fn callers_who_went_away_are_forgotten() {
         let (limit, clock) = limit(60, Loopback::Limited);
-        for number in 0..FORGET_EVERY - 1 {
-            assert!(limit.check(Caller::at(Some(number.to_be_bytes().into()))).is_ok());
+        let remembered = || limit.limiter(NonZeroU32::new(60).expect("above 0")).len();
+        for number in 0..FORGET_EVERY - 2 {
+            assert!(limit.check(Caller::at(Some(number.to_be_bytes().into())), None).is_ok());
         }
-        assert_eq!(limit.limiter.len(), FORGET_EVERY as usize - 1);
+        assert_eq!(remembered(), FORGET_EVERY as usize - 2);
         clock.advance(Duration::from_secs(120));
-        assert!(limit.check(Caller::Key).is_ok());
-        assert_eq!(limit.limiter.len(), 1);
+        assert!(limit.check(key(), None).is_ok());
+        assert_eq!(remembered(), 1);
+    }
+
+    #[test]
+    fn a_key_with_a_number_of_its_own_is_held_to_that() {
+        let clock = FakeRelativeClock::default();
+        let limit = RateLimit::with_clock(None, Loopback::Limited, clock);
+        let own = NonZeroU32::new(1);
+        assert_eq!(limit.check(at("10.0.0.1"), None).ok(), Some(None), "others have no limit");
+        assert!(limit.check(key(), own).is_ok() && limit.check(key(), own).is_err());
+        assert!(limit.check(Caller::Known("key:2".into()), own).is_ok());
     }
 }

@@ -20,7 +20,7 @@ use crate::endpoints::{
 };
 use crate::refusal::Refusal;
 use crate::state::AppState;
-use crate::{guard, measured, openapi, request_id};
+use crate::{caller, guard, measured, openapi, request_id};
 
 /// The API's routes, and the document that describes them.
 fn routes() -> (OpenApiRouter<Arc<AppState>>, OpenApiRouter<Arc<AppState>>) {
@@ -51,7 +51,7 @@ pub fn openapi_json() -> String {
 /// The whole API.
 pub fn router(state: Arc<AppState>) -> Router {
     let (guarded, open) = routes();
-    let guarded = guarded.route_layer(from_fn_with_state(Arc::clone(&state), guard::check_caller));
+    let guarded = guarded.route_layer(from_fn_with_state(Arc::clone(&state), caller::check));
     let (router, document) = guarded.merge(open).split_for_parts();
     let document = Bytes::from(openapi::complete(document).to_json().unwrap_or_default());
     let document = move || async move { ([(CONTENT_TYPE, "application/json")], document) };

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use auth::Authenticator;
 use domain::{Clock, PermissionMode, Policy};
 use engine::Handle;
 use telemetry::Metrics;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::guard::{ApiKey, HostPolicy};
+use crate::guard::HostPolicy;
 use crate::rate_limit::RateLimit;
 use crate::submission::WorkspaceRoots;
 use crate::ticket::Tickets;
@@ -41,12 +42,12 @@ pub struct AppState {
     pub defaults: TaskDefaults,
     /// Where workspaces may lie.
     pub roots: WorkspaceRoots,
-    /// The key that callers must show; `None` lets everybody in.
-    pub api_key: Option<ApiKey>,
+    /// Tells who callers are; `None` lets everybody in.
+    pub auth: Option<Authenticator>,
     /// What browsers show in place of the key.
     pub tickets: Tickets,
-    /// How many requests a caller may make; `None` for any.
-    pub rate_limit: Option<RateLimit>,
+    /// How many requests a caller may make.
+    pub rate_limit: RateLimit,
     /// Which names the server answers to.
     pub hosts: HostPolicy,
     /// Base of `websocket_url`, instead of what the client called: `ws://host` or `wss://host`.

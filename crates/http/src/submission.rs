@@ -10,10 +10,11 @@ mod workspace;
 use std::time::Duration;
 
 use api::{Code, Fault, OptionsRequest, SessionRequest, TaskRequest};
+use auth::Identity;
 use axum::http::StatusCode;
 use domain::{
-    Fingerprint, Policy, Principal, Priority, Retry, Schedule, SessionChoice, SessionId, TaskId, TaskOptions,
-    TaskSpec, Timestamp,
+    Fingerprint, Policy, Priority, Retry, Schedule, SessionChoice, SessionId, TaskId, TaskOptions, TaskSpec,
+    Timestamp,
 };
 use sha2::{Digest, Sha256};
 
@@ -52,6 +53,7 @@ pub(crate) fn invalid_all(faults: Vec<Fault>) -> Refusal {
 /// Puts defaults where the request says nothing, and checks its folders. A delay counts from `now`.
 pub(crate) async fn task_spec(
     task_id: TaskId,
+    caller: &Identity,
     request: TaskRequest,
     defaults: &TaskDefaults,
     roots: &WorkspaceRoots,
@@ -71,7 +73,7 @@ pub(crate) async fn task_spec(
     Ok(TaskSpec {
         task_id,
         fingerprint,
-        principal: Principal::default(),
+        principal: caller.principal.clone(),
         workspace,
         working_directory,
         session: session(&request.session)?,
@@ -80,6 +82,7 @@ pub(crate) async fn task_spec(
             priority: request.priority.and_then(Priority::new).unwrap_or_default(),
             start_at,
             depends_on: request.depends_on,
+            max_running: caller.max_running,
         },
         options: options(request.options, defaults),
         prompt: request.prompt,

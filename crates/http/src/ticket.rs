@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use auth::Identity;
 use domain::{TaskId, Timestamp};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -30,21 +31,30 @@ pub(crate) struct Issued {
     pub(crate) expires_at: Timestamp,
 }
 
+/// A ticket that was not used yet.
+#[derive(Debug)]
+struct Ticket {
+    opens: Opens,
+    /// Who got it, and sees with it what it sees.
+    holder: Identity,
+    expires_at: Timestamp,
+}
+
 /// The tickets that were not used yet, by their digests: whoever reads this memory gets none.
 #[derive(Debug, Default)]
-pub struct Tickets(Mutex<HashMap<[u8; 32], (Opens, Timestamp)>>);
+pub struct Tickets(Mutex<HashMap<[u8; 32], Ticket>>);
 
 impl Tickets {
-    fn lock(&self) -> MutexGuard<'_, HashMap<[u8; 32], (Opens, Timestamp)>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<[u8; 32], Ticket>> {
         // Nothing in here is ever half done.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Makes a ticket; `None` when too many wait to be used.
-    pub(crate) fn issue(&self, opens: Opens, now: Timestamp) -> Option<Issued> {
+    /// Makes a ticket for somebody; `None` when too many wait to be used.
+    pub(crate) fn issue(&self, opens: Opens, holder: &Identity, now: Timestamp) -> Option<Issued> {
         let mut waiting = self.lock();
         if waiting.len() >= MOST {
-            waiting.retain(|_, (_, expires_at)| *expires_at > now);
+            waiting.retain(|_, ticket| ticket.expires_at > now);
         }
         if waiting.len() >= MOST {
             return None;
@@ -52,20 +62,20 @@ impl Tickets {
         // 244 random bits.
         let ticket = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
         let expires_at = now.after(VALID_FOR);
-        waiting.insert(Sha256::digest(&ticket).into(), (opens, expires_at));
+        let holder = holder.clone();
+        waiting.insert(Sha256::digest(&ticket).into(), Ticket { opens, holder, expires_at });
         Some(Issued { ticket, expires_at })
     }
 
-    /// Uses a ticket up, if it opens that.
-    pub(crate) fn redeem(&self, ticket: &str, wanted: &Opens, now: Timestamp) -> bool {
+    /// Uses a ticket up, if it opens that; gives who got it.
+    pub(crate) fn redeem(&self, ticket: &str, wanted: &Opens, now: Timestamp) -> Option<Identity> {
         let digest: [u8; 32] = Sha256::digest(ticket).into();
         let mut waiting = self.lock();
-        let fits =
-            waiting.get(&digest).is_some_and(|(opens, expires_at)| opens == wanted && *expires_at > now);
-        if fits {
-            waiting.remove(&digest);
+        let fits = |ticket: &Ticket| ticket.opens == *wanted && ticket.expires_at > now;
+        if !waiting.get(&digest).is_some_and(fits) {
+            return None;
         }
-        fits
+        waiting.remove(&digest).map(|ticket| ticket.holder)
     }
 }
 
@@ -82,24 +92,24 @@ mod tests {
     #[test]
     fn a_ticket_opens_its_own_stream_once_and_not_for_long() {
         let tickets = Tickets::default();
-        let issued = tickets.issue(task("a"), NOW).expect("a ticket");
+        let issued = tickets.issue(task("a"), &Identity::operator(), NOW).expect("a ticket");
         assert_eq!(issued.expires_at, NOW.after(VALID_FOR));
-        let redeem = |opens: &Opens, now| tickets.redeem(&issued.ticket, opens, now);
+        let redeem = |opens: &Opens, now| tickets.redeem(&issued.ticket, opens, now).is_some();
         assert!(!redeem(&task("b"), NOW) && !redeem(&Opens::Everything, NOW), "it is for another stream");
         assert!(!redeem(&task("a"), issued.expires_at), "its time is up");
         assert!(redeem(&task("a"), NOW));
         assert!(!redeem(&task("a"), NOW), "it is used up");
-        assert!(!tickets.redeem("", &task("a"), NOW));
+        assert_eq!(tickets.redeem("", &task("a"), NOW), None);
     }
 
     #[test]
     fn there_are_never_too_many() {
         let tickets = Tickets::default();
         for _ in 0..MOST {
-            assert!(tickets.issue(Opens::Everything, NOW).is_some());
+            assert!(tickets.issue(Opens::Everything, &Identity::operator(), NOW).is_some());
         }
-        assert_eq!(tickets.issue(Opens::Everything, NOW), None);
-        assert!(tickets.issue(Opens::Everything, NOW.after(VALID_FOR)).is_some());
+        assert_eq!(tickets.issue(Opens::Everything, &Identity::operator(), NOW), None);
+        assert!(tickets.issue(Opens::Everything, &Identity::operator(), NOW.after(VALID_FOR)).is_some());
         assert_eq!(tickets.lock().len(), 1);
     }
 }

@@ -209,6 +209,7 @@ impl<T: Tables> Core<T> {
             session: record.session_id.clone(),
             share: share_of(record),
             priority: record.spec.schedule.priority,
+            max_running: record.spec.schedule.max_running,
             until,
             waits_for,
             begun: record.attempt > 0,

@@ -2,12 +2,13 @@
 //!
 //! A task is a candidate when its time has come, what it depends on has completed, nobody holds its session, and no task
 //! before it in the session is a candidate or has begun. Of the candidates the highest priority goes first; among equals the
-//! principal with the fewest tasks at work, then its workspace with the fewest, then whoever was served longest ago,
+//! principal with the fewest tasks at work (one that has as many as it may is passed over), then its workspace with the fewest, then whoever was served longest ago,
 //! then the oldest task.
 
 mod fair;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use domain::{Principal, Priority, SessionId, TaskId, Timestamp};
@@ -22,6 +23,8 @@ pub(crate) struct Entry {
     pub(crate) session: SessionId,
     pub(crate) share: Share,
     pub(crate) priority: Priority,
+    /// How many tasks of its principal may be at work at once.
+    pub(crate) max_running: Option<NonZeroU32>,
     /// Not before then.
     pub(crate) until: Option<Timestamp>,
     /// Open tasks that have to complete first.
@@ -238,7 +241,7 @@ impl Queue {
                 self.shares.remove(entry.priority, &entry.share, *number);
             }
             if let Some((number, entry)) = candidate.and_then(|number| self.entries.get_key_value(&number)) {
-                self.shares.insert(entry.priority, &entry.share, *number);
+                self.shares.insert(entry.priority, &entry.share, *number, entry.max_running);
             }
         }
         if lane.waiting.is_empty() && !lane.held {

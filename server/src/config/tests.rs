@@ -39,7 +39,7 @@ fn defaults_are_those_of_the_contract() {
             policy: Policy::default(),
         }
     );
-    assert!(config.api_key.is_none() && config.credential.is_none());
+    assert!(config.auth.is_none() && config.credential.is_none());
     assert_eq!(config.storage, Storage::Sqlite(Sync::Normal));
     let life = config.agent_life;
     assert_eq!((life.idle_timeout.as_secs(), life.cleanup_interval.as_secs(), life.prewarm), (1800, 300, 0));
@@ -114,19 +114,25 @@ fn the_network_is_let_in_only_with_a_key_or_when_that_is_meant() {
     let key = [("SERVER_HOST", "::"), ("API_AUTH_ENABLED", "true"), ("API_API_KEY", "k")];
     assert!(resolve(true, &key).is_ok());
     let no_key = resolve(true, &[("API_AUTH_ENABLED", "true")]).expect_err("a fault");
-    assert_eq!(no_key, ["API_AUTH_ENABLED=true needs API_API_KEY: set it to a long random text"]);
+    assert_eq!(
+        no_key,
+        [
+            "API_AUTH_ENABLED=true needs API_API_KEY, set to a long random text, or a key made with `claude-code-server keys create`"
+        ]
+    );
 }
 
 #[test]
 fn a_limit_that_nobody_asked_for_spares_this_machine_and_metrics_need_no_port_that_nobody_asked_for() {
     let limit = |variables: &[(&str, &str)]| {
         let limit = resolve(true, variables).expect("valid").rate_limit;
-        limit.map(|limit| (limit.per_minute.get(), limit.loopback))
+        (limit.per_minute.map(NonZeroU32::get), limit.loopback)
     };
-    assert_eq!(limit(&[]), Some((100, Loopback::Spared)));
-    assert_eq!(limit(&[("API_RATE_LIMIT_ENABLED", "true")]), Some((100, Loopback::Limited)));
-    assert_eq!(limit(&[("API_RATE_LIMIT_PER_MINUTE", "7")]), Some((7, Loopback::Limited)));
-    assert_eq!(limit(&[("API_RATE_LIMIT_ENABLED", "false"), ("API_RATE_LIMIT_PER_MINUTE", "7")]), None);
+    assert_eq!(limit(&[]), (Some(100), Loopback::Spared));
+    assert_eq!(limit(&[("API_RATE_LIMIT_ENABLED", "true")]), (Some(100), Loopback::Limited));
+    assert_eq!(limit(&[("API_RATE_LIMIT_PER_MINUTE", "7")]), (Some(7), Loopback::Limited));
+    let off = [("API_RATE_LIMIT_ENABLED", "false"), ("API_RATE_LIMIT_PER_MINUTE", "7")];
+    assert_eq!(limit(&off), (None, Loopback::Limited));
     let metrics = |variables: &[(&str, &str)]| resolve(true, variables).expect("valid").monitoring;
     assert_eq!(metrics(&[]), Some(Monitoring { port: 9090, is_wanted: false }));
     let asked = [("MONITORING_PROMETHEUS_PORT", "9090")];
@@ -143,11 +149,55 @@ fn a_limit_that_nobody_asked_for_spares_this_machine_and_metrics_need_no_port_th
 }
 
 #[test]
+fn tokens_need_one_source_of_keys_and_published_ones_an_issuer_and_an_audience() {
+    let jwt = |more: &[(&str, &str)]| {
+        let variables = [&[("API_AUTH_ENABLED", "true"), ("API_AUTH_TYPE", "jwt")], more].concat();
+        resolve(true, &variables).map(|config| config.auth.is_some())
+    };
+    let secret = ("API_JWT_SECRET", "0123456789abcdef0123456789abcdef");
+    let url = ("API_JWT_JWKS_URL", "https://issuer.example/keys");
+    assert_eq!(jwt(&[secret]), Ok(true));
+    assert_eq!(
+        jwt(&[url, ("API_JWT_ISSUER", "https://issuer.example"), ("API_JWT_AUDIENCE", "a,b")]),
+        Ok(true)
+    );
+    let faults = [
+        (jwt(&[]), "API_AUTH_TYPE=jwt needs API_JWT_SECRET, API_JWT_JWKS_FILE or API_JWT_JWKS_URL"),
+        (
+            jwt(&[secret, url]),
+            "API_JWT_SECRET, API_JWT_JWKS_FILE and API_JWT_JWKS_URL exclude each other: set one of them",
+        ),
+        (
+            jwt(&[url]),
+            "API_JWT_ISSUER and API_JWT_AUDIENCE are needed with keys that an issuer publishes: set both",
+        ),
+        (jwt(&[("API_JWT_SECRET", "short")]), "API_JWT_SECRET: must have at least 32 characters"),
+    ];
+    for (found, fault) in faults {
+        assert_eq!(found, Err(vec![fault.to_owned()]));
+    }
+    let nobody = resolve(true, &[("API_AUTH_TYPE", "jwt")]).map(|config| config.auth.is_none());
+    assert_eq!(nobody, Ok(true), "it is not enabled");
+    assert_eq!(
+        resolve(true, &[("API_AUTH_TYPE", "basic")]).map(|_| ()),
+        Err(vec!["API_AUTH_TYPE=\"basic\": must be bearer or jwt".to_owned()])
+    );
+}
+
+#[test]
 fn secrets_cannot_be_printed() {
-    let config =
-        resolve(false, &[("CLAUDE_API_KEY", "sk-1"), ("API_AUTH_ENABLED", "1"), ("API_API_KEY", "k-2")]);
+    let config = resolve(
+        false,
+        &[
+            ("CLAUDE_API_KEY", "sk-1"),
+            ("API_AUTH_ENABLED", "1"),
+            ("API_API_KEY", "k-2"),
+            ("API_AUTH_TYPE", "jwt"),
+            ("API_JWT_SECRET", "s3-0123456789abcdef0123456789abcdef"),
+        ],
+    );
     let printed = format!("{config:?}");
-    assert!(!printed.contains("sk-1") && !printed.contains("k-2"), "{printed}");
+    assert!(["sk-1", "k-2", "s3-"].iter().all(|secret| !printed.contains(secret)), "{printed}");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use anyhow::Context;
 use domain::{Clock, ConversationId, OnQuestion, Principal, SystemClock};
 use engine::{Engine, Settings};
 use gateway::Gateway;
-use http_api::{ApiKey, AppState, HostPolicy, RateLimit, Tickets, WorkspaceRoots};
+use http_api::{AppState, HostPolicy, RateLimit, Tickets, WorkspaceRoots};
 use process::{CgroupLimits, Cgroups, Limits, Owner};
 use scripted_model::ScriptedModel;
 use sha2::{Digest, Sha256};
@@ -21,7 +21,7 @@ use tokio_util::task::TaskTracker;
 
 use super::model::{Model, Opened};
 use super::storage::{self, Storage};
-use crate::config::Config;
+use crate::config::{AuthSettings, Config};
 
 /// The running server's parts.
 pub(super) struct Parts {
@@ -167,8 +167,8 @@ fn state(
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
 ) -> anyhow::Result<AppState> {
-    let api_key = config.api_key.as_ref().map(ApiKey::new);
-    let hosts = if api_key.is_some() || !address.ip().is_loopback() {
+    let auth = config.auth.as_ref().map(AuthSettings::open).transpose().map_err(anyhow::Error::msg)?;
+    let hosts = if auth.is_some() || !address.ip().is_loopback() {
         HostPolicy::Any
     } else {
         let name = config.public_url.as_deref().and_then(|url| url.split_once("://"));
@@ -182,9 +182,9 @@ fn state(
         defaults: config.defaults.clone(),
         roots: WorkspaceRoots::resolve_all(&config.workspace_roots, &config.data_dir.join("agents"))
             .context("WORKSPACE_ROOTS cannot be used")?,
-        api_key,
+        auth,
         tickets: Tickets::default(),
-        rate_limit: config.rate_limit.map(|limit| RateLimit::new(limit.per_minute, limit.loopback)),
+        rate_limit: RateLimit::new(config.rate_limit.per_minute, config.rate_limit.loopback),
         hosts,
         public_websocket_base: config.public_url.as_deref().map(|url| url.replacen("http", "ws", 1)),
         metrics,

@@ -76,7 +76,13 @@ async fn the_examples_without_their_comment_signs_set_what_holds_without_them() 
         (Some(0), true, true)
     );
     let of_file = variables(place.path(), &["--config", "c.toml"], &[]).await;
-    let lists = ["CLAUDE_CODE_SERVER_CONFIG", "CLAUDE_DEFAULT_ALLOWED_TOOLS", "AGENT_SETTING_SOURCES"];
+    // Lists come as JSON from the file.
+    let lists = [
+        "CLAUDE_CODE_SERVER_CONFIG",
+        "CLAUDE_DEFAULT_ALLOWED_TOOLS",
+        "AGENT_SETTING_SOURCES",
+        "API_JWT_AUDIENCE",
+    ];
     let others = |shown: &[Value]| -> Vec<_> {
         values(shown).into_iter().filter(|(name, _)| lists.iter().all(|list| name != list)).collect()
     };

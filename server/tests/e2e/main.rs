@@ -13,6 +13,7 @@ mod conversation;
 mod crashes;
 mod doctor;
 mod guard;
+mod keys;
 mod limits;
 mod many_sessions;
 mod metrics;

@@ -1,6 +1,7 @@
 //! Callers of the server, who remember what they were told and hold it to that.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -88,6 +89,7 @@ impl Client {
                 priority: Priority::new(dice.pick(&[-1, 0, 0, 1])).expect("valid"),
                 start_at: dice.one_in(6).then(|| now.after(Duration::from_millis(dice.below(5_000)))),
                 depends_on,
+                max_running: if dice.one_in(8) { NonZeroU32::new(1) } else { None },
             },
             policy: Policy {
                 retry: Retry { max_attempts: dice.pick(&[1, 1, 3]), after_side_effects: dice.one_in(2) },

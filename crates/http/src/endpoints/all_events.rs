@@ -9,6 +9,7 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 
+use crate::access::{May, TasksRead};
 use crate::query::Parameters;
 use crate::refusal::Refusal;
 use crate::state::AppState;
@@ -25,6 +26,7 @@ const READ_WITHIN: Duration = Duration::from_secs(5);
     path = "/api/v1/events",
     tag = "events",
     operation_id = "all_events",
+    security(("bearer" = ["tasks:read"])),
     params(
         ("after" = Option<u64>, Query, description = "The cursor: only what comes after it."),
         ("Last-Event-ID" = Option<u64>, Header, description = "The cursor again, as browsers send it."),
@@ -43,12 +45,13 @@ const READ_WITHIN: Duration = Duration::from_secs(5);
 )]
 pub(crate) async fn handle(
     State(state): State<Arc<AppState>>,
+    may: May<TasksRead>,
     headers: HeaderMap,
     mut parameters: Parameters,
 ) -> Result<Response, Refusal> {
     let after = wanted::after(&headers, &mut parameters);
     let wait = wanted::wait(&mut parameters);
-    let filter = filter(&mut parameters).await;
+    let filter = filter(&mut parameters, may.caller.view()).await;
     parameters.check()?;
     let mut feed = state.engine.subscribe_all(filter.feed, filter.types, after);
     match wanted::way(&headers) {

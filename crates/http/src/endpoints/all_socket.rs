@@ -10,6 +10,7 @@ use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::response::Response;
 
+use crate::access::{May, TasksRead};
 use crate::query::{LARGEST, Parameters};
 use crate::refusal::Refusal;
 use crate::state::AppState;
@@ -23,6 +24,7 @@ use crate::stream::socket;
     path = "/ws/events",
     tag = "events",
     operation_id = "all_socket",
+    security(("bearer" = ["tasks:read"])),
     params(
         ("after" = Option<u64>, Query, description = "The cursor: only what comes after it."),
         ("task_id" = Option<domain::TaskId>, Query, description = "Only this task's."),
@@ -40,12 +42,13 @@ use crate::stream::socket;
 )]
 pub(crate) async fn handle(
     State(state): State<Arc<AppState>>,
+    may: May<TasksRead>,
     mut parameters: Parameters,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, Refusal> {
     let upgrade = socket::accept(upgrade)?;
     let after = parameters.whole("after", 0..=LARGEST);
-    let filter = filter(&mut parameters).await;
+    let filter = filter(&mut parameters, may.caller.view()).await;
     parameters.check()?;
     // From the handshake on: what happens while it is answered is not missed.
     let feed = state.engine.subscribe_all(filter.feed, filter.types, after);

@@ -12,10 +12,11 @@ use domain::{Answer, Question, QuestionId, TaskStatus};
 use serde_json::{Map, Value};
 use store::{AnswerError, TaskRecord};
 
+use crate::access::{May, TasksWrite};
+use crate::answer;
 use crate::refusal::Refusal;
 use crate::state::AppState;
 use crate::submission::{self, AnswerRequest};
-use crate::{answer, path};
 
 /// Answers a question that a task waits with. The same answer may be given again.
 #[utoipa::path(
@@ -23,6 +24,7 @@ use crate::{answer, path};
     path = "/api/v1/tasks/{task_id}/answers",
     tag = "tasks",
     operation_id = "answer_question",
+    security(("bearer" = ["tasks:write"])),
     params(("task_id" = String, Path, description = "The task.")),
     request_body = api::AnswerRequest,
     responses(
@@ -37,13 +39,14 @@ use crate::{answer, path};
 )]
 pub(crate) async fn handle(
     State(state): State<Arc<AppState>>,
+    may: May<TasksWrite>,
     Path(id): Path<String>,
     body: Body,
 ) -> Result<Json<TaskStatusResponse>, Refusal> {
-    let task_id = path::task(&id)?;
     let AnswerRequest { question, answer, answers } =
         submission::answer_request(&submission::bytes(body).await?)?;
-    let view = state.engine.task(&task_id).await?.ok_or_else(|| Refusal::task_not_found(&id))?;
+    let view = may.task(&state, &id).await?;
+    let task_id = view.record.spec.task_id.clone();
     if view.record.status.is_terminal() {
         return Err(ended(&id, view.record.status));
     }

@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 use domain::TaskId;
 use engine::{DeleteSessionError, InterruptFirst};
 
-use crate::path;
+use crate::access::{May, SessionsWrite};
 use crate::query::Parameters;
 use crate::refusal::Refusal;
 use crate::state::AppState;
@@ -20,6 +20,7 @@ use crate::state::AppState;
     path = "/api/v1/sessions/{session_id}",
     tag = "sessions",
     operation_id = "delete_session",
+    security(("bearer" = ["sessions:write"])),
     params(("session_id" = String, Path, description = "The session."), ("force" = Option<bool>, Query, description = "Interrupts what runs in it first.")),
     responses(
         (status = 200, description = "It is gone.", body = Deleted),
@@ -30,16 +31,17 @@ use crate::state::AppState;
 )]
 pub(crate) async fn handle(
     State(state): State<Arc<AppState>>,
+    may: May<SessionsWrite>,
     Path(id): Path<String>,
     mut parameters: Parameters,
 ) -> Result<Json<Deleted>, Refusal> {
-    let session = path::session(&id)?;
     let interrupt_first = parameters.parsed("force", |text| match text {
         "true" | "1" => Ok(InterruptFirst::Yes),
         "false" | "0" => Ok(InterruptFirst::No),
         _ => Err("must be true or false".to_owned()),
     });
     parameters.check()?;
+    let session = may.session(&state, &id).await?.id;
     let interrupt_first = interrupt_first.unwrap_or(InterruptFirst::No);
     let names = |tasks: &[TaskId]| tasks.iter().map(TaskId::as_str).collect::<Vec<_>>().join(", ");
     let conflict = |detail: String| Refusal::new(StatusCode::CONFLICT, Code::SessionBusy, detail);

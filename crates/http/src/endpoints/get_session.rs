@@ -6,9 +6,10 @@ use api::{Problem, SessionInfo};
 use axum::Json;
 use axum::extract::{Path, State};
 
+use crate::access::{May, SessionsRead};
+use crate::answer;
 use crate::refusal::Refusal;
 use crate::state::AppState;
-use crate::{answer, path};
 
 /// A session.
 #[utoipa::path(
@@ -16,6 +17,7 @@ use crate::{answer, path};
     path = "/api/v1/sessions/{session_id}",
     tag = "sessions",
     operation_id = "get_session",
+    security(("bearer" = ["sessions:read"])),
     params(("session_id" = String, Path, description = "The session.")),
     responses(
         (status = 200, description = "The session.", body = SessionInfo),
@@ -24,8 +26,8 @@ use crate::{answer, path};
 )]
 pub(crate) async fn handle(
     State(state): State<Arc<AppState>>,
+    may: May<SessionsRead>,
     Path(id): Path<String>,
 ) -> Result<Json<SessionInfo>, Refusal> {
-    let session = state.engine.session(&path::session(&id)?).await?;
-    Ok(Json(answer::session(session.ok_or_else(|| Refusal::session_not_found(&id))?)))
+    Ok(Json(answer::session(may.session(&state, &id).await?)))
 }

@@ -6,9 +6,10 @@ use api::{Problem, TaskStatusResponse};
 use axum::Json;
 use axum::extract::{Path, State};
 
+use crate::access::{May, TasksRead};
+use crate::answer;
 use crate::refusal::Refusal;
 use crate::state::AppState;
-use crate::{answer, path};
 
 /// Where a task is: its status, progress, result and place in the queue.
 #[utoipa::path(
@@ -16,6 +17,7 @@ use crate::{answer, path};
     path = "/api/v1/tasks/{task_id}",
     tag = "tasks",
     operation_id = "get_task",
+    security(("bearer" = ["tasks:read"])),
     params(("task_id" = String, Path, description = "The task.")),
     responses(
         (status = 200, description = "The task.", body = TaskStatusResponse),
@@ -24,8 +26,8 @@ use crate::{answer, path};
 )]
 pub(crate) async fn handle(
     State(state): State<Arc<AppState>>,
+    may: May<TasksRead>,
     Path(id): Path<String>,
 ) -> Result<Json<TaskStatusResponse>, Refusal> {
-    let view = state.engine.task(&path::task(&id)?).await?.ok_or_else(|| Refusal::task_not_found(&id))?;
-    Ok(Json(answer::status(view)))
+    Ok(Json(answer::status(may.task(&state, &id).await?)))
 }

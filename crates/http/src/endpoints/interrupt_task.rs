@@ -8,7 +8,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use store::InterruptError;
 
-use crate::path;
+use crate::access::{May, TasksWrite};
 use crate::refusal::Refusal;
 use crate::state::AppState;
 
@@ -18,6 +18,7 @@ use crate::state::AppState;
     path = "/api/v1/tasks/{task_id}/interrupt",
     tag = "tasks",
     operation_id = "interrupt_task",
+    security(("bearer" = ["tasks:write"])),
     params(("task_id" = String, Path, description = "The task.")),
     responses(
         (status = 200, description = "It has ended, or will: `running` says that its agent hangs.", body = InterruptResponse),
@@ -27,9 +28,10 @@ use crate::state::AppState;
 )]
 pub(crate) async fn handle(
     State(state): State<Arc<AppState>>,
+    may: May<TasksWrite>,
     Path(id): Path<String>,
 ) -> Result<Json<InterruptResponse>, Refusal> {
-    let task_id = path::task(&id)?;
+    let task_id = may.task(&state, &id).await?.record.spec.task_id.clone();
     match state.engine.interrupt(&task_id).await {
         Ok(done) => Ok(Json(InterruptResponse { task_id, status: done.status, interrupted_at: done.at })),
         Err(InterruptError::Unknown) => Err(Refusal::task_not_found(&id)),

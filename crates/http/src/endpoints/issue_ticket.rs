@@ -8,6 +8,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::StatusCode;
 
+use crate::access::{May, TasksRead};
 use crate::refusal::Refusal;
 use crate::state::AppState;
 use crate::submission;
@@ -20,6 +21,7 @@ use crate::ticket::{Issued, Opens};
     path = "/api/v1/tickets",
     tag = "events",
     operation_id = "issue_ticket",
+    security(("bearer" = ["tasks:read"])),
     request_body = Option<TicketRequest>,
     responses(
         (status = 200, description = "The ticket.", body = TicketResponse),
@@ -32,17 +34,18 @@ use crate::ticket::{Issued, Opens};
 )]
 pub(crate) async fn handle(
     State(state): State<Arc<AppState>>,
+    may: May<TasksRead>,
     body: Body,
 ) -> Result<Json<TicketResponse>, Refusal> {
     let TicketRequest { task_id } = submission::ticket_request(&submission::bytes(body).await?)?;
     let opens = match task_id {
         None => Opens::Everything,
         Some(id) => {
-            state.engine.task(&id).await?.ok_or_else(|| Refusal::task_not_found(id.as_str()))?;
+            may.task(&state, id.as_str()).await?;
             Opens::Task(id)
         }
     };
-    let issued = state.tickets.issue(opens, state.clock.now()).ok_or_else(|| {
+    let issued = state.tickets.issue(opens, &may.caller, state.clock.now()).ok_or_else(|| {
         let detail = "too many tickets wait to be used: use those first, or try again in a minute";
         Refusal::new(StatusCode::SERVICE_UNAVAILABLE, Code::AtCapacity, detail).retry_after(60)
     })?;

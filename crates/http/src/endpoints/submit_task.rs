@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use api::{Code, Problem, TaskRequest, TaskResponse};
+use auth::{Identity, Scope, Scopes};
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
@@ -12,6 +13,7 @@ use domain::TaskId;
 use engine::{SubmitRefused, TaskView};
 use store::SubmitError;
 
+use crate::access::{May, TasksWrite};
 use crate::answer;
 use crate::refusal::Refusal;
 use crate::state::AppState;
@@ -24,6 +26,7 @@ use crate::ticket::Opens;
     path = "/api/v1/tasks",
     tag = "tasks",
     operation_id = "submit_task",
+    security(("bearer" = ["tasks:write"])),
     request_body = TaskRequest,
     responses(
         (status = 200, description = "It is admitted, and will be however the server ends.", body = TaskResponse),
@@ -39,6 +42,7 @@ use crate::ticket::Opens;
 )]
 pub(crate) async fn handle(
     State(state): State<Arc<AppState>>,
+    may: May<TasksWrite>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<TaskResponse>, Refusal> {
@@ -48,19 +52,29 @@ pub(crate) async fn handle(
             let id = TaskId::parse(id).map_err(|error| submission::invalid("/task_id", error.to_string()))?;
             match state.engine.task(&id).await? {
                 // A retry is answered before its folders are looked at: they may have gone since.
-                Some(view) if view.record.spec.fingerprint == submission::fingerprint(&request) => view,
+                Some(view) if is_same(&view, &may.caller, &request) => view,
                 Some(_) => return Err(id_taken(&id)),
-                None => admit(&state, id, request).await?,
+                None => admit(&state, &may.caller, id, request).await?,
             }
         }
-        None => admit(&state, TaskId::generate(), request).await?,
+        None => admit(&state, &may.caller, TaskId::generate(), request).await?,
     };
-    Ok(Json(response(&state, &headers, &view)))
+    Ok(Json(response(&state, &may.caller, &headers, &view)))
 }
 
-async fn admit(state: &AppState, id: TaskId, request: api::TaskRequest) -> Result<TaskView, Refusal> {
+fn is_same(view: &TaskView, caller: &Identity, request: &TaskRequest) -> bool {
+    let spec = &view.record.spec;
+    spec.principal == caller.principal && spec.fingerprint == submission::fingerprint(request)
+}
+
+async fn admit(
+    state: &AppState,
+    caller: &Identity,
+    id: TaskId,
+    request: TaskRequest,
+) -> Result<TaskView, Refusal> {
     let now = state.clock.now();
-    let spec = submission::task_spec(id.clone(), request, &state.defaults, &state.roots, now).await?;
+    let spec = submission::task_spec(id.clone(), caller, request, &state.defaults, &state.roots, now).await?;
     match state.engine.submit(spec).await {
         Ok(submitted) => {
             // It is admitted, whether or not its place in the queue can be told.
@@ -116,14 +130,16 @@ fn refused(state: &AppState, id: &TaskId, error: SubmitError) -> Refusal {
     }
 }
 
-/// Where callers need a key, their browsers need something else. They can do without one when too many wait to be used.
-fn ticket(state: &AppState, task: &TaskId) -> String {
-    let issue = || state.tickets.issue(Opens::Task(task.clone()), state.clock.now());
-    let issued = state.api_key.is_some().then(issue).flatten();
+/// Where callers need a key, their browsers need something else. Whoever submitted a task may see it. They can do without a
+/// ticket when too many wait to be used.
+fn ticket(state: &AppState, caller: &Identity, task: &TaskId) -> String {
+    let holder = Identity { scopes: caller.scopes.and(Scopes::of(&[Scope::TasksRead])), ..caller.clone() };
+    let issue = || state.tickets.issue(Opens::Task(task.clone()), &holder, state.clock.now());
+    let issued = state.auth.is_some().then(issue).flatten();
     issued.map(|issued| format!("?ticket={}", issued.ticket)).unwrap_or_default()
 }
 
-fn response(state: &AppState, headers: &HeaderMap, view: &TaskView) -> TaskResponse {
+fn response(state: &AppState, caller: &Identity, headers: &HeaderMap, view: &TaskView) -> TaskResponse {
     let base = state.public_websocket_base.clone().unwrap_or_else(|| {
         let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
         format!("ws://{host}")
@@ -135,7 +151,7 @@ fn response(state: &AppState, headers: &HeaderMap, view: &TaskView) -> TaskRespo
         task_id: id.clone(),
         session_id: task.session_id.clone(),
         status: task.status,
-        websocket_url: format!("{base}/ws/tasks/{id}{}", ticket(state, id)),
+        websocket_url: format!("{base}/ws/tasks/{id}{}", ticket(state, caller, id)),
         created_at: task.created_at,
         queue_position,
         estimated_start_at,

@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use engine::Subscription;
 use store::TaskRecord;
 
-use crate::path;
+use crate::access::{May, TasksRead};
 use crate::query::Parameters;
 use crate::refusal::Refusal;
 use crate::state::AppState;
@@ -24,6 +24,7 @@ use crate::stream::{Source, page, sse};
     path = "/api/v1/tasks/{task_id}/events",
     tag = "events",
     operation_id = "task_events",
+    security(("bearer" = ["tasks:read"])),
     params(("task_id" = String, Path, description = "The task."), ("after" = Option<u64>, Query, description = "The cursor: only what comes after it."), ("Last-Event-ID" = Option<u64>, Header, description = "The cursor again, as browsers send it."), ("wait" = Option<u64>, Query, maximum = 60, description = "How long a page is waited for, in seconds.")),
     responses(
         (status = 200, description = "The events. With `Accept: text/event-stream`: `id` is the cursor, `event` the type, `data` the event.",
@@ -35,6 +36,7 @@ use crate::stream::{Source, page, sse};
 )]
 pub(crate) async fn handle(
     State(state): State<Arc<AppState>>,
+    may: May<TasksRead>,
     Path(id): Path<String>,
     headers: HeaderMap,
     mut parameters: Parameters,
@@ -42,10 +44,9 @@ pub(crate) async fn handle(
     let after = wanted::after(&headers, &mut parameters).unwrap_or(0);
     let wait = wanted::wait(&mut parameters);
     parameters.check()?;
-    let task_id = path::task(&id)?;
-    let not_found = || Refusal::task_not_found(&id);
-    let task = state.engine.task(&task_id).await?.ok_or_else(not_found)?.record;
-    let subscription = state.engine.subscribe(&task_id, after).await?.ok_or_else(not_found)?;
+    let task = may.task(&state, &id).await?.record;
+    let subscription = state.engine.subscribe(&task.spec.task_id, after).await?;
+    let subscription = subscription.ok_or_else(|| Refusal::task_not_found(&id))?;
     match wanted::way(&headers) {
         // A browser connects again when a stream ends. This is how it is told that there is nothing more.
         Way::Stream if is_at_end(&task, after) => Ok(StatusCode::NO_CONTENT.into_response()),

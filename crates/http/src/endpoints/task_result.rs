@@ -8,10 +8,11 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 
+use crate::access::{May, TasksRead};
+use crate::answer;
 use crate::query::Parameters;
 use crate::refusal::Refusal;
 use crate::state::AppState;
-use crate::{answer, path};
 
 /// Longest wait, in seconds.
 const MAX_WAIT_SECONDS: u64 = 300;
@@ -22,6 +23,7 @@ const MAX_WAIT_SECONDS: u64 = 300;
     path = "/api/v1/tasks/{task_id}/result",
     tag = "tasks",
     operation_id = "get_task_result",
+    security(("bearer" = ["tasks:read"])),
     params(("task_id" = String, Path, description = "The task."), ("wait" = Option<u64>, Query, maximum = 300, description = "Longest wait, in seconds.")),
     responses(
         (status = 200, description = "The task has ended.", body = TaskStatusResponse),
@@ -32,12 +34,13 @@ const MAX_WAIT_SECONDS: u64 = 300;
 )]
 pub(crate) async fn handle(
     State(state): State<Arc<AppState>>,
+    may: May<TasksRead>,
     Path(id): Path<String>,
     mut parameters: Parameters,
 ) -> Result<(StatusCode, Json<TaskStatusResponse>), Refusal> {
     let wait = parameters.whole("wait", 0..=MAX_WAIT_SECONDS).unwrap_or(0);
     parameters.check()?;
-    let task_id = path::task(&id)?;
+    let task_id = may.task(&state, &id).await?.record.spec.task_id.clone();
     let view = tokio::select! {
         biased;
         view = state.engine.wait(&task_id, Duration::from_secs(wait)) => view?,

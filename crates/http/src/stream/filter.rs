@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use api::EVENT_TYPES;
-use domain::{SessionId, TaskId, TaskStatus};
+use domain::{Principal, SessionId, TaskId, TaskStatus};
 use store::FeedFilter;
 
 use crate::query::Parameters;
@@ -15,8 +15,8 @@ pub(crate) struct Filter {
     pub(crate) types: Vec<String>,
 }
 
-/// Reads it.
-pub(crate) async fn filter(parameters: &mut Parameters) -> Filter {
+/// Reads it; nobody sees more than `view`, if there is one.
+pub(crate) async fn filter(parameters: &mut Parameters, view: Option<&Principal>) -> Filter {
     let workspace = match parameters.parsed("workspace", absolute) {
         // As tasks have it. A folder that is gone is taken as it is: its tasks may still be there.
         Some(workspace) => Some(tokio::fs::canonicalize(&workspace).await.unwrap_or(workspace)),
@@ -24,7 +24,7 @@ pub(crate) async fn filter(parameters: &mut Parameters) -> Filter {
     };
     Filter {
         feed: FeedFilter {
-            principal: None,
+            principal: view.cloned(),
             task: parameters.parsed("task_id", |id| TaskId::parse(id).map_err(|error| error.to_string())),
             session: parameters
                 .parsed("session_id", |id| SessionId::parse(id).map_err(|error| error.to_string())),
@@ -74,9 +74,9 @@ mod tests {
             },
             types: vec!["status".into(), "complete".into()],
         };
-        assert_eq!(filter(&mut parameters).await, expected);
+        assert_eq!(filter(&mut parameters, None).await, expected);
         assert!(parameters.check().is_ok());
-        assert_eq!(filter(&mut Parameters::of("")).await, Filter::default());
+        assert_eq!(filter(&mut Parameters::of(""), None).await, Filter::default());
     }
 
     #[tokio::test]
@@ -84,7 +84,7 @@ mod tests {
         let place = tempfile::tempdir().expect("a folder");
         let link = place.path().join("link");
         std::os::unix::fs::symlink(place.path(), &link).expect("linked");
-        let filter = filter(&mut Parameters::of(&format!("workspace={}", link.display()))).await;
+        let filter = filter(&mut Parameters::of(&format!("workspace={}", link.display())), None).await;
         assert_eq!(filter.feed.workspace, place.path().canonicalize().ok());
     }
 
@@ -92,7 +92,7 @@ mod tests {
     async fn every_fault_of_a_filter_is_told() {
         let mut parameters =
             Parameters::of("task_id=a/b&session_id=.&workspace=w&status=done&type=status,say");
-        filter(&mut parameters).await;
+        filter(&mut parameters, None).await;
         let refusal = parameters.check().expect_err("faults");
         let faults: Vec<_> = refusal.faults.into_iter().map(|fault| (fault.pointer, fault.detail)).collect();
         let id = "an id is made of letters, digits and . _ : - and starts with a letter or digit";

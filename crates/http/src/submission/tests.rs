@@ -1,14 +1,20 @@
 //! What becomes of a request that was read.
 
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
-use domain::{OnQuestion, OnRestart, OnStall, PermissionMode, WhenBusy};
+use domain::{OnQuestion, OnRestart, OnStall, PermissionMode, Principal, WhenBusy};
 
 use super::*;
 
 fn request(fields: &str) -> TaskRequest {
     let body = format!(r#"{{"prompt":"p","workspace":"/w"{fields}}}"#);
     task_request(body.as_bytes()).expect("valid")
+}
+
+fn caller() -> Identity {
+    let principal = Principal::parse("team-a").expect("valid");
+    Identity { principal, max_running: NonZeroU32::new(3), ..Identity::operator() }
 }
 
 fn defaults() -> TaskDefaults {
@@ -44,7 +50,8 @@ async fn admitted(fields: &str) -> (Result<TaskSpec, String>, PathBuf) {
     let request = TaskRequest { workspace: workspace.display().to_string(), ..request(fields) };
     let id = TaskId::parse("t").expect("valid");
     let now = Timestamp::from_millis(1_000);
-    let spec = task_spec(id, request, &defaults(), &roots, now).await.map_err(|refusal| refusal.detail);
+    let spec =
+        task_spec(id, &caller(), request, &defaults(), &roots, now).await.map_err(|refusal| refusal.detail);
     (spec, workspace)
 }
 
@@ -105,7 +112,7 @@ async fn defaults_hold_for_what_is_left_out() {
     let expected = TaskSpec {
         task_id: TaskId::parse("t").expect("valid"),
         fingerprint: spec.fingerprint,
-        principal: Principal::default(),
+        principal: caller().principal,
         prompt: "p".into(),
         workspace: workspace.clone(),
         working_directory: workspace,
@@ -118,7 +125,7 @@ async fn defaults_hold_for_what_is_left_out() {
             max_budget_usd: None,
         },
         session: SessionChoice::New,
-        schedule: Schedule::default(),
+        schedule: Schedule { max_running: caller().max_running, ..Schedule::default() },
         policy: defaults().policy,
     };
     assert_eq!(spec, expected);
@@ -138,6 +145,7 @@ async fn what_is_asked_for_goes_before_the_defaults() {
         priority: Priority::new(-7).expect("valid"),
         start_at: Some(Timestamp::from_millis(61_000)),
         depends_on: vec![id("a"), id("b")],
+        max_running: caller().max_running,
     };
     let policy = Policy {
         retry: Retry { max_attempts: 1, after_side_effects: true },

@@ -2,6 +2,7 @@
 //! time.
 #![expect(clippy::expect_used, reason = "tests fail by panicking")]
 
+mod access;
 mod agents;
 mod feed;
 mod openapi;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use api::StatusData;
+use auth::{ApiKey, Authenticator, KeyFile, KeyRing};
 use axum::Router;
 use axum::body::{Body, BodyDataStream, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode};
@@ -12,7 +13,7 @@ use axum::response::Response;
 use domain::{PermissionMode, Policy, SystemClock, TaskId, Timestamp};
 use engine::{Engine, Settings};
 use futures_util::StreamExt;
-use http_api::{ApiKey, AppState, HostPolicy, TaskDefaults, WorkspaceRoots, router};
+use http_api::{AppState, HostPolicy, Loopback, RateLimit, TaskDefaults, WorkspaceRoots, router};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use store::{CoreSettings, KEPT_IN_MEMORY, MemoryStore, TaskRecord};
@@ -31,6 +32,8 @@ pub(crate) struct Place {
     pub(crate) script: Arc<Script>,
     pub(crate) state: Arc<AppState>,
     pub(crate) workspace: String,
+    /// Of a server that has a key.
+    pub(crate) keys: KeyFile,
     _engine: Engine,
     _folder: TempDir,
 }
@@ -65,6 +68,7 @@ impl Place {
         std::fs::create_dir(&root).expect("made");
         std::fs::create_dir(&private).expect("made");
         let roots = WorkspaceRoots::resolve_all(std::slice::from_ref(&root), &private).expect("there");
+        let keys = KeyFile::new(folder.path().join("keys.json"));
         let script = Arc::new(Script::default());
         let store = MemoryStore::new(CoreSettings { notice, ..CoreSettings::default() }, KEPT_IN_MEMORY);
         let metrics = Arc::new(Metrics::default());
@@ -88,9 +92,13 @@ impl Place {
                 policy: Policy::default(),
             },
             roots,
-            api_key: key.map(|key| ApiKey::new(&SecretString::from(key))),
+            auth: key.map(|key| Authenticator {
+                api_key: Some(ApiKey::new(&SecretString::from(key))),
+                keys: KeyRing::open(keys.clone()).expect("opened"),
+                jwt: None,
+            }),
             tickets: http_api::Tickets::default(),
-            rate_limit: None,
+            rate_limit: RateLimit::new(None, Loopback::Spared),
             hosts: HostPolicy::Any,
             public_websocket_base: Some("ws://server".into()),
             metrics,
@@ -100,7 +108,7 @@ impl Place {
             streams: TaskTracker::new(),
         };
         let workspace = root.canonicalize().expect("there").display().to_string();
-        Self { script, state: Arc::new(state), workspace, _engine: engine, _folder: folder }
+        Self { script, state: Arc::new(state), workspace, keys, _engine: engine, _folder: folder }
     }
 
     pub(crate) fn router(&self) -> Router {

@@ -1,7 +1,8 @@
 //! Fair shares: who has the fewest tasks at work goes first.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use domain::{Principal, Priority};
@@ -16,7 +17,9 @@ struct Served {
     last: u64,
 }
 
-type Workspaces = BTreeMap<PathBuf, BTreeSet<u64>>;
+/// Candidates, and how many of their principal's tasks may be at work at once.
+type Candidates = BTreeMap<u64, Option<NonZeroU32>>;
+type Workspaces = BTreeMap<PathBuf, Candidates>;
 
 /// The candidates, and what everybody has at work.
 #[derive(Debug, Default)]
@@ -31,10 +34,16 @@ pub(super) struct Shares {
 const MOST_REMEMBERED: usize = 10_000;
 
 impl Shares {
-    pub(super) fn insert(&mut self, priority: Priority, share: &Share, number: u64) {
+    pub(super) fn insert(
+        &mut self,
+        priority: Priority,
+        share: &Share,
+        number: u64,
+        most: Option<NonZeroU32>,
+    ) {
         let principals = self.candidates.entry(Reverse(priority)).or_default();
         let workspaces = principals.entry(share.principal.clone()).or_default();
-        workspaces.entry(share.workspace.clone()).or_default().insert(number);
+        workspaces.entry(share.workspace.clone()).or_default().insert(number, most);
     }
 
     pub(super) fn remove(&mut self, priority: Priority, share: &Share, number: u64) {
@@ -53,16 +62,28 @@ impl Shares {
         }
     }
 
+    /// Who goes next. A principal that has as much at work as its next task allows is passed over.
     pub(super) fn next(&self) -> Option<u64> {
-        let (_, principals) = self.candidates.first_key_value()?;
-        let served = |principal: &Principal| self.principals.get(principal).copied().unwrap_or_default();
-        let (principal, workspaces) = principals.iter().min_by_key(|(principal, _)| served(principal))?;
-        let served = |workspace: &PathBuf| {
-            let share = Share { principal: principal.clone(), workspace: workspace.clone() };
-            self.workspaces.get(&share).copied().unwrap_or_default()
-        };
-        let (_, numbers) = workspaces.iter().min_by_key(|(workspace, _)| served(workspace))?;
-        numbers.first().copied()
+        self.candidates.values().find_map(|principals| {
+            let able = principals.iter().filter(|(principal, workspaces)| {
+                let at_work = self.served(principal).at_work;
+                workspaces.values().any(|candidates| first_allowed(candidates, at_work).is_some())
+            });
+            let (principal, workspaces) = able.min_by_key(|(principal, _)| self.served(principal))?;
+            let at_work = self.served(principal).at_work;
+            let firsts = workspaces
+                .iter()
+                .filter_map(|(workspace, candidates)| Some((workspace, first_allowed(candidates, at_work)?)));
+            let served = |workspace: &PathBuf| {
+                let share = Share { principal: principal.clone(), workspace: workspace.clone() };
+                self.workspaces.get(&share).copied().unwrap_or_default()
+            };
+            firsts.min_by_key(|(workspace, _)| served(workspace)).map(|(_, number)| number)
+        })
+    }
+
+    fn served(&self, principal: &Principal) -> Served {
+        self.principals.get(principal).copied().unwrap_or_default()
     }
 
     pub(super) fn begin(&mut self, share: &Share) {
@@ -86,4 +107,10 @@ impl Shares {
             served.at_work = served.at_work.saturating_sub(1);
         }
     }
+}
+
+/// The oldest candidate, unless it has to wait for others of its principal to end.
+fn first_allowed(candidates: &Candidates, at_work: usize) -> Option<u64> {
+    let (number, most) = candidates.first_key_value()?;
+    most.is_none_or(|most| at_work < most.get() as usize).then_some(*number)
 }

@@ -11,6 +11,7 @@ fn entry(task: &str, session: &str, principal: &str, workspace: &str) -> Entry {
             workspace: PathBuf::from(workspace),
         },
         priority: Priority::default(),
+        max_running: None,
         until: None,
         waits_for: HashSet::new(),
         begun: false,
@@ -53,6 +54,22 @@ fn principals_and_then_workspaces_take_turns() {
         queue.insert(number, entry(task, task, principal, workspace));
     }
     assert_eq!(order(&mut queue), ["a1", "b1", "a3", "a2", "a4"]);
+}
+
+#[test]
+fn who_has_as_much_at_work_as_it_may_lets_others_go_first() {
+    let mut queue = Queue::default();
+    let two = NonZeroU32::new(2);
+    let (urgent, usual) = (Priority::new(5).expect("valid"), Priority::default());
+    let tasks = [("a1", "a", urgent), ("a2", "a", urgent), ("a3", "a", urgent), ("b1", "b", usual)];
+    for (number, (task, principal, priority)) in (1..).zip(tasks) {
+        let max_running = if principal == "a" { two } else { None };
+        queue.insert(number, Entry { priority, max_running, ..entry(task, task, principal, "/w") });
+    }
+    assert_eq!(order(&mut queue), ["a1", "a2", "b1"]);
+    let share = entry("a1", "a1", "a", "/w").share;
+    queue.set_at_work(&share, false);
+    assert_eq!(order(&mut queue), ["a3"]);
 }
 
 #[test]

@@ -1,17 +1,65 @@
 //! Who calls, and how often; and the command that calls.
 
-use super::{Preset, Scope, Variable};
+use super::{Kind, Preset, Scope, Separator, Variable};
 
-pub(super) const API: [Variable; 5] = [
-    Variable::flag("API_AUTH_ENABLED", "false", "lets in only who shows the key"),
-    Variable::choice("API_AUTH_TYPE", "bearer", &["bearer"], "how callers show who they are"),
+pub(super) const API: [Variable; 12] = [
+    Variable::flag("API_AUTH_ENABLED", "false", "lets in only who shows a key or a token"),
+    Variable::choice(
+        "API_AUTH_TYPE",
+        "bearer",
+        &["bearer", "jwt"],
+        "jwt: JSON Web Tokens count beside the keys",
+    ),
     Variable::text(
         "API_API_KEY",
         Preset::Told("none"),
         "a long random text",
-        "the key: `Authorization: Bearer <key>` or `X-API-Key: <key>`",
+        "the key that may do everything: `Authorization: Bearer <key>` or `X-API-Key: <key>`",
     )
     .secret(),
+    Variable::text(
+        "API_KEYS_FILE",
+        Preset::Told("keys.json in the data folder"),
+        "a path",
+        "the digests of the keys that `keys create` made",
+    ),
+    Variable::text(
+        "API_JWT_SECRET",
+        Preset::Told("none"),
+        "at least 32 characters",
+        "what tokens are signed with (HS256); or one of the two below",
+    )
+    .secret(),
+    Variable::text(
+        "API_JWT_JWKS_FILE",
+        Preset::Told("none"),
+        "the path of a JSON Web Key Set",
+        "the public keys that tokens are signed with",
+    ),
+    Variable::text(
+        "API_JWT_JWKS_URL",
+        Preset::Told("none"),
+        "an https URL, or an http one on this machine",
+        "where an issuer publishes those keys",
+    ),
+    Variable::text(
+        "API_JWT_ISSUER",
+        Preset::Told("none"),
+        "a text",
+        "what the tokens' `iss` has to be; needed with published keys",
+    ),
+    Variable::new(
+        "API_JWT_AUDIENCE",
+        Kind::List("a list of texts", Separator::Comma),
+        Preset::Told("none"),
+        "one of them has to be the tokens' `aud`; needed with published keys",
+    ),
+    Variable::text(
+        "API_JWT_SCOPE_CLAIM",
+        Preset::Value("scope"),
+        "a claim's name",
+        "where the tokens' scopes are",
+    ),
     Variable::flag(
         "API_RATE_LIMIT_ENABLED",
         "true",

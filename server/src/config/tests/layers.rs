@@ -110,7 +110,7 @@ fn faults_of_all_layers_come_at_once_and_say_where() {
         faults,
         [
             ".env: entry 2 is not NAME=value: quote values with spaces",
-            "API_AUTH_TYPE=\"none\" (api.auth_type in FILE): this version knows only bearer",
+            "API_AUTH_TYPE=\"none\" (api.auth_type in FILE): must be bearer or jwt",
             "FILE line 11: claude.default_allowed_tools must be a list of texts in quotes, such as [\"a\", \"b\"]",
             "FILE line 13: workspace.roots must be a list of texts without colons",
             "FILE line 15: task.max_queue_size must be a whole number, without quotes",

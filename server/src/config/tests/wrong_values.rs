@@ -4,9 +4,12 @@ use super::super::reference::{self, Kind, Scope, Variable};
 use super::*;
 
 /// Wrong values of variables whose table row tells what they may be in words only.
-const OF_TEXTS: [(&str, &str); 10] = [
+const OF_TEXTS: [(&str, &str); 13] = [
     ("SERVER_HOST", "somewhere"),
     ("SERVER_PUBLIC_URL", "agents.example.com"),
+    ("API_JWT_SECRET", "hidden"),
+    ("API_JWT_JWKS_URL", "http://issuer.example/keys"),
+    ("API_JWT_AUDIENCE", "[1]"),
     ("WORKSPACE_ROOTS", "/nowhere/at/all"),
     ("CLAUDE_API_KEY", "sk-hidden \u{1}1"),
     ("ANTHROPIC_API_KEY", "sk-hidden 2"),
@@ -18,8 +21,12 @@ const OF_TEXTS: [(&str, &str); 10] = [
 ];
 
 /// Variables of which any text is right.
-const ANYTHING: [&str; 7] = [
+const ANYTHING: [&str; 11] = [
     "API_API_KEY",
+    "API_KEYS_FILE",
+    "API_JWT_JWKS_FILE",
+    "API_JWT_ISSUER",
+    "API_JWT_SCOPE_CLAIM",
     "CLAUDE_DEFAULT_MODEL",
     "CLAUDE_CLI_PATH",
     "STORAGE_DATA_DIR",
@@ -113,7 +120,8 @@ fn values_that_do_not_go_together_are_told_beside_wrong_ones() {
             ("SERVER_HOST", "*"),
             ("SERVER_PORT", "9191"),
             ("SERVER_WORKERS", "none"),
-            ("API_AUTH_ENABLED", "true"),
+            ("API_JWT_SECRET", "0123456789abcdef0123456789abcdef"),
+            ("API_JWT_JWKS_FILE", "keys.json"),
             ("MONITORING_PROMETHEUS_PORT", "9191"),
             ("SESSION_MAX_CONCURRENT", "2"),
             ("SESSION_PREWARM", "3"),
@@ -124,7 +132,7 @@ fn values_that_do_not_go_together_are_told_beside_wrong_ones() {
         faults.expect_err("faults"),
         [
             "SERVER_WORKERS=\"none\": must be a whole number from 1 to 512",
-            "API_AUTH_ENABLED=true needs API_API_KEY: set it to a long random text",
+            "API_JWT_SECRET, API_JWT_JWKS_FILE and API_JWT_JWKS_URL exclude each other: set one of them",
             "STORAGE_TYPE=\"redis\": this version has no Redis storage yet: set sqlite or memory",
             "SERVER_HOST=0.0.0.0 opens the server to the network without authentication: set API_AUTH_ENABLED=true and \
              API_API_KEY, or SERVER_ALLOW_INSECURE=true if that is meant",
