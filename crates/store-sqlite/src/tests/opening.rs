@@ -10,6 +10,7 @@ use store::conformance::{spec, submit, submit_and_claim};
 
 use super::*;
 use crate::rows::task_query;
+use crate::schema::VERSION;
 use crate::{Condition, inspect};
 
 fn refusal(path: &Path) -> OpenError {
@@ -166,16 +167,16 @@ async fn a_look_finds_what_a_start_would_find_and_changes_nothing() {
     assert!(matches!(look(), Ok(Condition::InUse)));
     drop(store);
     let before = std::fs::read(place.database()).expect("there");
-    assert!(matches!(look(), Ok(Condition::Ready { version: 2, current: 2 })));
+    assert!(matches!(look(), Ok(Condition::Ready { version: VERSION, current: VERSION })));
     assert!(std::fs::read(place.database()).expect("there") == before);
     drop(place.open());
 
     change(&place.database(), "DROP INDEX batches_of_task");
     assert!(matches!(look(), Err(OpenError::Corrupt { .. })));
     change(&place.database(), "PRAGMA user_version = 1");
-    assert!(matches!(look(), Ok(Condition::Ready { version: 1, current: 2 })));
+    assert!(matches!(look(), Ok(Condition::Ready { version: 1, current: VERSION })));
     change(&place.database(), "PRAGMA user_version = 7");
-    assert!(matches!(look(), Err(OpenError::Newer { found: 7, known: 2 })));
+    assert!(matches!(look(), Err(OpenError::Newer { found: 7, known: VERSION })));
     std::fs::write(place.database(), "notes of somebody, longer than a head").expect("written");
     assert!(matches!(look(), Err(OpenError::Corrupt { .. })));
 }
