@@ -15,7 +15,7 @@ use anyhow::{Context, bail};
 use store_sqlite::{BackupReport, Overwrite};
 
 use self::transcripts::copy_transcripts;
-use crate::cli::{BackupArguments, RestoreArguments};
+use crate::cli::{BackupArguments, DataArguments, RestoreArguments};
 use crate::config;
 use crate::serve::DATABASE;
 
@@ -28,7 +28,7 @@ pub(crate) fn backup(arguments: &BackupArguments) -> ExitCode {
 }
 
 fn make_backup(arguments: &BackupArguments) -> anyhow::Result<String> {
-    let (data, to) = (&data_dir(arguments.data_dir.as_deref())?, &arguments.to);
+    let (data, to) = (&data_dir(&arguments.data)?, &arguments.to);
     if to.exists() {
         bail!("{} is there already: choose a folder that is not", to.display());
     }
@@ -68,7 +68,7 @@ pub(crate) fn restore(arguments: &RestoreArguments) -> ExitCode {
 }
 
 fn put_back(arguments: &RestoreArguments) -> anyhow::Result<String> {
-    let (from, data) = (&arguments.from, &data_dir(arguments.data_dir.as_deref())?);
+    let (from, data) = (&arguments.from, &data_dir(&arguments.data)?);
     let overwrite = if arguments.overwrite { Overwrite::Replace } else { Overwrite::Refuse };
     make_folder(data)?;
     let copy = || copy_transcripts(from, data);
@@ -78,8 +78,8 @@ fn put_back(arguments: &RestoreArguments) -> anyhow::Result<String> {
 }
 
 /// The same folder as the server's.
-fn data_dir(told: Option<&Path>) -> anyhow::Result<PathBuf> {
-    config::data_dir(told).map_err(|faults| anyhow::anyhow!(faults.join("; ")))
+fn data_dir(arguments: &DataArguments) -> anyhow::Result<PathBuf> {
+    config::data_dir(arguments).map_err(|faults| anyhow::anyhow!(faults.join("; ")))
 }
 
 fn make_folder(path: &Path) -> anyhow::Result<()> {

@@ -18,8 +18,13 @@ pub(crate) struct Cli {
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// Start the server. It is configured by environment variables and a .env file; see the README.
+    /// Start the server. It is configured by flags, environment variables, a .env file and a TOML file.
     Serve(ServeArguments),
+    /// Check the configuration, show it, or explain it.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Look at everything that a server needs, and say what to do about what is missing.
+    Doctor(ReportArguments),
     /// Copy all tasks, events, sessions and conversations, while the server runs or not.
     Backup(BackupArguments),
     /// Put a copy back. The server has to be stopped.
@@ -33,7 +38,7 @@ pub(crate) enum Command {
     Run(RunArguments),
 }
 
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub(crate) struct ServeArguments {
     /// Answer from a script instead of the model API: no key and no network needed.
     #[arg(long)]
@@ -43,25 +48,63 @@ pub(crate) struct ServeArguments {
     pub(crate) host: Option<String>,
     /// Port to listen on, 0 for any free one [env: SERVER_PORT].
     #[arg(long)]
-    pub(crate) port: Option<u16>,
+    pub(crate) port: Option<String>,
+    /// A TOML file with settings; the environment and .env go before it [env: CLAUDE_CODE_SERVER_CONFIG].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Print every fault, a line each, as a start with the same flags would.
+    Check(ServeArguments),
+    /// Print every variable's value and where it comes from; secrets are masked.
+    Show(ReportArguments),
+    /// Print the reference of all variables, as Markdown.
+    Reference,
+    /// Print an example with all variables and their defaults.
+    Example {
+        /// A TOML file instead of a .env file.
+        #[arg(long)]
+        toml: bool,
+    },
+}
+
+/// A report on what a server with these flags would be.
+#[derive(Args)]
+pub(crate) struct ReportArguments {
+    #[command(flatten)]
+    pub(crate) serve: ServeArguments,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Args)]
 pub(crate) struct BackupArguments {
     /// The folder to be made.
     pub(crate) to: PathBuf,
-    /// The server's data folder [env: STORAGE_DATA_DIR].
+    #[command(flatten)]
+    pub(crate) data: DataArguments,
+}
+
+/// Where a server's data is.
+#[derive(Args)]
+pub(crate) struct DataArguments {
+    /// The server's data folder, if not the one that the server's configuration names [env: STORAGE_DATA_DIR].
     #[arg(long)]
     pub(crate) data_dir: Option<PathBuf>,
+    /// The server's TOML file [env: CLAUDE_CODE_SERVER_CONFIG].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
 }
 
 #[derive(Args)]
 pub(crate) struct RestoreArguments {
     /// The folder that a backup made.
     pub(crate) from: PathBuf,
-    /// The server's data folder [env: STORAGE_DATA_DIR].
-    #[arg(long)]
-    pub(crate) data_dir: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) data: DataArguments,
     /// Replace the database that is there.
     #[arg(long)]
     pub(crate) overwrite: bool,
@@ -79,9 +122,8 @@ pub(crate) enum KeysCommand {
 
 #[derive(Args)]
 pub(crate) struct KeysArguments {
-    /// The server's data folder [env: STORAGE_DATA_DIR].
-    #[arg(long)]
-    pub(crate) data_dir: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) data: DataArguments,
     /// The file of the keys [env: API_KEYS_FILE; default: keys.json in the data folder].
     #[arg(long)]
     pub(crate) keys_file: Option<PathBuf>,

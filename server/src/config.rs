@@ -1,14 +1,19 @@
-//! Configuration: variables are read first, then resolved and cross-checked. All faults are reported at once.
+//! Configuration: layers are gathered first, then resolved and cross-checked. All faults are reported at once.
 
 mod agents;
 mod auth;
+mod dot_env;
+mod file;
 mod folders;
+mod layers;
+mod names;
 mod policy;
+pub(crate) mod reference;
 mod storage;
 mod tasks;
+mod texts;
 mod variables;
 
-use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::num::NonZeroU32;
 use std::path::PathBuf;
@@ -22,7 +27,13 @@ use store::Retention;
 use self::agents::AgentLife;
 pub(crate) use self::auth::AuthSettings;
 pub(crate) use self::folders::{data_dir, keys_file};
+pub(crate) use self::layers::{Layers, Origin};
+use self::reference::Kind;
 pub(crate) use self::storage::{Storage, Sync};
+use self::texts::{
+    address, gateway_use, log_format, log_level, roots, secret, setting_sources, web_origin, web_url,
+};
+pub(crate) use self::variables::without_password;
 use self::variables::{Faults, Reader};
 use crate::cli::ServeArguments;
 
@@ -80,109 +91,111 @@ pub(crate) struct Config {
     pub(crate) rate_limit: RateLimitSettings,
     /// Where metrics are served; `None` when they are not.
     pub(crate) monitoring: Option<Monitoring>,
-    /// Variables that are set and have no effect in this version.
-    pub(crate) without_effect: Vec<&'static str>,
+    /// What is probably not meant, a line each.
+    pub(crate) warnings: Vec<String>,
 }
 
-/// Variables of the contract that this version does not act on yet.
-const WITHOUT_EFFECT: [&str; 5] = [
-    "STORAGE_REDIS_HOST",
-    "STORAGE_REDIS_PORT",
-    "STORAGE_REDIS_DB",
-    "STORAGE_REDIS_PASSWORD",
-    "STORAGE_REDIS_URL",
-];
-
 impl Config {
-    /// Reads the process's environment, over the `.env` file of the current folder.
+    /// What holds for this process.
     ///
     /// # Errors
-    /// Every fault, a line each.
+    /// Every fault of every layer, a line each.
     pub(crate) fn load(arguments: &ServeArguments) -> Result<Self, Vec<String>> {
-        Self::resolve(arguments, variables::load()?)
+        Self::resolve(&Layers::load(arguments), arguments.demo)
     }
 
-    fn resolve(
-        arguments: &ServeArguments,
-        mut variables: HashMap<String, String>,
-    ) -> Result<Self, Vec<String>> {
-        if let Some(host) = &arguments.host {
-            variables.insert("SERVER_HOST".into(), host.clone());
-        }
-        if let Some(port) = arguments.port {
-            variables.insert("SERVER_PORT".into(), port.to_string());
-        }
+    /// Makes sense of what the layers say.
+    ///
+    /// # Errors
+    /// Every fault, a line each; those of the layers too.
+    pub(crate) fn resolve(layers: &Layers, demo: bool) -> Result<Self, Vec<String>> {
         let mut faults = Faults::default();
-        let mut read = Reader { variables: &variables, faults: &mut faults };
-        let defaults = tasks::read_defaults(&mut read);
-        let config = Self {
-            host: read.value(
-                "SERVER_HOST",
-                IpAddr::V4(Ipv4Addr::LOCALHOST),
-                "an IP address or localhost",
-                address,
-            ),
-            port: read.value("SERVER_PORT", 8000, "a port from 0 to 65535", |text| text.parse().ok()),
-            workers: read.value("SERVER_WORKERS", cores(), "a whole number from 1 to 512", |text| {
-                text.parse().ok().filter(|workers| (1..=512).contains(workers))
-            }),
-            log_level: read.value(
-                "SERVER_LOG_LEVEL",
-                "INFO".to_owned(),
-                "one of TRACE, DEBUG, INFO, WARN, WARNING, ERROR, CRITICAL",
-                log_level,
-            ),
-            log_format: read.optional("MONITORING_LOGGING_FORMAT", "json or text", log_format),
-            auth: AuthSettings::read(&mut read),
-            public_url: read.optional(
-                "SERVER_PUBLIC_URL",
-                "a URL such as https://agents.example.com",
-                web_origin,
-            ),
-            credential: if arguments.demo { None } else { read_credential(&mut read) },
-            base_url: read.optional("CLAUDE_BASE_URL", "a URL such as https://gateway.example.com", web_url),
-            gateway: read.value("CLAUDE_GATEWAY", GatewayUse::Auto, "one of auto, on, off", gateway_use),
-            cli_path: read.optional("CLAUDE_CLI_PATH", "a path", |text| Some(text.into())),
-            setting_sources: read.value(
-                "AGENT_SETTING_SOURCES",
-                vec![],
-                "a list of user, project, local",
-                setting_sources,
-            ),
-            policy: policy::read_policy(&mut read, defaults.permission_mode),
-            defaults,
-            max_agents: read.count("SESSION_MAX_CONCURRENT", 10, 1, 10_000),
-            max_pending: read.count("TASK_MAX_QUEUE_SIZE", 100, 1, 1_000_000),
-            drain: Duration::from_secs(read.count("SERVER_DRAIN_SECONDS", 0, 0, 86_400)),
-            agent_life: AgentLife::read(&mut read),
-            storage: storage::read_storage(&mut read),
-            retention: storage::read_retention(&mut read),
-            data_dir: folders::read_data_dir(&mut read),
-            workspace_roots: read.value(
-                "WORKSPACE_ROOTS",
-                vec![".".into()],
-                "folders that exist, separated by colons",
-                roots,
-            ),
-            rate_limit: RateLimitSettings::read(&mut read),
-            monitoring: Monitoring::read(&mut read),
-            without_effect: WITHOUT_EFFECT.into_iter().filter(|name| variables.contains_key(*name)).collect(),
-        };
-        config.check_exposure(&mut Reader { variables: &variables, faults: &mut faults });
+        layers.faults().iter().for_each(|fault| faults.add(fault.clone()));
+        let mut read = Reader { layers, faults: &mut faults };
+        let mut config = Self::read(&mut read, demo);
+        config.check_exposure(&mut read);
+        config.check_limits(&mut read);
+        config.warnings.extend(read_without_effect(&mut read));
+        for name in layers.asked().iter().filter(|name| reference::find(name).is_none()) {
+            faults.add(format!("{name} is read and not in the table of variables: add it there"));
+        }
         faults.into_result(config)
+    }
+
+    fn read(read: &mut Reader<'_>, demo: bool) -> Self {
+        let defaults = tasks::read_defaults(read);
+        Self {
+            host: read.value("SERVER_HOST", IpAddr::V4(Ipv4Addr::LOCALHOST), address),
+            port: read.count("SERVER_PORT", 8000),
+            workers: read.count("SERVER_WORKERS", cores()),
+            log_level: read.value("SERVER_LOG_LEVEL", "INFO".to_owned(), log_level),
+            log_format: read.optional("MONITORING_LOGGING_FORMAT", log_format),
+            auth: AuthSettings::read(read),
+            public_url: read.optional("SERVER_PUBLIC_URL", web_origin),
+            credential: if demo { None } else { read_credential(read) },
+            base_url: read.optional("CLAUDE_BASE_URL", web_url),
+            gateway: read.value("CLAUDE_GATEWAY", GatewayUse::Auto, gateway_use),
+            cli_path: read.optional("CLAUDE_CLI_PATH", |text| Some(text.into())),
+            setting_sources: read.value("AGENT_SETTING_SOURCES", vec![], setting_sources),
+            policy: policy::read_policy(read, defaults.permission_mode),
+            defaults,
+            max_agents: read.count("SESSION_MAX_CONCURRENT", 10),
+            max_pending: read.count("TASK_MAX_QUEUE_SIZE", 100),
+            drain: Duration::from_secs(read.count("SERVER_DRAIN_SECONDS", 0)),
+            agent_life: AgentLife::read(read),
+            storage: storage::read_storage(read),
+            retention: storage::read_retention(read),
+            data_dir: folders::read_data_dir(read),
+            workspace_roots: read.value("WORKSPACE_ROOTS", vec![".".into()], roots),
+            rate_limit: RateLimitSettings::read(read),
+            monitoring: Monitoring::read(read),
+            warnings: read.layers.warnings().to_vec(),
+        }
     }
 
     /// Opening the server to the network without authentication has to be meant.
     fn check_exposure(&self, read: &mut Reader<'_>) {
         let insecure = read.flag("SERVER_ALLOW_INSECURE", false);
         if !self.host.is_loopback() && self.auth.is_none() && !insecure {
-            read.faults.add(format!(
-                "SERVER_HOST={} opens the server to the network without authentication: set API_AUTH_ENABLED=true and \
-                 API_API_KEY, or SERVER_ALLOW_INSECURE=true if that is meant",
-                self.host
-            ));
+            let fault = format!(
+                "SERVER_HOST={}{} opens the server to the network without authentication: set API_AUTH_ENABLED=true \
+                 and API_API_KEY, or SERVER_ALLOW_INSECURE=true if that is meant",
+                self.host,
+                read.origin("SERVER_HOST")
+            );
+            read.faults.add(fault);
         }
     }
+
+    /// Limits and ports that cannot be had together.
+    fn check_limits(&self, read: &mut Reader<'_>) {
+        if self.agent_life.prewarm > self.max_agents {
+            let most = self.max_agents;
+            read.refuse(
+                "SESSION_PREWARM",
+                &format!("must not exceed SESSION_MAX_CONCURRENT, which is {most}"),
+            );
+        }
+        let metrics = self.monitoring.filter(|metrics| metrics.is_wanted);
+        if metrics.is_some_and(|metrics| metrics.port == self.port && metrics.port != 0) {
+            let wrong = "is SERVER_PORT too: choose another port, or set MONITORING_PROMETHEUS_ENABLED=false";
+            read.refuse("MONITORING_PROMETHEUS_PORT", wrong);
+        }
+    }
+}
+
+/// Checks variables that this version does not act on; says which are set.
+fn read_without_effect(read: &mut Reader<'_>) -> Vec<String> {
+    let mut warnings = Vec::new();
+    for variable in reference::all().filter(|variable| !variable.has_effect) {
+        if read.text(variable.name).is_some() {
+            warnings.push(format!("{} is set, and this version does not act on it", variable.name));
+        }
+        if let Kind::Count { .. } = variable.kind {
+            read.count(variable.name, 0_u64);
+        }
+    }
+    warnings
 }
 
 /// How often a caller may call.
@@ -200,8 +213,8 @@ impl RateLimitSettings {
         // Whoever tries the server out on this machine, and asked for no limit, has none.
         let is_asked_for = names.iter().any(|name| read.text(name).is_some());
         let loopback = if is_asked_for { Loopback::Limited } else { Loopback::Spared };
-        let per_minute = read
-            .value("API_RATE_LIMIT_PER_MINUTE", USUAL, "a whole number above 0", |text| text.parse().ok());
+        let per_minute = read.count("API_RATE_LIMIT_PER_MINUTE", USUAL.get());
+        let per_minute = NonZeroU32::new(per_minute).unwrap_or(USUAL);
         let per_minute = read.flag("API_RATE_LIMIT_ENABLED", true).then_some(per_minute);
         Self { per_minute, loopback }
     }
@@ -217,8 +230,7 @@ pub(crate) struct Monitoring {
 
 impl Monitoring {
     fn read(read: &mut Reader<'_>) -> Option<Self> {
-        let port = read
-            .value("MONITORING_PROMETHEUS_PORT", 9090, "a port from 0 to 65535", |text| text.parse().ok());
+        let port = read.count("MONITORING_PROMETHEUS_PORT", 9090);
         let is_wanted = read.text("MONITORING_PROMETHEUS_PORT").is_some();
         read.flag("MONITORING_PROMETHEUS_ENABLED", true).then_some(Self { port, is_wanted })
     }
@@ -228,76 +240,29 @@ fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
+type MadeOf = fn(SecretString) -> Credential;
+
+/// Variables that hold a credential of the model API, and what is made of it; the first that is set counts.
+const CREDENTIALS: [(&str, MadeOf); 4] = [
+    ("CLAUDE_API_KEY", Credential::ApiKey),
+    ("ANTHROPIC_API_KEY", Credential::ApiKey),
+    ("ANTHROPIC_AUTH_TOKEN", Credential::AuthToken),
+    ("CLAUDE_CODE_OAUTH_TOKEN", Credential::OauthToken),
+];
+
+/// The variable that the credential is taken from.
+pub(crate) fn credential_variable(layers: &Layers) -> Option<&'static str> {
+    CREDENTIALS.iter().map(|(name, _)| *name).find(|name| layers.get(name).is_some())
+}
+
 fn read_credential(read: &mut Reader<'_>) -> Option<Credential> {
-    let secret = |name: &str| read.text(name).map(SecretString::from);
-    let credential = secret("CLAUDE_API_KEY")
-        .or_else(|| secret("ANTHROPIC_API_KEY"))
-        .map(Credential::ApiKey)
-        .or_else(|| secret("ANTHROPIC_AUTH_TOKEN").map(Credential::AuthToken))
-        .or_else(|| secret("CLAUDE_CODE_OAUTH_TOKEN").map(Credential::OauthToken));
-    if credential.is_none() {
+    let found = CREDENTIALS.map(|(name, made)| read.optional(name, secret).map(made));
+    if !CREDENTIALS.iter().any(|(name, _)| read.layers.is_meant(name)) {
         read.faults.add(
             "CLAUDE_API_KEY is not set: set it to your key, or start with --demo to try without one".into(),
         );
     }
-    credential
-}
-
-fn address(text: &str) -> Option<IpAddr> {
-    match text {
-        "localhost" => Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
-        "*" => Some(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
-        _ => text.trim_matches(['[', ']']).parse().ok(),
-    }
-}
-
-fn log_level(text: &str) -> Option<String> {
-    let level = text.to_ascii_uppercase();
-    match level.as_str() {
-        "TRACE" | "DEBUG" | "INFO" | "WARN" | "ERROR" => Some(level),
-        // Python's words, which existing configurations have.
-        "WARNING" => Some("WARN".into()),
-        "CRITICAL" => Some("ERROR".into()),
-        _ => None,
-    }
-}
-
-fn log_format(text: &str) -> Option<LogFormat> {
-    match text {
-        "json" => Some(LogFormat::Json),
-        "text" => Some(LogFormat::Text),
-        _ => None,
-    }
-}
-
-fn gateway_use(text: &str) -> Option<GatewayUse> {
-    match text {
-        "auto" => Some(GatewayUse::Auto),
-        "on" => Some(GatewayUse::On),
-        "off" => Some(GatewayUse::Off),
-        _ => None,
-    }
-}
-
-fn web_url(text: &str) -> Option<String> {
-    let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"))?;
-    let fits = !rest.is_empty() && !text.chars().any(|c| c.is_whitespace() || c.is_control());
-    fits.then(|| text.trim_end_matches('/').to_owned())
-}
-
-fn web_origin(text: &str) -> Option<String> {
-    web_url(text).filter(|url| url.matches('/').count() == 2 && !url.contains(['?', '#', '@']))
-}
-
-fn setting_sources(text: &str) -> Option<Vec<String>> {
-    variables::list(text).filter(|sources| {
-        sources.iter().all(|source| matches!(source.as_str(), "user" | "project" | "local"))
-    })
-}
-
-fn roots(text: &str) -> Option<Vec<PathBuf>> {
-    let roots: Vec<PathBuf> = text.split(':').filter(|root| !root.is_empty()).map(PathBuf::from).collect();
-    (!roots.is_empty() && roots.iter().all(|root| root.is_dir())).then_some(roots)
+    found.into_iter().flatten().next()
 }
 
 #[cfg(test)]

@@ -35,7 +35,7 @@ pub(crate) fn main(command: KeysCommand) -> ExitCode {
 }
 
 fn file(arguments: &KeysArguments) -> anyhow::Result<KeyFile> {
-    let path = config::keys_file(arguments.keys_file.as_deref(), arguments.data_dir.as_deref());
+    let path = config::keys_file(arguments.keys_file.as_deref(), &arguments.data);
     Ok(KeyFile::new(path.map_err(|faults| anyhow::anyhow!(faults.join("; ")))?))
 }
 

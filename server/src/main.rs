@@ -1,8 +1,10 @@
-//! The server's binary: configuration, wiring, start, drain, stop; and a client of its own API.
+//! The server's binary: configuration, wiring, start, drain, stop; a doctor; and a client of its own API.
 
 mod backup;
 mod cli;
 mod config;
+mod config_command;
+mod doctor;
 mod keys;
 mod logging;
 mod openapi;
@@ -19,6 +21,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     match cli::Cli::parse().command {
         cli::Command::Serve(arguments) => serve::main(&arguments),
+        cli::Command::Config(command) => config_command::main(&command),
+        cli::Command::Doctor(arguments) => doctor::main(&arguments),
         cli::Command::Backup(arguments) => backup::backup(&arguments),
         cli::Command::Restore(arguments) => backup::restore(&arguments),
         cli::Command::Keys(command) => keys::main(command),

@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::metrics::MetricsPort;
 use self::parts::Parts;
+pub(crate) use self::parts::locate_cli;
 use self::signals::Signals;
 pub(crate) use self::storage::DATABASE;
 use crate::cli::ServeArguments;
@@ -165,8 +166,8 @@ fn announce(config: &Config, parts: &Parts, address: SocketAddr) {
     if config.storage == Storage::Memory {
         tracing::warn!("tasks are kept in memory: they are gone when the server stops");
     }
-    for name in &config.without_effect {
-        tracing::warn!(variable = name, "this version does not act on the variable");
+    for warning in &config.warnings {
+        tracing::warn!("configuration: {warning}");
     }
 }
 

@@ -12,6 +12,7 @@ mod command;
 mod connection;
 mod fault;
 mod inbox;
+mod inspect;
 mod listing;
 mod lock;
 mod open;
@@ -25,6 +26,7 @@ mod wal;
 mod writer;
 
 pub use crate::backup::{BackupError, BackupReport, Overwrite, backup, restore};
+pub use crate::inspect::{Condition, inspect};
 pub use crate::open::OpenError;
 pub use crate::store::{SqliteOptions, SqliteStore, Sync};
 

@@ -28,6 +28,18 @@ pub(crate) enum LockError {
 impl DatabaseLock {
     /// Takes the lock of a database. Its file stays, so that nobody locks one that is about to go.
     pub(crate) fn take(database: &Path) -> Result<Self, LockError> {
+        let give_up = Instant::now() + HELD_BY_THE_DYING;
+        loop {
+            match Self::take_if_free(database)? {
+                Some(lock) => return Ok(lock),
+                None if Instant::now() < give_up => sleep(TRY_AGAIN_AFTER),
+                None => return Err(LockError::Held),
+            }
+        }
+    }
+
+    /// The same, without waiting; nothing when another process has it.
+    pub(crate) fn take_if_free(database: &Path) -> Result<Option<Self>, LockError> {
         let path = beside(database, ".lock");
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(false).mode(0o600);
@@ -35,14 +47,10 @@ impl DatabaseLock {
             Ok(file) => file,
             Err(error) => return Err(LockError::Io(path, error)),
         };
-        let give_up = Instant::now() + HELD_BY_THE_DYING;
-        loop {
-            match file.try_lock() {
-                Ok(()) => return Ok(Self { _file: file }),
-                Err(TryLockError::WouldBlock) if Instant::now() < give_up => sleep(TRY_AGAIN_AFTER),
-                Err(TryLockError::WouldBlock) => return Err(LockError::Held),
-                Err(TryLockError::Error(error)) => return Err(LockError::Io(path, error)),
-            }
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Self { _file: file })),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(LockError::Io(path, error)),
         }
     }
 }

@@ -106,10 +106,7 @@ pub(crate) fn prepare(path: &Path, sync: Sync) -> Result<Connection, OpenError> 
     let version = check_identity(&connection, path)?;
     set_up_writer(&connection, sync).map_err(failed)?;
     schema::migrate(&mut connection, version).map_err(failed)?;
-    if let Some(missing) = schema::difference(&connection).map_err(failed)? {
-        let reason = format!("{missing} is missing or differs");
-        return Err(OpenError::Corrupt { path: path.to_owned(), reason });
-    }
+    check_schema(&connection, path)?;
     check_content(&connection, path)?;
     Ok(connection)
 }
@@ -124,7 +121,7 @@ fn make_file(path: &Path) -> std::io::Result<()> {
 }
 
 /// Whether it begins as a database does, or is empty.
-fn check_magic(path: &Path) -> std::io::Result<bool> {
+pub(crate) fn check_magic(path: &Path) -> std::io::Result<bool> {
     let mut head = Vec::new();
     File::open(path)?.take(MAGIC.len() as u64).read_to_end(&mut head)?;
     Ok(head.is_empty() || head == MAGIC)
@@ -142,7 +139,14 @@ pub(crate) fn check_identity(connection: &Connection, path: &Path) -> Result<usi
     }
 }
 
-fn check_content(connection: &Connection, path: &Path) -> Result<(), OpenError> {
+pub(crate) fn check_schema(connection: &Connection, path: &Path) -> Result<(), OpenError> {
+    let difference = schema::difference(connection).map_err(|error| OpenError::of_sqlite(path, &error))?;
+    let Some(missing) = difference else { return Ok(()) };
+    let reason = format!("{missing} is missing or differs");
+    Err(OpenError::Corrupt { path: path.to_owned(), reason })
+}
+
+pub(crate) fn check_content(connection: &Connection, path: &Path) -> Result<(), OpenError> {
     let failed = |error: rusqlite::Error| OpenError::of_sqlite(path, &error);
     let clean: Option<bool> =
         connection.query_row("SELECT max(clean) FROM meta", [], |row| row.get(0)).map_err(failed)?;

@@ -21,23 +21,21 @@ pub(crate) struct AgentLife {
     pub(crate) stall_after: Duration,
 }
 
-const YEAR: u64 = 365 * 24 * 3600;
-
 impl AgentLife {
     pub(super) fn read(read: &mut Reader<'_>) -> Self {
-        let mut seconds = |name, default, min| Duration::from_secs(read.count(name, default, min, YEAR));
-        let idle_timeout = seconds("SESSION_IDLE_TIMEOUT_SECONDS", 1800, 0);
-        let cleanup_interval = seconds("SESSION_CLEANUP_INTERVAL_SECONDS", 300, 1);
-        let max_age = seconds("SESSION_AGENT_MAX_AGE_SECONDS", 4 * 3600, 1);
-        let stall_after = seconds("TASK_STALL_AFTER_SECONDS", 300, 1);
-        let megabytes: u64 = read.count("SESSION_AGENT_MAX_MEMORY_MB", 1024, 1, 1 << 30);
+        let mut seconds = |name, default| Duration::from_secs(read.count(name, default));
+        let idle_timeout = seconds("SESSION_IDLE_TIMEOUT_SECONDS", 1800);
+        let cleanup_interval = seconds("SESSION_CLEANUP_INTERVAL_SECONDS", 300);
+        let max_age = seconds("SESSION_AGENT_MAX_AGE_SECONDS", 4 * 3600);
+        let stall_after = seconds("TASK_STALL_AFTER_SECONDS", 300);
+        let megabytes: u64 = read.count("SESSION_AGENT_MAX_MEMORY_MB", 1024);
         Self {
             idle_timeout,
             cleanup_interval,
-            prewarm: read.count("SESSION_PREWARM", 0, 0, 1_000),
+            prewarm: read.count("SESSION_PREWARM", 0),
             recycling: Recycling {
                 max_age,
-                max_tasks: read.count("SESSION_AGENT_MAX_TASKS", 100, 1, u64::from(u32::MAX)),
+                max_tasks: read.count("SESSION_AGENT_MAX_TASKS", 100),
                 max_memory_bytes: megabytes << 20,
             },
             stall_after,

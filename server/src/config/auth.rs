@@ -6,6 +6,7 @@ use auth::{ApiKey, Authenticator, Jwt, JwtSettings, KeyFile, KeyRing, KeySource}
 use secrecy::{ExposeSecret, SecretString};
 
 use super::folders::read_keys_file;
+use super::texts::web_url;
 use super::variables::{self, Reader};
 
 /// As RFC 7518, section 3.2, wants it for HS256.
@@ -22,7 +23,7 @@ pub(crate) struct AuthSettings {
 impl AuthSettings {
     /// Reads them; `None` when nothing is asked.
     pub(super) fn read(read: &mut Reader<'_>) -> Option<Self> {
-        let is_jwt = read.value("API_AUTH_TYPE", false, "bearer or jwt", |text| match text {
+        let is_jwt = read.value("API_AUTH_TYPE", false, |text| match text {
             "bearer" => Some(false),
             "jwt" => Some(true),
             _ => None,
@@ -44,7 +45,7 @@ impl AuthSettings {
     fn check(&self, is_jwt: bool, read: &mut Reader<'_>) {
         if let Err(error) = self.open() {
             read.faults.add(error);
-        } else if !is_jwt && self.api_key.is_none() && !self.keys_file.exists() {
+        } else if !is_jwt && !read.layers.is_meant("API_API_KEY") && !self.keys_file.exists() {
             let fault = "API_AUTH_ENABLED=true needs API_API_KEY, set to a long random text, or a key made with \
                          `claude-code-server keys create`";
             read.faults.add(fault.to_owned());
@@ -73,12 +74,12 @@ impl AuthSettings {
 fn read_jwt(read: &mut Reader<'_>, is_needed: bool) -> Option<JwtSettings> {
     let secret = read.text("API_JWT_SECRET").map(SecretString::from);
     if secret.as_ref().is_some_and(|secret| secret.expose_secret().len() < SHORTEST_SECRET) {
-        read.faults.add(format!("API_JWT_SECRET: must have at least {SHORTEST_SECRET} characters"));
+        read.refuse("API_JWT_SECRET", &format!("must have at least {SHORTEST_SECRET} characters"));
     }
     let file = read.text("API_JWT_JWKS_FILE").map(PathBuf::from);
-    let url = read.optional("API_JWT_JWKS_URL", "an https URL, or an http one on this machine", trusted_url);
+    let url = read.optional("API_JWT_JWKS_URL", trusted_url);
     let issuer = read.text("API_JWT_ISSUER").map(str::to_owned);
-    let audiences = read.value("API_JWT_AUDIENCE", vec![], "a list of texts", variables::list);
+    let audiences = read.value("API_JWT_AUDIENCE", vec![], variables::list);
     let scope_claim = read.text("API_JWT_SCOPE_CLAIM").unwrap_or("scope").to_owned();
     let is_url_set = read.text("API_JWT_JWKS_URL").is_some();
     let source = match (secret, file, url) {
@@ -111,7 +112,7 @@ fn read_jwt(read: &mut Reader<'_>, is_needed: bool) -> Option<JwtSettings> {
 
 /// Whoever can change what comes from there can make tokens.
 fn trusted_url(text: &str) -> Option<String> {
-    let url = super::web_url(text)?;
+    let url = web_url(text)?;
     let host = url.strip_prefix("http://").map(|rest| rest.split(['/', '?']).next().unwrap_or_default());
     let is_here = |host: &str| {
         let name = host.rsplit_once(':').map_or(host, |(name, _)| name);

@@ -25,36 +25,32 @@ pub(crate) enum Sync {
 }
 
 pub(super) fn read_storage(read: &mut Reader<'_>) -> Storage {
-    let sync = read.value("STORAGE_SYNC", Sync::Normal, "normal or full", |text| match text {
+    let sync = read.value("STORAGE_SYNC", Sync::Normal, |text| match text {
         "normal" => Some(Sync::Normal),
         "full" => Some(Sync::Full),
         _ => None,
     });
-    match read.text("STORAGE_TYPE") {
-        None | Some("sqlite") => Storage::Sqlite(sync),
-        Some("memory") => Storage::Memory,
-        Some("redis") => {
-            let fault = "STORAGE_TYPE=redis: this version has no Redis storage yet: set sqlite or memory";
-            read.faults.add(fault.to_owned());
-            Storage::Memory
-        }
-        Some(kind) => {
-            read.faults.add(format!("STORAGE_TYPE={kind:?}: must be sqlite or memory"));
-            Storage::Memory
-        }
+    if read.text("STORAGE_TYPE") == Some("redis") {
+        read.refuse("STORAGE_TYPE", "this version has no Redis storage yet: set sqlite or memory");
+        return Storage::Memory;
     }
+    read.value("STORAGE_TYPE", Storage::Sqlite(sync), |text| match text {
+        "sqlite" => Some(Storage::Sqlite(sync)),
+        "memory" => Some(Storage::Memory),
+        _ => None,
+    })
 }
 
 /// Whoever waits for a task's end, or reconnects, finds it.
 const KEPT_AT_LEAST: Duration = Duration::from_secs(60);
 
 pub(super) fn read_retention(read: &mut Reader<'_>) -> Retention {
-    let days: u64 = read.count("STORAGE_KEEP_DAYS", 30, 0, 36_500);
-    let megabytes: u64 = read.count("STORAGE_KEEP_MB", 10_240, 1, 1 << 30);
+    let days: u64 = read.count("STORAGE_KEEP_DAYS", 30);
+    let megabytes: u64 = read.count("STORAGE_KEEP_MB", 10_240);
     Retention {
         min_age: KEPT_AT_LEAST,
         max_age: (days > 0).then(|| Duration::from_secs(days * 24 * 3600)),
-        max_tasks: read.count("STORAGE_KEEP_TASKS", 1_000_000, 1, u64::MAX),
+        max_tasks: read.count("STORAGE_KEEP_TASKS", 1_000_000),
         max_bytes: megabytes << 20,
     }
 }

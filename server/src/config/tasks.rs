@@ -7,58 +7,43 @@ use http_api::TaskDefaults;
 
 use super::variables::{self, Reader};
 
-const THIRTY_DAYS: u64 = 30 * 24 * 3600;
-
 pub(super) fn read_defaults(read: &mut Reader<'_>) -> TaskDefaults {
     let tools = ["Read", "Write", "Edit", "Bash"].map(str::to_owned).to_vec();
     TaskDefaults {
-        allowed_tools: read.value(
-            "CLAUDE_DEFAULT_ALLOWED_TOOLS",
-            tools,
-            "a JSON list or a comma-separated list of tools",
-            variables::list,
-        ),
-        permission_mode: read.value(
-            "CLAUDE_DEFAULT_PERMISSION_MODE",
-            PermissionMode::AcceptEdits,
-            "one of default, acceptEdits, plan, dontAsk, auto, bypassPermissions",
-            |text| text.parse().ok(),
-        ),
-        max_turns: read.count("CLAUDE_MAX_TURNS", 50, 1, 100_000),
-        timeout: Duration::from_secs(read.count("TASK_DEFAULT_TIMEOUT_SECONDS", 3600, 1, THIRTY_DAYS)),
+        allowed_tools: read.value("CLAUDE_DEFAULT_ALLOWED_TOOLS", tools, variables::list),
+        permission_mode: read
+            .value("CLAUDE_DEFAULT_PERMISSION_MODE", PermissionMode::AcceptEdits, |text| text.parse().ok()),
+        max_turns: read.count("CLAUDE_MAX_TURNS", 50),
+        timeout: Duration::from_secs(read.count("TASK_DEFAULT_TIMEOUT_SECONDS", 3600)),
         model: read.text("CLAUDE_DEFAULT_MODEL").map(str::to_owned),
         policy: read_policy(read),
     }
 }
 
 fn read_policy(read: &mut Reader<'_>) -> Policy {
-    let background = read.count("TASK_BACKGROUND_TIMEOUT_SECONDS", 600, 0, THIRTY_DAYS);
+    let background = read.count("TASK_BACKGROUND_TIMEOUT_SECONDS", 600);
     Policy {
         retry: Retry {
-            max_attempts: read.count("TASK_MAX_ATTEMPTS", 1, 1, 10),
+            max_attempts: read.count("TASK_MAX_ATTEMPTS", 1),
             after_side_effects: read.flag("TASK_RETRY_AFTER_SIDE_EFFECTS", false),
         },
-        on_restart: read.value("TASK_ON_RESTART", OnRestart::Interrupt, "interrupt or resume", |text| {
-            match text {
-                "interrupt" => Some(OnRestart::Interrupt),
-                "resume" => Some(OnRestart::Resume),
-                _ => None,
-            }
+        on_restart: read.value("TASK_ON_RESTART", OnRestart::Interrupt, |text| match text {
+            "interrupt" => Some(OnRestart::Interrupt),
+            "resume" => Some(OnRestart::Resume),
+            _ => None,
         }),
-        on_stall: read.value("TASK_ON_STALL", OnStall::Report, "one of report, fail, resume", |text| {
-            match text {
-                "report" => Some(OnStall::Report),
-                "fail" => Some(OnStall::Fail),
-                "resume" => Some(OnStall::Resume),
-                _ => None,
-            }
+        on_stall: read.value("TASK_ON_STALL", OnStall::Report, |text| match text {
+            "report" => Some(OnStall::Report),
+            "fail" => Some(OnStall::Fail),
+            "resume" => Some(OnStall::Resume),
+            _ => None,
         }),
         background: Duration::from_secs(background),
-        on_question: read.value("TASK_ON_QUESTION", OnQuestion::Refuse, "refuse or ask", |text| match text {
+        on_question: read.value("TASK_ON_QUESTION", OnQuestion::Refuse, |text| match text {
             "refuse" => Some(OnQuestion::Refuse),
             "ask" => Some(OnQuestion::Ask),
             _ => None,
         }),
-        answer_within: Duration::from_secs(read.count("TASK_ANSWER_WITHIN_SECONDS", 86_400, 1, THIRTY_DAYS)),
+        answer_within: Duration::from_secs(read.count("TASK_ANSWER_WITHIN_SECONDS", 86_400)),
     }
 }

@@ -1,14 +1,26 @@
+mod layers;
+mod table;
+mod wrong_values;
+
+use std::ffi::OsString;
+use std::path::Path;
+
 use domain::{PermissionMode, Policy};
 
 use super::*;
 
-fn arguments(demo: bool) -> ServeArguments {
-    ServeArguments { demo, host: None, port: None }
+fn arguments() -> ServeArguments {
+    ServeArguments::default()
+}
+
+/// Layers of an environment alone.
+fn environment(variables: &[(&str, &str)]) -> Layers {
+    let variables = variables.iter().map(|(name, value)| (OsString::from(name), OsString::from(value)));
+    Layers::gather(&arguments(), variables, Path::new("/nowhere/.env"))
 }
 
 fn resolve(demo: bool, variables: &[(&str, &str)]) -> Result<Config, Vec<String>> {
-    let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    Config::resolve(&arguments(demo), variables)
+    Config::resolve(&environment(variables), demo)
 }
 
 #[test]
@@ -67,6 +79,11 @@ fn all_faults_are_reported_at_once_with_name_value_and_remedy() {
     assert_eq!(
         names,
         [
+            "CLAUDE_DEFAULT_ALLOWED_TOOLS",
+            "CLAUDE_DEFAULT_PERMISSION_MODE",
+            "CLAUDE_MAX_TURNS",
+            "TASK_MAX_ATTEMPTS",
+            "TASK_ON_RESTART",
             "SERVER_HOST",
             "SERVER_PORT",
             "SERVER_WORKERS",
@@ -76,11 +93,6 @@ fn all_faults_are_reported_at_once_with_name_value_and_remedy() {
             "SERVER_PUBLIC_URL",
             "CLAUDE_API_KEY",
             "AGENT_SETTING_SOURCES",
-            "CLAUDE_DEFAULT_ALLOWED_TOOLS",
-            "CLAUDE_DEFAULT_PERMISSION_MODE",
-            "CLAUDE_MAX_TURNS",
-            "TASK_MAX_ATTEMPTS",
-            "TASK_ON_RESTART",
             "SESSION_MAX_CONCURRENT",
             "SESSION_IDLE_TIMEOUT_SECONDS",
             "TASK_STALL_AFTER_SECONDS",
@@ -91,7 +103,7 @@ fn all_faults_are_reported_at_once_with_name_value_and_remedy() {
             "WORKSPACE_ROOTS",
         ]
     );
-    assert_eq!(faults[1], "SERVER_PORT=\"70000\": must be a port from 0 to 65535");
+    assert_eq!(faults[6], "SERVER_PORT=\"70000\": must be a port from 0 to 65535");
 }
 
 #[test]
@@ -130,7 +142,7 @@ fn a_limit_that_nobody_asked_for_spares_this_machine_and_metrics_need_no_port_th
     assert_eq!(
         resolve(true, &wrong).expect_err("faults"),
         [
-            "API_RATE_LIMIT_PER_MINUTE=\"0\": must be a whole number above 0",
+            "API_RATE_LIMIT_PER_MINUTE=\"0\": must be a whole number from 1 to 4294967295",
             "MONITORING_PROMETHEUS_PORT=\"x\": must be a port from 0 to 65535",
         ]
     );

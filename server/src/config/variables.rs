@@ -1,7 +1,7 @@
 //! Reads single variables and gathers their faults.
 
-use std::collections::HashMap;
-use std::io::ErrorKind;
+use super::layers::{Layers, Origin};
+use super::reference::{self, Kind};
 
 /// What is wrong, a line each.
 #[derive(Debug, Default)]
@@ -17,34 +17,6 @@ impl Faults {
     }
 }
 
-/// The environment over the `.env` file of the current folder. An empty variable counts as not set.
-///
-/// # Errors
-/// When there is a `.env` file that cannot be read.
-pub(super) fn load() -> Result<HashMap<String, String>, Vec<String>> {
-    let mut variables = HashMap::new();
-    match dotenvy::from_path_iter(".env") {
-        Ok(entries) => {
-            for (place, entry) in entries.enumerate() {
-                // The error itself holds the value, which may be a secret.
-                let (name, value) = entry.map_err(|_| {
-                    vec![format!(".env: entry {} is not NAME=value: quote values with spaces", place + 1)]
-                })?;
-                variables.insert(name, value);
-            }
-        }
-        Err(dotenvy::Error::Io(error)) if error.kind() == ErrorKind::NotFound => {}
-        Err(_) => {
-            return Err(vec![".env cannot be read: make it a text file that the server may read".to_owned()]);
-        }
-    }
-    for (name, value) in std::env::vars_os() {
-        variables.insert(name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned());
-    }
-    variables.retain(|_, value| !value.is_empty());
-    Ok(variables)
-}
-
 /// A JSON list or a comma-separated one.
 pub(super) fn list(text: &str) -> Option<Vec<String>> {
     if text.trim_start().starts_with('[') {
@@ -53,52 +25,74 @@ pub(super) fn list(text: &str) -> Option<Vec<String>> {
     Some(text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect())
 }
 
+/// Text without what a URL says before its host, which may be a password.
+pub(crate) fn without_password(text: &str) -> String {
+    match text.split_once("://").and_then(|(scheme, rest)| Some((scheme, rest.rsplit_once('@')?))) {
+        Some((scheme, (_, host))) => format!("{scheme}://***@{host}"),
+        None => text.to_owned(),
+    }
+}
+
 pub(super) struct Reader<'a> {
-    pub(super) variables: &'a HashMap<String, String>,
+    pub(super) layers: &'a Layers,
     pub(super) faults: &'a mut Faults,
 }
 
 impl<'a> Reader<'a> {
     pub(super) fn text(&self, name: &str) -> Option<&'a str> {
-        self.variables.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())
+        self.layers.get(name).map(|setting| setting.text.trim()).filter(|value| !value.is_empty())
     }
 
-    pub(super) fn optional<T>(
-        &mut self,
-        name: &str,
-        allowed: &str,
-        parse: impl FnOnce(&str) -> Option<T>,
-    ) -> Option<T> {
-        let text = self.text(name)?;
-        let value = parse(text);
+    /// Adds a fault of a variable that is set: its name, its value unless that is a secret, where it is from, and what
+    /// is wrong.
+    pub(super) fn refuse(&mut self, name: &str, wrong: &str) {
+        let is_secret = reference::find(name).is_none_or(|variable| variable.is_secret);
+        let value = self.text(name).filter(|_| !is_secret);
+        let value = value.map(|value| format!("={:?}", without_password(value))).unwrap_or_default();
+        self.faults.add(format!("{name}{value}{}: {wrong}", self.origin(name)));
+    }
+
+    /// Where a value is from, in brackets; nothing for the environment.
+    pub(super) fn origin(&self, name: &str) -> String {
+        match self.layers.get(name).map(|setting| &setting.origin) {
+            None | Some(Origin::Environment) => String::new(),
+            Some(origin) => format!(" ({origin})"),
+        }
+    }
+
+    pub(super) fn optional<T>(&mut self, name: &str, parse: impl FnOnce(&str) -> Option<T>) -> Option<T> {
+        let value = parse(self.text(name)?);
         if value.is_none() {
-            self.faults.add(format!("{name}={text:?}: must be {allowed}"));
+            let allowed = reference::find(name).map(reference::Variable::allowed).unwrap_or_default();
+            self.refuse(name, &format!("must be {allowed}"));
         }
         value
     }
 
-    pub(super) fn value<T>(
-        &mut self,
-        name: &str,
-        default: T,
-        allowed: &str,
-        parse: impl FnOnce(&str) -> Option<T>,
-    ) -> T {
-        self.optional(name, allowed, parse).unwrap_or(default)
+    pub(super) fn value<T>(&mut self, name: &str, default: T, parse: impl FnOnce(&str) -> Option<T>) -> T {
+        self.optional(name, parse).unwrap_or(default)
     }
 
-    pub(super) fn count<T>(&mut self, name: &str, default: T, min: u64, max: u64) -> T
-    where
-        T: TryFrom<u64>,
-    {
-        self.value(name, default, &format!("a whole number from {min} to {max}"), |text| {
-            let number = text.parse::<u64>().ok().filter(|number| (min..=max).contains(number))?;
+    /// A number within the range that the table gives.
+    pub(super) fn count<T: TryFrom<u64>>(&mut self, name: &str, default: T) -> T {
+        self.optional_count(name).unwrap_or(default)
+    }
+
+    /// The same, where there may be none.
+    pub(super) fn optional_count<T: TryFrom<u64>>(&mut self, name: &str) -> Option<T> {
+        let range = match reference::find(name).map(|variable| variable.kind) {
+            Some(Kind::Count { min, max, .. }) => Some(min..=max),
+            _ => None,
+        };
+        self.optional(name, |text| {
+            let number =
+                text.parse().ok().filter(|number| range.is_some_and(|range| range.contains(number)))?;
             T::try_from(number).ok()
         })
     }
 
     pub(super) fn flag(&mut self, name: &str, default: bool) -> bool {
-        self.value(name, default, "true or false", |text| match text.to_ascii_lowercase().as_str() {
+        self.value(name, default, |text| match text.to_ascii_lowercase().as_str() {
             "true" | "1" | "yes" | "on" => Some(true),
             "false" | "0" | "no" | "off" => Some(false),
             _ => None,

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use agent::claude::{ClaudeConfig, ClaudeLauncher, Cli, locate, probe};
+use agent::claude::{ClaudeConfig, ClaudeLauncher, Cli, LocateError, locate, probe};
 use agent::{AgentSpec, Asking, ModelGateway, Opening};
 use anyhow::Context;
 use domain::{AgentOptions, Clock, ConversationId, OnQuestion, Principal, SystemClock};
@@ -145,11 +145,16 @@ fn detect_cgroups(owner: &Owner) -> Option<Cgroups> {
     }
 }
 
-async fn find_cli(config: &Config, data: &Path, owner: &Owner) -> anyhow::Result<Cli> {
+/// The CLI's binary: the configured one, else the pinned install near this program, else that on `PATH`.
+pub(crate) fn locate_cli(config: &Config) -> Result<PathBuf, LocateError> {
     let executable = std::env::current_exe().ok();
     let near: Vec<PathBuf> = executable.into_iter().chain(std::env::current_dir().ok()).collect();
     let search_path = std::env::var_os("PATH").unwrap_or_default();
-    let program = locate(config.cli_path.as_deref(), &near, &search_path)?;
+    locate(config.cli_path.as_deref(), &near, &search_path)
+}
+
+async fn find_cli(config: &Config, data: &Path, owner: &Owner) -> anyhow::Result<Cli> {
+    let program = locate_cli(config)?;
     // No principal has a name that begins with a dot.
     let home = data.join("agents").join(".probe");
     make_folder(&home).with_context(|| format!("{} cannot be made", home.display()))?;

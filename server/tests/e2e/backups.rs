@@ -1,20 +1,15 @@
 //! `backup` while the server works, and `restore`, as the README has them.
 
 use std::path::Path;
-use std::process::Stdio;
 
 use serde_json::json;
 use testing::pinned_cli;
-use tokio::process::Command;
 
-use crate::BINARY;
+use crate::command::run;
 use crate::place::Place;
 
 async fn command(arguments: &[&str]) -> (Option<i32>, String, String) {
-    let output = Command::new(BINARY).args(arguments).env_clear().stdin(Stdio::null()).output().await;
-    let output = output.expect("a process");
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    (output.status.code(), text(&output.stdout), text(&output.stderr))
+    run(Path::new("."), arguments, &[]).await
 }
 
 fn text(path: &Path) -> &str {
@@ -34,10 +29,13 @@ async fn a_copy_that_was_made_while_the_server_worked_serves_everything_again() 
     server.stream("busy", "").await.wait_for("its turn", |event| event["data"]["subtype"] == "init").await;
 
     let (data, copy) = (place.path("data"), place.path("copy"));
-    let (code, said, error) = command(&["backup", text(&copy), "--data-dir", text(&data)]).await;
+    let file = place.path("c.toml");
+    std::fs::write(&file, format!("[storage]\ndata_dir = {:?}\n", text(&data))).expect("written");
+    let (code, said, error) = command(&["backup", text(&copy), "--config", text(&file)]).await;
     assert_eq!((code, error.as_str()), (Some(0), ""), "{said}");
     assert!(said.starts_with("2 tasks and "), "{said}");
-    let (code, _, error) = command(&["backup", text(&copy), "--data-dir", text(&data)]).await;
+    let (code, _, error) =
+        run(place.root(), &["backup", text(&copy)], &[("STORAGE_DATA_DIR", text(&data))]).await;
     assert_eq!(code, Some(1), "nothing is overwritten: {error}");
     let (code, _, error) = command(&["restore", text(&copy), "--data-dir", text(&data), "--overwrite"]).await;
     assert_eq!(code, Some(1), "not under a running server: {error}");

@@ -82,7 +82,7 @@ async fn a_dot_env_file_counts_and_the_environment_goes_over_it() {
     let (_, stderr) = builder.refused().await;
     assert_eq!(
         stderr,
-        "claude-code-server: SESSION_MAX_CONCURRENT=\"none\": must be a whole number from 1 to 10000\n"
+        "claude-code-server: SESSION_MAX_CONCURRENT=\"none\" (.env): must be a whole number from 1 to 10000\n"
     );
 }
 

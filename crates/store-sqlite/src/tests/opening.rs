@@ -10,6 +10,8 @@ use store::conformance::{spec, submit, submit_and_claim};
 
 use super::*;
 use crate::rows::task_query;
+use crate::schema::VERSION;
+use crate::{Condition, inspect};
 
 fn refusal(path: &Path) -> OpenError {
     match open(path) {
@@ -154,6 +156,30 @@ async fn a_schema_that_lacks_something_is_found_and_one_that_has_more_is_not_min
     let error = refusal(&place.database());
     let reason = "batches_of_task is missing or differs";
     assert!(matches!(&error, OpenError::Corrupt { reason: found, .. } if found == reason), "{error}");
+}
+
+#[tokio::test]
+async fn a_look_finds_what_a_start_would_find_and_changes_nothing() {
+    let place = Place::new();
+    let look = || inspect(&place.database());
+    assert!(matches!(look(), Ok(Condition::Absent)));
+    with_tasks(&place, 1).await;
+    let store = place.open();
+    assert!(matches!(look(), Ok(Condition::InUse)));
+    drop(store);
+    let before = std::fs::read(place.database()).expect("there");
+    assert!(matches!(look(), Ok(Condition::Ready { version: VERSION, current: VERSION })));
+    assert!(std::fs::read(place.database()).expect("there") == before);
+    drop(place.open());
+
+    change(&place.database(), "DROP INDEX batches_of_task");
+    assert!(matches!(look(), Err(OpenError::Corrupt { .. })));
+    change(&place.database(), "PRAGMA user_version = 1");
+    assert!(matches!(look(), Ok(Condition::Ready { version: 1, current: VERSION })));
+    change(&place.database(), "PRAGMA user_version = 7");
+    assert!(matches!(look(), Err(OpenError::Newer { found: 7, known: VERSION })));
+    std::fs::write(place.database(), "notes of somebody, longer than a head").expect("written");
+    assert!(matches!(look(), Err(OpenError::Corrupt { .. })));
 }
 
 #[tokio::test]
