@@ -2,6 +2,7 @@
 //! was: every task ends once, every subscriber's sequence is whole, nothing runs twice, no process is left.
 
 mod callers;
+mod conversations;
 mod evidence;
 
 use std::path::{Path, PathBuf};
@@ -15,6 +16,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use self::callers::{Caller, Followed};
+use self::conversations::{Conversation, Written};
 use crate::place::Place;
 
 /// One run of the test.
@@ -99,11 +101,16 @@ async fn play(plan: &Plan, place: &Place, cli: &Path) {
         followed.push(task.expect("all tasks end"));
     }
     assert_eq!(followed.len(), plan.sessions * plan.tasks_each);
+    let conversations = Conversation::all(&place.agents_folder());
     for (id, followed) in &followed {
         let (status, task) = server.get(&format!("/api/v1/tasks/{id}")).await;
         assert_eq!(status, 200, "{id}");
-        followed.check(id, &task);
-        evidence::check_task(&traces(place), id, &task);
+        let written = conversations
+            .iter()
+            .map(|conversation| conversation.of(id))
+            .fold(Written::default(), Written::and);
+        followed.check(id, &task, &written);
+        evidence::check_task(&traces(place), id, &task, &written);
     }
     evidence::check_conversations(&traces(place));
     assert_eq!(server.get("/health").await.1["active_tasks"], json!(0));
