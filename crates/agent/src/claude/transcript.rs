@@ -1,6 +1,8 @@
 //! Where the CLI keeps a conversation (protocol section 12.1): `projects/<key>/<id>.jsonl` below its config folder, one
 //! JSON object a line. It makes the file when it takes the first prompt.
 
+mod leaf;
+
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
@@ -85,11 +87,17 @@ impl Transcript {
         None
     }
 
-    /// Makes sure that there is something to resume, and that it ends with a whole line: a process that was killed
-    /// may have left half of one.
+    /// Makes sure that there is something to resume, that it ends with a whole line, and that the CLI goes on after its last
+    /// message: a process that was killed may have left half of a line, and noted an earlier message.
     pub(super) async fn prepare_resume(&self) -> Result<(), TranscriptError> {
         let path = self.find().await.ok_or(TranscriptError::Missing)?;
-        let length = spawn_blocking(move || mend_end(&path)).await.map_err(io::Error::other)??;
+        let id = self.conversation.0;
+        let mend = move || {
+            let length = mend_end(&path)?;
+            leaf::mend_leaf(&path, id)?;
+            Ok::<_, io::Error>(length)
+        };
+        let length = spawn_blocking(mend).await.map_err(io::Error::other)??;
         if length == 0 { Err(TranscriptError::Missing) } else { Ok(()) }
     }
 }

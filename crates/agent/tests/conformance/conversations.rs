@@ -3,6 +3,7 @@ use std::time::Duration;
 use agent::protocol::{Conversation, LaunchOptions};
 use agent::{Agent, AgentEvent, Host, LaunchError, TurnEnding, Urgency};
 use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
 use tokio::time::timeout;
 use uuid::Uuid;
 
@@ -48,6 +49,38 @@ async fn a_conversation_killed_in_mid_turn_is_resumed_with_its_prompt() {
     let turn = session.turn("[[history]]").await;
     assert!(turn.end.text.contains("[[say first]]") && turn.end.text.contains("sleep 600"));
     assert_eq!(turn.end.ending, TurnEnding::Completed);
+    session.close().await;
+}
+
+/// As a CLI leaves it that was killed when the model API had just failed it, and whose successor was killed before it had noted
+/// how far it was: the last note is about a branch without the second prompt.
+#[tokio::test]
+async fn a_conversation_goes_on_after_its_last_message_whatever_its_agent_had_noted() {
+    let place = Place::new().await;
+    let id = Uuid::new_v4();
+    let mut session = open(&place, Conversation::New(id)).await;
+    session.turn("[[say first]]").await;
+    session.close().await;
+    let mut session = open(&place, Conversation::Resume(id)).await;
+    session.turn("[[say second]]").await;
+    session.close().await;
+    let mut lines: Vec<Value> =
+        place.transcript(id).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let second =
+        lines.iter().position(|line| line.to_string().contains("[[say second]]") && line["type"] == "user");
+    let parent = lines[second.unwrap()]["parentUuid"].clone();
+    lines.retain(|line| line["type"] != "last-prompt");
+    let failed = Uuid::new_v4();
+    let failure = json!({"parentUuid": parent, "isSidechain": false, "type": "system", "subtype": "api_error", "level": "error",
+        "uuid": failed, "timestamp": "2026-11-26T05:22:25.000Z", "sessionId": id, "userType": "external"});
+    let note =
+        json!({"type": "last-prompt", "lastPrompt": "[[say first]]", "leafUuid": failed, "sessionId": id});
+    let after = lines.iter().position(|line| line["uuid"] == parent).unwrap() + 1;
+    lines.splice(after..after, [note, failure]);
+    place.write_transcript(id, &lines.iter().map(|line| format!("{line}\n")).collect::<String>());
+    let mut session = open(&place, Conversation::Resume(id)).await;
+    let history = session.turn("[[history]]").await.end.text;
+    assert!(history.contains("[[say first]]") && history.contains("[[say second]]"), "{history}");
     session.close().await;
 }
 

@@ -96,6 +96,14 @@ impl Place {
         folders.filter_map(|folder| std::fs::read_to_string(folder.path().join(&file)).ok()).collect()
     }
 
+    /// Replaces it.
+    pub(crate) fn write_transcript(&self, conversation: Uuid, text: &str) {
+        let projects = self.kept(&Principal::default()).join("config/projects");
+        let folders = std::fs::read_dir(projects).unwrap().flatten();
+        let mut files = folders.map(|folder| folder.path().join(format!("{conversation}.jsonl")));
+        std::fs::write(files.find(|file| file.exists()).unwrap(), text).unwrap();
+    }
+
     pub(crate) fn options(&self, launch: LaunchOptions) -> ClaudeOptions {
         ClaudeOptions { working_directory: self.work(), launch, ..ClaudeOptions::default() }
     }
