@@ -24,7 +24,8 @@ pub use session::{
 };
 pub use stream::{Event, EventData, EventKind, EventsPage, TaskEventsPage};
 pub use task::{
-    BatchRequest, BatchResponse, BatchResult, InterruptResponse, ProgressBody, ResultBody, TaskChange,
-    TaskList, TaskResponse, TaskStatusResponse, WaitingBody, WaitingReason,
+    BatchRequest, BatchResponse, BatchResult, InterruptResponse, MessageReceipt, MessageRequest,
+    ProgressBody, ResultBody, TaskChange, TaskList, TaskResponse, TaskStatusResponse, WaitingBody,
+    WaitingReason,
 };
 pub use ticket::{TicketRequest, TicketResponse};

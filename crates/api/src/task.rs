@@ -4,6 +4,7 @@ use domain::{Labels, Outcome, Principal, Priority, Progress, SessionId, TaskId, 
 use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 use crate::{Problem, QuestionBody, TaskRequest};
 
@@ -150,6 +151,23 @@ pub struct TaskChange {
     /// How urgent it is to be, from -100 to 100.
     #[schema(minimum = -100, maximum = 100)]
     pub priority: i8,
+}
+
+/// Body of `POST /api/v1/tasks/{task_id}/messages`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct MessageRequest {
+    /// What the agent is told.
+    #[schema(min_length = 1, pattern = "\\S", example = "Use tabs, please")]
+    pub text: String,
+}
+
+/// Answer to a message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct MessageReceipt {
+    /// The task.
+    pub task_id: TaskId,
+    /// The message: its event has this in `data.data.message_id`.
+    pub message_id: Uuid,
 }
 
 /// Body of `POST /api/v1/tasks/batch`.

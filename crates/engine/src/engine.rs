@@ -18,6 +18,7 @@ use crate::handle::Handle;
 use crate::keeper::{clean_up, end_what_is_doomed};
 use crate::recovery::recover;
 use crate::run::Deps;
+use crate::run::messages::Inboxes;
 use crate::settings::Settings;
 use crate::tempo::Tempo;
 
@@ -49,6 +50,7 @@ impl Engine {
     ) -> Result<Self, StoreError> {
         let settings = Arc::new(settings);
         let deps = Arc::new(Deps {
+            inboxes: Inboxes::default(),
             store,
             agents: Agents::new(launcher, Arc::clone(&settings)),
             clock,

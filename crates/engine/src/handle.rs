@@ -1,5 +1,6 @@
 //! What the outside can ask of the engine.
 
+mod messages;
 mod sessions;
 mod tasks;
 
@@ -14,6 +15,7 @@ use store::{
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
+pub use self::messages::MessageError;
 pub(crate) use self::sessions::clear_away;
 pub use self::sessions::{DeleteSessionError, InterruptFirst};
 pub use self::tasks::TaskList;

@@ -19,8 +19,8 @@ mod tempo;
 pub use engine::Engine;
 pub use feed::{FeedBatch, FeedSubscription};
 pub use handle::{
-    DeleteSessionError, Handle, InterruptFirst, Interruption, NotReady, Queued, SubmitRefused, TaskList,
-    TaskView,
+    DeleteSessionError, Handle, InterruptFirst, Interruption, MessageError, NotReady, Queued, SubmitRefused,
+    TaskList, TaskView,
 };
 pub use notice::status_notice;
 pub use settings::{Recycling, Settings};

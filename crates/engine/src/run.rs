@@ -5,6 +5,7 @@ mod bookkeeping;
 mod drive;
 mod log;
 mod machine;
+pub(crate) mod messages;
 mod plan;
 mod wire;
 

@@ -16,6 +16,7 @@ pub(crate) mod issue_ticket;
 pub(crate) mod list_sessions;
 pub(crate) mod list_tasks;
 pub(crate) mod ready;
+pub(crate) mod send_message;
 pub(crate) mod submit_batch;
 pub(crate) mod submit_task;
 pub(crate) mod task_events;

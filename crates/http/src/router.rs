@@ -17,7 +17,7 @@ use utoipa_axum::routes;
 use crate::endpoints::{
     all_events, all_socket, answer_question, change_task, create_session, delete_session, delete_task,
     fork_session, get_session, get_task, health, interrupt_task, issue_ticket, list_sessions, list_tasks,
-    ready, submit_batch, submit_task, task_events, task_result, task_socket,
+    ready, send_message, submit_batch, submit_task, task_events, task_result, task_socket,
 };
 use crate::refusal::Refusal;
 use crate::state::AppState;
@@ -30,6 +30,7 @@ fn routes() -> (OpenApiRouter<Arc<AppState>>, OpenApiRouter<Arc<AppState>>) {
         .routes(routes!(submit_batch::handle))
         .routes(routes!(get_task::handle, change_task::handle, delete_task::handle))
         .routes(routes!(answer_question::handle))
+        .routes(routes!(send_message::handle))
         .routes(routes!(task_events::handle))
         .routes(routes!(interrupt_task::handle))
         .routes(routes!(task_result::handle))

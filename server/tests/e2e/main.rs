@@ -16,6 +16,7 @@ mod guard;
 mod keys;
 mod limits;
 mod many_sessions;
+mod messages;
 mod metrics;
 mod one_task;
 mod place;

@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::drive::Drive;
 use super::log::EventLog;
 use super::machine::{Farewell, Input, Timer};
+use super::messages::{self, Inboxes};
 use super::plan::{Plan, agent_spec, opening};
 use super::wire;
 use crate::agents::{Agents, AtWork, Slot, Unobtained};
@@ -29,6 +30,8 @@ pub(crate) struct Deps {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) settings: Arc<Settings>,
     pub(crate) metrics: Arc<Metrics>,
+    /// Where workers take messages for their agents.
+    pub(crate) inboxes: Inboxes,
     /// Cancelled when running tasks have to end.
     pub(crate) stop_tasks: CancellationToken,
 }
@@ -125,6 +128,12 @@ async fn launch(
     mut signal: watch::Receiver<Signal>,
 ) -> Result<AtWork, Unobtained<Input>> {
     let opening = opening(claimed, deps.agents.launcher(), plan).await?;
+    if claimed.task.attempt > 1 {
+        let written = claimed.task.conversation;
+        let earlier = messages::earlier(deps, claimed, written).await;
+        // A worker that cannot read its log cannot write it: that will tell.
+        plan.messages = earlier.unwrap_or_default();
+    }
     // Whoever asks is parked, and there must be an end to those.
     plan.may_ask &= has_room_for_questions(deps).await;
     let spec = agent_spec(claimed, opening, plan);

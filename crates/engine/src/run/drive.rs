@@ -8,12 +8,14 @@ use agent::{Agent, AgentEvent, Asked, Events, StopReceipt};
 use domain::{Progress, Question, QuestionId, Timestamp};
 use futures_util::future::BoxFuture;
 use store::{Claimed, CommitError, Signal, TaskRecord, WaitReason, Waiting};
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, sleep_until};
+use uuid::Uuid;
 
 use super::actor::Deps;
 use super::log::EventLog;
 use super::machine::{Again, Effect, Input, Machine, Timer};
+use super::messages::{Inbox, Incoming, NoTurn};
 use super::plan::{PARKED_AT_MOST, Plan};
 use super::wire;
 use crate::agents::AtWork;
@@ -67,6 +69,9 @@ pub(super) struct Drive {
     signal: watch::Receiver<Signal>,
     interrupt_seen: bool,
     shutdown_seen: bool,
+    inbox: Inbox,
+    /// Who is to be told that a message was taken.
+    takers: Vec<(Uuid, oneshot::Sender<Result<Uuid, NoTurn>>)>,
 }
 
 impl Drive {
@@ -96,6 +101,8 @@ impl Drive {
             signal,
             interrupt_seen: false,
             shutdown_seen: false,
+            inbox: Inbox::open(&deps, &task.spec.task_id),
+            takers: Vec::new(),
             deps,
         }
     }
@@ -128,6 +135,7 @@ impl Drive {
             if let Some(urgency) = self.command(orders, agent, events).await? {
                 stop = Stop::UnderWay(agent.stop(urgency));
             }
+            self.takers.drain(..).for_each(|(id, taken)| tell(taken, Ok(id)));
             if self.machine.farewell().is_some() {
                 break;
             }
@@ -177,6 +185,7 @@ impl Drive {
                 timer.map(Input::Elapsed).into_iter().collect()
             }
             () = finish(stop) => vec![Input::Stopped],
+            incoming = self.inbox.next() => self.take_message(incoming),
             batch = events.batch(BATCH), if !events.is_ended() => {
                 if batch.is_empty() {
                     return vec![Input::AgentLost];
@@ -184,6 +193,18 @@ impl Drive {
                 batch.into_iter().map(Input::Agent).collect()
             }
         }
+    }
+
+    /// A message is told to be taken once it is in the log and the agent has it.
+    fn take_message(&mut self, incoming: Incoming) -> Vec<Input> {
+        let Incoming { text, taken } = incoming;
+        if !self.machine.takes_messages() {
+            tell(taken, Err(NoTurn));
+            return Vec::new();
+        }
+        let id = Uuid::new_v4();
+        self.takers.push((id, taken));
+        vec![Input::Message { id, text }]
     }
 
     /// Commits the events; gives what is to be done after that.
@@ -312,6 +333,13 @@ fn question(asked: &Asked, now: Timestamp, turns: u64) -> Question {
         asked_at: now,
         turns,
         background: 0,
+    }
+}
+
+/// Who sent a message may have gone away meanwhile.
+fn tell(taken: oneshot::Sender<Result<Uuid, NoTurn>>, answer: Result<Uuid, NoTurn>) {
+    if taken.send(answer).is_err() {
+        tracing::debug!("nobody waits any more to hear what became of a message");
     }
 }
 

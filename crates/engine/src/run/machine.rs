@@ -3,11 +3,15 @@
 mod again;
 mod ending;
 mod terms;
+mod told;
 mod watch;
+
+use std::collections::HashSet;
 
 use agent::{AgentEvent, Exit, LaunchError, Said, TurnEnd, TurnEnding, Urgency};
 use api::EventBody;
 use domain::{Progress, Timestamp};
+use uuid::Uuid;
 
 use super::bookkeeping::Bookkeeping;
 use super::plan::{Plan, Start};
@@ -85,6 +89,10 @@ pub(super) struct Machine {
     resumed: bool,
     /// When the model API takes requests again.
     limited_until: Option<Timestamp>,
+    /// What people said and the agent has not answered yet.
+    unanswered: HashSet<Uuid>,
+    /// How the turn ended that did not answer all of that.
+    before: Option<TurnEnding>,
     effects: Vec<Effect>,
 }
 
@@ -100,6 +108,8 @@ impl Machine {
             idle: false,
             resumed: false,
             limited_until: None,
+            unanswered: HashSet::new(),
+            before: None,
             effects: Vec::new(),
         }
     }
@@ -146,6 +156,7 @@ impl Machine {
                 };
                 self.stop(cause);
             }
+            Input::Message { id, text } => self.told(id, text),
             Input::InterruptRequested => self.interrupt(Cause::Interrupt("interrupted by request")),
             Input::ShutdownRequested => self.shut_down(),
             Input::Elapsed(timer) => self.elapsed(timer),
@@ -163,6 +174,9 @@ impl Machine {
             }
             (Timer::Background, Phase::Lingering { ending, .. }) if self.background > 0 => {
                 self.finish_turn(ending.clone());
+            }
+            (Timer::Result, Phase::Working) if self.idle && self.before.is_some() => {
+                self.finish_earlier_turn()
             }
             (Timer::Result, Phase::Working) if self.idle => {
                 let reason = "the agent went idle without saying how its turn ended";
@@ -201,12 +215,12 @@ impl Machine {
             AgentEvent::Busy => self.busy(),
             AgentEvent::Idle => self.went_idle(),
             AgentEvent::PromptRefused(prompt) => {
-                if self.plan.owns(prompt) {
+                if !self.unanswered.remove(&prompt) && self.plan.owns(prompt) {
                     self.stop(Cause::Failed(Failure::new("agent_failed", "the agent refused the prompt")));
                 }
             }
             // Only an interrupt of ours does that, and it has its own way to the end.
-            AgentEvent::PromptCancelled(_) => {}
+            AgentEvent::PromptCancelled(prompt) => self.unanswered.retain(|message| *message != prompt),
             AgentEvent::TurnEnded(end) => self.turn_ended(end, elapsed_ms),
             AgentEvent::Exited(exit) => self.exited(&exit),
         }
@@ -225,6 +239,7 @@ impl Machine {
             Start::GoOn if self.resumed => {}
             Start::GoOn => self.send_continuation(),
         }
+        self.tell_again();
         self.effects.push(Effect::Arm(Timer::Watch));
     }
 
@@ -246,11 +261,16 @@ impl Machine {
         self.watch.turn_ended();
         let ending = end.ending.clone();
         let is_ours = end.prompts.iter().any(|prompt| self.plan.owns(*prompt));
+        self.unanswered.retain(|message| !end.prompts.contains(message));
         let api_error = end.api_error.clone();
         self.effects.push(Effect::Emit(wire::turn_end(end)));
         self.tell_progress(elapsed_ms);
         match &self.phase {
             Phase::Working if is_ours && api_error.is_some() => self.api_failed(api_error.as_ref(), ending),
+            // What came too late for this turn has one of its own.
+            Phase::Working if is_ours && ending == TurnEnding::Completed && !self.unanswered.is_empty() => {
+                self.before = Some(ending);
+            }
             Phase::Working if is_ours && (self.background == 0 || ending != TurnEnding::Completed) => {
                 self.finish_turn(ending);
             }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use store::{Claimed, WaitReason};
 use uuid::Uuid;
 
+use super::messages::Earlier;
 use crate::settings::Settings;
 
 /// What an agent is told to go on with a turn that was cut off.
@@ -49,6 +50,8 @@ pub(super) struct Plan {
     pub(super) is_parked_too_long: bool,
     /// Whether the agent may ask people.
     pub(super) may_ask: bool,
+    /// What people told the agents of earlier attempts.
+    pub(super) messages: Earlier,
 }
 
 impl Plan {
@@ -77,6 +80,7 @@ impl Plan {
             is_durable,
             is_parked_too_long: parked > PARKED_AT_MOST,
             may_ask: task.spec.policy.on_question == OnQuestion::Ask,
+            messages: Earlier::default(),
         }
     }
 
@@ -106,7 +110,7 @@ impl Plan {
 
     /// Whether a prompt is one of this task's.
     pub(super) fn owns(&self, prompt: Uuid) -> bool {
-        prompt == self.prompt || self.continuations.contains(&prompt)
+        prompt == self.prompt || self.continuations.contains(&prompt) || self.messages.known.contains(&prompt)
     }
 }
 

@@ -6,8 +6,10 @@ use domain::{Answered, Question, Timestamp};
 use serde_json::json;
 use serde_json::value::{RawValue, to_raw_value};
 use store::WaitReason;
+use uuid::Uuid;
 
 use super::machine::Again;
+use super::messages::SUBTYPE;
 
 /// The event for a statement.
 pub(super) fn said(said: Said) -> EventBody {
@@ -50,6 +52,19 @@ pub(super) fn said(said: Said) -> EventBody {
     };
     body.parent_tool_use_id = parent_tool_use_id;
     EventBody::Message(body)
+}
+
+/// The event for what a person says to the agent while it works.
+pub(super) fn message(id: Uuid, text: &str) -> EventBody {
+    EventBody::Message(MessageData {
+        message_type: MessageType::User,
+        content: text.to_owned(),
+        model: None,
+        subtype: Some(SUBTYPE.to_owned()),
+        // An id can always be written.
+        data: to_raw_value(&json!({"message_id": id})).ok(),
+        parent_tool_use_id: None,
+    })
 }
 
 /// The event for the end of a turn.

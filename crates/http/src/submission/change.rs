@@ -47,6 +47,13 @@ pub(crate) fn task_change(body: &[u8]) -> Result<Priority, Refusal> {
     }
 }
 
+/// What an agent is to be told.
+pub(crate) fn message_request(body: &[u8]) -> Result<String, Refusal> {
+    let (body, mut faults) = (object(body)?, Vec::new());
+    let text = Fields::new("", &body, &mut faults).required_text("text");
+    text.filter(|_| faults.is_empty()).ok_or_else(|| invalid_all(faults))
+}
+
 /// The id and the workspace of a session that is to be made.
 pub(crate) fn session_creation(body: &[u8]) -> Result<(SessionId, String), Refusal> {
     let (body, mut faults) = (object(body)?, Vec::new());

@@ -94,6 +94,7 @@ async fn what_belongs_to_others_is_not_there() {
         }
         let body = match path.rsplit('/').next() {
             _ if method == "PATCH" => json!({"priority": 1}),
+            Some("messages") => json!({"text": "hello"}),
             Some("answers") => json!({"question_id": "00000000-0000-0000-0000-000000000000", "allow": true}),
             _ => Value::Null,
         };

@@ -50,7 +50,7 @@ async fn a_result_is_waited_for_and_comes_with_200_only_when_there_is_one() {
     assert_eq!((answer.status, before.elapsed().as_secs()), (StatusCode::OK, 100));
     let expected = json!({
         "task_id": "t", "session_id": "session-t", "status": "completed", "progress": progress(1),
-        "result": {"exit_code": 0, "summary": "done", "errors": [], "total_cost_usd": 0.25},
+        "result": {"exit_code": 0, "summary": "done", "errors": [], "total_cost_usd": 0.25, "structured_output": null},
         "created_at": "T", "updated_at": "T", "attempt": 1, "priority": 0, "question": null, "queue_position": null,
         "estimated_start_at": null, "waiting": null, "depends_on": [], "principal": "default",
         "workspace": place.workspace, "started_at": "T", "labels": {}, "metadata": null,

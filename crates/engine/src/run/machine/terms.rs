@@ -15,6 +15,13 @@ pub(in crate::run) enum Input {
     Agent(AgentEvent),
     /// The agent can no longer be reached.
     AgentLost,
+    /// Somebody has something to say to the agent, at a moment in which [`Machine::takes_messages`](super::Machine).
+    Message {
+        /// Its id.
+        id: Uuid,
+        /// What.
+        text: String,
+    },
     /// Somebody wants the task stopped.
     InterruptRequested,
     /// The server is about to stop.

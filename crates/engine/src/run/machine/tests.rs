@@ -10,6 +10,7 @@ use super::ending::last_characters;
 use super::*;
 
 mod again;
+mod told;
 
 const PROMPT: Uuid = Uuid::from_u128(7);
 
@@ -32,6 +33,7 @@ fn plan() -> Plan {
         stall_after_ms: 300_000,
         is_durable: true,
         is_parked_too_long: false,
+        messages: crate::run::messages::Earlier::default(),
     }
 }
 
