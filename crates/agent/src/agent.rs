@@ -4,8 +4,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use domain::{AgentOptions, Answered, ConversationId, PermissionMode, Principal};
 use process::{RungReport, Vitals};
+use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use crate::Events;
@@ -172,6 +174,18 @@ pub trait Launcher: Send + Sync + 'static {
 
     /// Whether there is something to resume.
     async fn has_conversation(&self, principal: &Principal, conversation: ConversationId) -> bool;
+
+    /// What was said in a conversation, a JSON object a line, in pieces of whole lines; `None` when there is nothing. A reader
+    /// that is slow holds up nobody.
+    async fn transcript(
+        &self,
+        principal: &Principal,
+        conversation: ConversationId,
+    ) -> std::io::Result<Option<mpsc::Receiver<Bytes>>> {
+        // Not every kind of agent keeps one.
+        let _: (&Principal, ConversationId) = (principal, conversation);
+        Ok(None)
+    }
 
     /// Deletes the conversation and what belongs to it. One that an agent writes is kept.
     async fn forget(&self, principal: &Principal, conversation: ConversationId);

@@ -3,6 +3,7 @@
 //! Names, types and paths are a contract with existing clients: fields may be added, none may be renamed, dropped
 //! or change type.
 
+mod capabilities;
 mod event;
 mod problem;
 mod question;
@@ -12,6 +13,7 @@ mod stream;
 mod task;
 mod ticket;
 
+pub use capabilities::{CallerInfo, Capabilities, DefaultsInfo, LimitsInfo, PolicyInfo};
 pub use event::{
     CompleteData, EVENT_TYPES, ErrorData, EventBody, EventHeader, MessageData, MessageType, StatusData,
     ToolResultData, ToolUseData, encode, kind_of, status_notice, transient_error,

@@ -3,6 +3,7 @@
 pub(crate) mod all_events;
 pub(crate) mod all_socket;
 pub(crate) mod answer_question;
+pub(crate) mod capabilities;
 pub(crate) mod change_task;
 pub(crate) mod create_session;
 pub(crate) mod delete_session;
@@ -17,6 +18,7 @@ pub(crate) mod list_sessions;
 pub(crate) mod list_tasks;
 pub(crate) mod ready;
 pub(crate) mod send_message;
+pub(crate) mod session_transcript;
 pub(crate) mod submit_batch;
 pub(crate) mod submit_task;
 pub(crate) mod task_events;

@@ -15,9 +15,10 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::endpoints::{
-    all_events, all_socket, answer_question, change_task, create_session, delete_session, delete_task,
-    fork_session, get_session, get_task, health, interrupt_task, issue_ticket, list_sessions, list_tasks,
-    ready, send_message, submit_batch, submit_task, task_events, task_result, task_socket,
+    all_events, all_socket, answer_question, capabilities, change_task, create_session, delete_session,
+    delete_task, fork_session, get_session, get_task, health, interrupt_task, issue_ticket, list_sessions,
+    list_tasks, ready, send_message, session_transcript, submit_batch, submit_task, task_events, task_result,
+    task_socket,
 };
 use crate::refusal::Refusal;
 use crate::state::AppState;
@@ -38,6 +39,8 @@ fn routes() -> (OpenApiRouter<Arc<AppState>>, OpenApiRouter<Arc<AppState>>) {
         .routes(routes!(issue_ticket::handle))
         .routes(routes!(list_sessions::handle, create_session::handle))
         .routes(routes!(fork_session::handle))
+        .routes(routes!(session_transcript::handle))
+        .routes(routes!(capabilities::handle))
         .routes(routes!(get_session::handle, delete_session::handle))
         .routes(routes!(task_socket::handle))
         .routes(routes!(all_socket::handle));

@@ -59,6 +59,8 @@ pub struct AppState {
     pub metrics: Arc<Metrics>,
     /// The server's version.
     pub version: &'static str,
+    /// The version of the agents' CLI.
+    pub agent_version: String,
     /// When the server started.
     pub started: Instant,
     /// Cancelled when streams have to end, after the engine's last event.

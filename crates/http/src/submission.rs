@@ -23,8 +23,8 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 pub(crate) use answer::{AnswerRequest, answer_request};
-pub(crate) use body::bytes;
-pub(crate) use change::{batch, fork_request, message_request, session_creation, task_change};
+pub(crate) use body::{MAX_BODY_BYTES, bytes};
+pub(crate) use change::{MAX_BATCH, batch, fork_request, message_request, session_creation, task_change};
 pub(crate) use read::{task_of, task_request};
 pub(crate) use ticket::ticket_request;
 pub use workspace::WorkspaceRoots;

@@ -62,7 +62,7 @@ impl Parts {
         let engine =
             Engine::start(settings(config), store, launcher, Arc::clone(&clock), Arc::clone(&metrics));
         let engine = engine.await.context("what an earlier server left cannot be taken over")?;
-        let state = Arc::new(state(config, address, &engine, clock, metrics)?);
+        let state = Arc::new(state(config, address, &engine, (clock, metrics), &cli)?);
         Ok(Self { cli, engine, state, storage, scripted, gateway, cgroups })
     }
 }
@@ -165,8 +165,8 @@ fn state(
     config: &Config,
     address: SocketAddr,
     engine: &Engine,
-    clock: Arc<dyn Clock>,
-    metrics: Arc<Metrics>,
+    (clock, metrics): (Arc<dyn Clock>, Arc<Metrics>),
+    cli: &Cli,
 ) -> anyhow::Result<AppState> {
     let auth = config.auth.as_ref().map(AuthSettings::open).transpose().map_err(anyhow::Error::msg)?;
     let hosts = if auth.is_some() || !address.ip().is_loopback() {
@@ -191,6 +191,7 @@ fn state(
         public_websocket_base: config.public_url.as_deref().map(|url| url.replacen("http", "ws", 1)),
         metrics,
         version: env!("CARGO_PKG_VERSION"),
+        agent_version: cli.version.to_string(),
         started: Instant::now(),
         closing: CancellationToken::new(),
         streams: TaskTracker::new(),

@@ -26,6 +26,7 @@ mod run_command;
 mod scheduling;
 mod sdk_options;
 mod session_life;
+mod sessions_api;
 mod shutdown;
 mod start;
 mod stub;

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use claude_protocol::{Conversation, Initialize, LaunchOptions, Thinking, Tools};
 use domain::{AgentOptions, ConversationId, Principal};
 use process::{CgroupLimits, CgroupSpec, Cgroups, Limits, Owner, Spec};
 use serde::de::DeserializeOwned;
+use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 use uuid::Uuid;
 
@@ -313,6 +315,14 @@ impl Launcher for ClaudeLauncher {
 
     async fn has_conversation(&self, principal: &Principal, conversation: ConversationId) -> bool {
         self.transcript(principal, conversation).exists().await
+    }
+
+    async fn transcript(
+        &self,
+        principal: &Principal,
+        conversation: ConversationId,
+    ) -> std::io::Result<Option<mpsc::Receiver<Bytes>>> {
+        self.transcript(principal, conversation).read().await
     }
 
     async fn forget(&self, principal: &Principal, conversation: ConversationId) {

@@ -2,11 +2,14 @@
 //! JSON object a line. It makes the file when it takes the first prompt.
 
 mod leaf;
+mod said;
 
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+use bytes::Bytes;
 use domain::ConversationId;
+use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 use uuid::Uuid;
 
@@ -85,6 +88,16 @@ impl Transcript {
             }
         }
         None
+    }
+
+    /// What was said in it, a JSON object a line.
+    pub(super) async fn read(&self) -> io::Result<Option<mpsc::Receiver<Bytes>>> {
+        let Some(path) = self.find().await else { return Ok(None) };
+        let file = std::fs::File::open(path)?;
+        let (sender, receiver) = mpsc::channel(said::PIECES_AHEAD);
+        // It ends by itself when nobody listens any more.
+        spawn_blocking(move || said::send(file, &sender));
+        Ok(Some(receiver))
     }
 
     /// Makes sure that there is something to resume, that it ends with a whole line, and that the CLI goes on after its last

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use domain::{SessionId, TaskId};
-use store::{DeleteError, DeletedSession, StoreError};
+use store::{DeleteError, DeletedSession, SessionRecord, StoreError};
+use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::Handle;
@@ -43,6 +45,18 @@ pub enum InterruptFirst {
 }
 
 impl Handle {
+    /// What was said in a session's conversation, a JSON object a line; `None` when there is nothing yet.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn transcript(
+        &self,
+        session: &SessionRecord,
+    ) -> std::io::Result<Option<mpsc::Receiver<Bytes>>> {
+        let Some(conversation) = session.conversation else { return Ok(None) };
+        self.deps.agents.launcher().transcript(&session.principal, conversation).await
+    }
+
     /// Ends a session: its agent, its conversation and its place in the list. With [`InterruptFirst::Yes`], its tasks are
     /// stopped; otherwise a busy session is refused. One that is to be forked is refused in any case. Its tasks stay readable.
     ///

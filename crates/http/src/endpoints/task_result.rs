@@ -15,7 +15,7 @@ use crate::refusal::Refusal;
 use crate::state::AppState;
 
 /// Longest wait, in seconds.
-const MAX_WAIT_SECONDS: u64 = 300;
+pub(super) const MAX_WAIT_SECONDS: u64 = 300;
 
 /// Where a task is, once it has ended; waits for that.
 #[utoipa::path(

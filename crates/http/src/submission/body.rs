@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use crate::refusal::Refusal;
 
 /// Largest body of a submission, in bytes.
-const MAX_BODY_BYTES: usize = 10 * 1024 * 1024;
+pub(crate) const MAX_BODY_BYTES: usize = 10 * 1024 * 1024;
 
 /// How long a body may take to arrive.
 const BODY_WITHIN: Duration = Duration::from_secs(30);

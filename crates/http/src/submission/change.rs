@@ -9,7 +9,7 @@ use super::{invalid, invalid_all};
 use crate::refusal::Refusal;
 
 /// Most submissions of a batch.
-const MAX_BATCH: usize = 100;
+pub(crate) const MAX_BATCH: usize = 100;
 
 /// The submissions of a batch. Each is looked at by itself.
 pub(crate) fn batch(body: &[u8]) -> Result<Vec<Map<String, Value>>, Refusal> {

@@ -106,6 +106,7 @@ impl Place {
             public_websocket_base: Some("ws://server".into()),
             metrics,
             version: "0",
+            agent_version: "1.2.3".into(),
             started: Instant::now(),
             closing: CancellationToken::new(),
             streams: TaskTracker::new(),
