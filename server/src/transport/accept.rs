@@ -1,6 +1,6 @@
 //! Takes up connections.
 
-use std::io::{Error, ErrorKind};
+use std::io::{Error, ErrorKind, Read, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -98,7 +98,7 @@ impl Server {
                 if let Accepted::Tcp(stream, _) = accepted
                     && self.tls.is_none()
                 {
-                    refuse(&stream);
+                    refuse(stream);
                 }
                 return;
             }
@@ -158,10 +158,14 @@ fn prepare(stream: &TcpStream) {
 }
 
 /// Says why, if that can be said at once.
-fn refuse(stream: &TcpStream) {
-    // What was sent and not read would reset the connection before the client has read the answer.
-    let mut sent = [0; 4096];
-    if let Err(error) = stream.try_read(&mut sent).and_then(|_| stream.try_write(FULL)) {
+fn refuse(stream: TcpStream) {
+    let refused = stream.into_std().and_then(|mut stream| {
+        // What was sent and not read would reset the connection before the client has read the answer. There may be nothing.
+        let read = stream.read(&mut [0; 4096]).map_or(0, |read| read);
+        tracing::trace!(read, "a connection is told that it is one too many");
+        stream.write_all(FULL)
+    });
+    if let Err(error) = refused {
         tracing::trace!(%error, "a refusal was not sent");
     }
 }

@@ -25,21 +25,23 @@ impl Activity {
     }
 
     /// Ends once no request was under way for that long: `first` before there was any, `later` after one.
-    /// Gives whether there ever was one.
-    pub(super) async fn idle(&self, first: Duration, later: Duration) -> bool {
+    /// Gives whether there ever was one. It takes notice from the call on, even if it is awaited later.
+    pub(super) fn idle(&self, first: Duration, later: Duration) -> impl Future<Output = bool> + use<> {
         let mut requests = self.0.subscribe();
         let mut was_used = *requests.borrow_and_update() > 0;
-        loop {
-            let patience = if was_used { later } else { first };
-            let changed = if *requests.borrow_and_update() == 0 {
-                timeout(patience, requests.changed()).await
-            } else {
-                Ok(requests.changed().await)
-            };
-            if changed.is_err() {
-                return was_used;
+        async move {
+            loop {
+                let patience = if was_used { later } else { first };
+                let changed = if *requests.borrow() == 0 {
+                    timeout(patience, requests.changed()).await
+                } else {
+                    Ok(requests.changed().await)
+                };
+                if changed.is_err() {
+                    return was_used;
+                }
+                was_used = true;
             }
-            was_used = true;
         }
     }
 }
@@ -93,10 +95,12 @@ mod tests {
         let activity = Activity::new();
         assert!(!activity.idle(FIRST, LATER).await);
         assert_eq!(start.elapsed(), FIRST);
-        let idle = tokio::spawn({
-            let activity = activity.clone();
-            async move { activity.idle(FIRST, LATER).await }
-        });
+        let quick = activity.idle(FIRST, LATER);
+        drop(activity.begin());
+        assert!(quick.await, "a request that was over at once was one");
+        assert_eq!(start.elapsed(), FIRST + LATER);
+        let start = tokio::time::Instant::now();
+        let idle = tokio::spawn(activity.idle(FIRST, LATER));
         tokio::time::sleep(Duration::from_secs(1)).await;
         let (one, other) = (activity.begin(), activity.begin());
         tokio::time::sleep(Duration::from_secs(1000)).await;
@@ -104,6 +108,6 @@ mod tests {
         tokio::time::sleep(Duration::from_secs(1000)).await;
         drop(other);
         assert!(idle.await.expect("ended"));
-        assert_eq!(start.elapsed(), FIRST + Duration::from_secs(2001) + LATER);
+        assert_eq!(start.elapsed(), Duration::from_secs(2001) + LATER);
     }
 }

@@ -71,11 +71,12 @@ pub(super) async fn serve<S>(
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let activity = Activity::new();
+    let idle = activity.idle(HEAD_WITHIN, IDLE_WITHIN);
     let requests = Requests { app, origin, activity: activity.clone() };
     let mut connection = pin!(http.serve_connection_with_upgrades(TokioIo::new(stream), requests));
     let goodbye = tokio::select! {
         ended = connection.as_mut() => return tell(ended),
-        was_used = activity.idle(HEAD_WITHIN, IDLE_WITHIN) => {
+        was_used = idle => {
             tracing::debug!(peer = ?origin.peer, was_used, "a connection is closed: nothing was asked for too long");
             if was_used { GOODBYE_WITHIN } else { return }
         }
