@@ -12,6 +12,7 @@ pub(crate) mod reference;
 mod storage;
 mod tasks;
 mod texts;
+mod transport;
 mod variables;
 
 use std::net::{IpAddr, Ipv4Addr};
@@ -33,6 +34,7 @@ pub(crate) use self::storage::{Storage, Sync};
 use self::texts::{
     address, gateway_use, log_format, log_level, roots, secret, setting_sources, web_origin, web_url,
 };
+pub(crate) use self::transport::Transport;
 pub(crate) use self::variables::without_password;
 use self::variables::{Faults, Reader};
 use crate::cli::ServeArguments;
@@ -62,6 +64,8 @@ pub(crate) enum GatewayUse {
 pub(crate) struct Config {
     pub(crate) host: IpAddr,
     pub(crate) port: u16,
+    /// How clients reach the server.
+    pub(crate) transport: Transport,
     pub(crate) workers: usize,
     pub(crate) log_level: String,
     pub(crate) log_format: Option<LogFormat>,
@@ -115,6 +119,7 @@ impl Config {
         let mut config = Self::read(&mut read, demo);
         config.check_exposure(&mut read);
         config.check_limits(&mut read);
+        config.transport.check(&mut read, config.auth.is_some());
         config.warnings.extend(read_without_effect(&mut read));
         for name in layers.asked().iter().filter(|name| reference::find(name).is_none()) {
             faults.add(format!("{name} is read and not in the table of variables: add it there"));
@@ -127,6 +132,7 @@ impl Config {
         Self {
             host: read.value("SERVER_HOST", IpAddr::V4(Ipv4Addr::LOCALHOST), address),
             port: read.count("SERVER_PORT", 8000),
+            transport: Transport::read(read),
             workers: read.count("SERVER_WORKERS", cores()),
             log_level: read.value("SERVER_LOG_LEVEL", "INFO".to_owned(), log_level),
             log_format: read.optional("MONITORING_LOGGING_FORMAT", log_format),
@@ -155,8 +161,8 @@ impl Config {
 
     /// Opening the server to the network without authentication has to be meant.
     fn check_exposure(&self, read: &mut Reader<'_>) {
-        let insecure = read.flag("SERVER_ALLOW_INSECURE", false);
-        if !self.host.is_loopback() && self.auth.is_none() && !insecure {
+        let is_exposed = self.transport.tcp && !self.host.is_loopback();
+        if is_exposed && self.auth.is_none() && !self.transport.allow_insecure {
             let fault = format!(
                 "SERVER_HOST={}{} opens the server to the network without authentication: set API_AUTH_ENABLED=true \
                  and API_API_KEY, or SERVER_ALLOW_INSECURE=true if that is meant",
@@ -177,7 +183,8 @@ impl Config {
             );
         }
         let metrics = self.monitoring.filter(|metrics| metrics.is_wanted);
-        if metrics.is_some_and(|metrics| metrics.port == self.port && metrics.port != 0) {
+        let is_same = |port| self.transport.tcp && port == self.port && port != 0;
+        if metrics.is_some_and(|metrics| is_same(metrics.port)) {
             let wrong = "is SERVER_PORT too: choose another port, or set MONITORING_PROMETHEUS_ENABLED=false";
             read.refuse("MONITORING_PROMETHEUS_PORT", wrong);
         }

@@ -110,7 +110,7 @@ fn surroundings(config: &Config) -> Vec<Check> {
     checks.push(limits::check_files(config));
     checks.push(limits::check_processes(config));
     checks.push(limits::check_memory(config));
-    checks.push(ports::check_port(config, is_in_use));
+    checks.extend(ports::check_listeners(config, is_in_use));
     checks.extend(ports::check_metrics_port(config, is_in_use));
     checks.push(programs::check_git());
     checks

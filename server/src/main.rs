@@ -10,6 +10,7 @@ mod logging;
 mod openapi;
 mod run;
 mod serve;
+mod transport;
 
 use std::process::ExitCode;
 

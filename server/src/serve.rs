@@ -6,39 +6,34 @@ mod model;
 mod parts;
 mod signals;
 mod storage;
+mod supervisor;
 
 use std::io::Write;
-use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use axum::serve::ListenerExt;
-use socket2::{SockRef, TcpKeepalive};
-use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use self::metrics::MetricsPort;
-use self::parts::Parts;
 pub(crate) use self::parts::locate_cli;
-use self::signals::Signals;
+use self::parts::{Exposure, Parts};
+use self::signals::{Hangup, Signals, Told};
 pub(crate) use self::storage::DATABASE;
 use crate::cli::ServeArguments;
 use crate::config::{Config, Storage};
 use crate::logging;
+use crate::transport::{Connections, Inherited, Listeners, Server, Tls};
 
 /// The start failed, or something without which nothing can be served.
 const EXIT_FAILED: u8 = 2;
-const KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
-const KEEPALIVE_EVERY: Duration = Duration::from_secs(15);
 /// After the last event, streams get this long to be closed in order.
 const STREAMS_WITHIN: Duration = Duration::from_secs(4);
 /// Then requests under way get this long.
 const REQUESTS_WITHIN: Duration = Duration::from_secs(2);
-
-type Listening = tokio::task::JoinHandle<std::io::Result<()>>;
 
 /// Serves until a signal; gives the exit code.
 pub(crate) fn main(arguments: &ServeArguments) -> ExitCode {
@@ -46,10 +41,12 @@ pub(crate) fn main(arguments: &ServeArguments) -> ExitCode {
         Ok(config) => config,
         Err(faults) => return refuse_start(&faults),
     };
+    // While there is one thread.
+    let inherited = Inherited::take();
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(config.workers).enable_all().build();
     let result = runtime.context("the runtime could not be started").and_then(|runtime| {
-        let result = runtime.block_on(serve(&config));
+        let result = runtime.block_on(serve(&config, inherited));
         // Everything was told to end and has; what has not must not keep the process.
         runtime.shutdown_timeout(Duration::from_secs(1));
         result
@@ -70,46 +67,30 @@ fn refuse_start(faults: &[String]) -> ExitCode {
     ExitCode::from(EXIT_FAILED)
 }
 
-async fn serve(config: &Config) -> anyhow::Result<()> {
-    let address = SocketAddr::new(config.host, config.port);
-    let listener = TcpListener::bind(address).await.with_context(|| {
-        format!(
-            "SERVER_PORT={}: {address} cannot be listened on: choose another port or stop what uses it",
-            config.port
-        )
-    })?;
-    let address = listener.local_addr().context("the listening address is unknown")?;
-    let mut signals = Signals::new().context("signals cannot be received")?;
+async fn serve(config: &Config, inherited: Inherited) -> anyhow::Result<()> {
+    let listeners = Listeners::open(config, inherited).await?;
+    let tls = config.transport.tls.clone().map(Tls::open).transpose().context("SERVER_TLS_CERT_FILE")?;
+    let tls = tls.map(Arc::new);
+    let mut signals = Signals::new(hangup(config)).context("signals cannot be received")?;
     let orphans = process::adopt_orphans().context("orphaned processes cannot be adopted")?;
     logging::start(&config.log_level, config.log_format);
     itself::prepare();
     let metrics = MetricsPort::bind(config).await?;
-    let parts = Parts::assemble(config, address).await?;
+    let exposure = listeners.exposed().map_or(Exposure::Machine, |_| Exposure::Network);
+    let parts = Parts::assemble(config, exposure).await?;
     let closed = CancellationToken::new();
     let metrics = metrics.map(|metrics| metrics.serve(Arc::clone(&parts.state), closed.clone()));
-    announce(config, &parts, address);
+    announce(config, &parts, &listeners);
+    let mut server = start(config, &parts, listeners, tls.clone(), &closed);
+    supervisor::ready();
 
-    let app = http_api::router(Arc::clone(&parts.state));
-    // Small events must not wait for each other.
-    let listener = listener.tap_io(|stream| {
-        // Nothing else tells that the other machine is gone while we have nothing to send.
-        let keepalive = TcpKeepalive::new().with_time(KEEPALIVE_IDLE).with_interval(KEEPALIVE_EVERY);
-        let set =
-            stream.set_nodelay(true).and_then(|()| SockRef::from(&*stream).set_tcp_keepalive(&keepalive));
-        if let Err(error) = set {
-            tracing::debug!(%error, "a connection goes without TCP_NODELAY or keepalive");
-        }
-    });
-    let app = app.into_make_service_with_connect_info::<SocketAddr>();
-    let server = axum::serve(listener, app).with_graceful_shutdown(closed.clone().cancelled_owned());
-    let mut server = tokio::spawn(async move { server.await });
-
-    let failure = until_told(&mut signals, &mut server, &parts).await;
+    let failure = until_told(&mut signals, &mut server, &parts, tls.as_deref()).await;
+    supervisor::stopping();
     let listens = !server.is_finished();
     let hurry = CancellationToken::new();
     let hurrying = hurry.clone();
     let second = tokio::spawn(async move {
-        signals.next().await;
+        signals.end().await;
         hurrying.cancel();
     });
     let cgroups = parts.cgroups.clone();
@@ -136,30 +117,66 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
     failure.map_or(Ok(()), Err)
 }
 
+/// A terminal that is closed sends SIGHUP, and so does who wants files to be read again. Where there are such files, or
+/// somebody who starts and stops servers, it is the latter.
+fn hangup(config: &Config) -> Hangup {
+    if config.transport.tls.is_some() || supervisor::listens() { Hangup::Reloads } else { Hangup::Ends }
+}
+
+/// Serves on all listeners until `closed`.
+fn start(
+    config: &Config,
+    parts: &Parts,
+    listeners: Listeners,
+    tls: Option<Arc<Tls>>,
+    closed: &CancellationToken,
+) -> JoinHandle<()> {
+    if let Some(tls) = &tls {
+        tokio::spawn(Arc::clone(tls).keep_fresh(closed.clone()));
+    }
+    tokio::spawn(supervisor::keep_alive(closed.clone()));
+    let limits = config.transport.limits.within_open_files();
+    let connections = Connections::new(limits, config.transport.proxies.clone());
+    let app = http_api::router(Arc::clone(&parts.state));
+    tokio::spawn(Server::new(app, tls, connections, closed.clone()).run(listeners.0))
+}
+
 /// Waits until the server has to stop; gives why, if nobody asked for it.
-async fn until_told(signals: &mut Signals, server: &mut Listening, parts: &Parts) -> Option<anyhow::Error> {
-    let failure = tokio::select! {
-        signal = signals.next() => {
-            tracing::info!(signal, "shutting down");
-            return None;
-        }
-        ended = server => anyhow::anyhow!("the listener ended by itself: {ended:?}"),
-        () = parts.storage.ended() => {
-            anyhow::anyhow!("the storage's thread has failed, the lines above say why: start the server again")
+async fn until_told(
+    signals: &mut Signals,
+    server: &mut JoinHandle<()>,
+    parts: &Parts,
+    tls: Option<&Tls>,
+) -> Option<anyhow::Error> {
+    let failure = loop {
+        tokio::select! {
+            told = signals.next() => match told {
+                Told::End(signal) => {
+                    tracing::info!(signal, "shutting down");
+                    return None;
+                }
+                Told::Reload => supervisor::reloading(|| tls.into_iter().for_each(Tls::reload)),
+            },
+            ended = &mut *server => break anyhow::anyhow!("the listener ended by itself: {ended:?}"),
+            () = parts.storage.ended() => {
+                break anyhow::anyhow!("the storage's thread has failed, the lines above say why: start the server again")
+            }
         }
     };
     tracing::error!("shutting down: {failure:#}");
     Some(failure)
 }
 
-fn announce(config: &Config, parts: &Parts, address: SocketAddr) {
-    tracing::info!(
-        url = %format!("http://{address}"),
-        version = env!("CARGO_PKG_VERSION"),
-        cli.version = %parts.cli.version,
-        cli.path = %parts.cli.program.display(),
-        "listening"
-    );
+fn announce(config: &Config, parts: &Parts, listeners: &Listeners) {
+    for url in listeners.0.iter().filter_map(|listener| listener.url(config.transport.tls.is_some()).ok()) {
+        tracing::info!(
+            url,
+            version = env!("CARGO_PKG_VERSION"),
+            cli.version = %parts.cli.version,
+            cli.path = %parts.cli.program.display(),
+            "listening"
+        );
+    }
     if parts.scripted.is_some() {
         tracing::warn!("demo mode: answers come from a script, not from a model");
     }
@@ -189,10 +206,9 @@ async fn stop(parts: Parts, hurry: CancellationToken) {
     }
 }
 
-async fn end_requests(server: Listening) {
+async fn end_requests(server: JoinHandle<()>) {
     match timeout(REQUESTS_WITHIN, server).await {
-        Ok(Ok(Ok(()))) => {}
-        Ok(Ok(Err(error))) => tracing::error!(%error, "the listener failed"),
+        Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::error!(%error, "the listener's task failed"),
         Err(_) => tracing::warn!("requests were cut: they took too long"),
     }

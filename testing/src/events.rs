@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use serde_json::Value;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
@@ -11,14 +12,19 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::{HeaderName, HeaderValue};
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
+use tokio_tungstenite::{WebSocketStream, client_async};
 
 /// Longest silence in any test.
 const PATIENCE: Duration = Duration::from_secs(90);
 
+/// A connection of any kind.
+pub trait Wire: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Wire for T {}
+
 /// An open stream.
 pub struct EventStream {
-    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    socket: WebSocketStream<Box<dyn Wire>>,
     /// The frames received so far, as they came.
     pub frames: Vec<String>,
     close_code: Option<u16>,
@@ -36,12 +42,19 @@ pub struct Finished {
 impl EventStream {
     /// Connects.
     pub async fn open(url: &str, headers: &[(&str, &str)]) -> Self {
+        let authority = url.split('/').nth(2).expect("an address");
+        let wire = TcpStream::connect(authority).await.expect("a connection");
+        Self::over(Box::new(wire), url, headers).await
+    }
+
+    /// The same, over a connection that is there.
+    pub async fn over(wire: Box<dyn Wire>, url: &str, headers: &[(&str, &str)]) -> Self {
         let mut request = url.into_client_request().expect("a URL");
         for (name, value) in headers {
             let name = HeaderName::from_bytes(name.as_bytes()).expect("a header name");
             request.headers_mut().insert(name, HeaderValue::from_str(value).expect("a header value"));
         }
-        let (socket, _) = tokio_tungstenite::connect_async(request).await.expect("a WebSocket");
+        let (socket, _) = client_async(request, wire).await.expect("a WebSocket");
         Self { socket, frames: Vec::new(), close_code: None }
     }
 

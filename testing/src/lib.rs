@@ -16,7 +16,7 @@ mod server;
 mod stub;
 
 pub use browser::rendered;
-pub use events::{EventStream, Finished};
+pub use events::{EventStream, Finished, Wire};
 pub use fast_stream::FastStream;
 pub use processes::{ChildWatch, children, cpu_time, resident_kib, wait_until_none_mention, which_mention};
 pub use rustix::process::Signal;

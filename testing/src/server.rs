@@ -1,5 +1,6 @@
 //! One server process.
 
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -32,6 +33,7 @@ pub struct ServerBuilder {
     arguments: Vec<String>,
     variables: Vec<(String, String)>,
     folder: TempDir,
+    stdin: Option<OwnedFd>,
 }
 
 impl ServerBuilder {
@@ -53,17 +55,39 @@ impl ServerBuilder {
     fn with_cli(binary: &str, cli: &Path) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         std::fs::create_dir(folder.path().join("workspaces")).expect("made");
-        Self { binary: binary.into(), arguments: vec!["serve".into()], variables: Vec::new(), folder }
-            .variable("CLAUDE_CLI_PATH", &cli.display().to_string())
-            .variable("SERVER_PORT", "0")
-            .variable("MONITORING_PROMETHEUS_ENABLED", "false")
-            .variable("SERVER_LOG_LEVEL", "debug")
+        Self {
+            binary: binary.into(),
+            arguments: vec!["serve".into()],
+            variables: Vec::new(),
+            folder,
+            stdin: None,
+        }
+        .variable("CLAUDE_CLI_PATH", &cli.display().to_string())
+        .variable("SERVER_PORT", "0")
+        .variable("MONITORING_PROMETHEUS_ENABLED", "false")
+        .variable("SERVER_LOG_LEVEL", "debug")
     }
 
     /// Sets an environment variable.
     #[must_use]
     pub fn variable(mut self, name: &str, value: &str) -> Self {
         self.variables.push((name.into(), value.into()));
+        self
+    }
+
+    /// Lets it be started by a shell script, which has the binary's path as `$0` and its arguments as `$@`.
+    #[must_use]
+    pub fn through(mut self, script: &str) -> Self {
+        let binary = std::mem::replace(&mut self.binary, "/bin/sh".into());
+        let start = ["-c".to_owned(), script.to_owned(), binary.display().to_string()];
+        self.arguments.splice(0..0, start);
+        self
+    }
+
+    /// What it is started with as stdin.
+    #[must_use]
+    pub fn stdin(mut self, stdin: OwnedFd) -> Self {
+        self.stdin = Some(stdin);
         self
     }
 
@@ -88,7 +112,11 @@ impl ServerBuilder {
             .env("WORKSPACE_ROOTS", self.folder.path().join("workspaces"))
             .envs(self.variables.iter().map(|(name, value)| (name, value)))
             .current_dir(self.folder.path())
-            .stdin(Stdio::null())
+            .stdin(
+                self.stdin
+                    .as_ref()
+                    .map_or_else(Stdio::null, |stdin| stdin.try_clone().expect("a descriptor").into()),
+            )
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .kill_on_drop(true);

@@ -1,11 +1,10 @@
 //! Who calls: told by a key, a token or a ticket, and counted.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use api::Code;
 use auth::{Denied, Identity};
-use axum::extract::{ConnectInfo, Request, State};
+use axum::extract::{Request, State};
 use axum::http::header::AUTHORIZATION;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::middleware::Next;
@@ -14,6 +13,7 @@ use domain::TaskId;
 
 use crate::query::Parameters;
 use crate::rate_limit::Caller;
+use crate::reached::Reached;
 use crate::refusal::Refusal;
 use crate::state::AppState;
 use crate::ticket::Opens;
@@ -25,7 +25,10 @@ pub(crate) async fn check(State(state): State<Arc<AppState>>, mut request: Reque
     let own = known.as_ref().ok().and_then(|identity| identity.requests_per_minute);
     let caller = match &known {
         Ok(identity) if state.auth.is_some() => Caller::Known(Arc::clone(&identity.name)),
-        _ => Caller::at(request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip())),
+        _ => match request.extensions().get::<Reached>() {
+            Some(reached) if reached.is_proxied => Caller::behind_proxy(reached.client),
+            reached => Caller::at(reached.and_then(|reached| reached.client)),
+        },
     };
     let (left, mut response) = match (state.rate_limit.check(caller, own), known) {
         (Err((left, refusal)), _) => (Some(left), refusal.into_response()),

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use api::Code;
 use axum::extract::{Request, State};
 use axum::http::header::{HOST, ORIGIN};
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
+use crate::reached::Reached;
 use crate::refusal::Refusal;
 use crate::state::AppState;
 
@@ -44,34 +45,51 @@ fn without_port(host: &str) -> &str {
 }
 
 /// Refuses requests under a foreign name, and browsers' requests from foreign pages.
-pub(crate) async fn check_host(State(state): State<Arc<AppState>>, request: Request, next: Next) -> Response {
-    match foreign(&state, &request) {
-        None => next.run(request).await,
-        Some(detail) => Refusal::new(StatusCode::FORBIDDEN, Code::HostNotAllowed, detail).into_response(),
+pub(crate) async fn check_host(
+    State(state): State<Arc<AppState>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let checked = named(&request).and_then(|host| {
+        let reached = Reached::new(&state.proxies, request.extensions(), request.headers(), host);
+        check(&state, request.headers(), reached.host.as_deref()).map(|()| reached)
+    });
+    match checked {
+        Ok(reached) => {
+            request.extensions_mut().insert(reached);
+            next.run(request).await
+        }
+        Err(detail) => Refusal::new(StatusCode::FORBIDDEN, Code::HostNotAllowed, detail).into_response(),
     }
 }
 
-/// Why a request is not for this server, if so.
-fn foreign(state: &AppState, request: &Request) -> Option<&'static str> {
+/// The server's name in the request itself.
+fn named(request: &Request) -> Result<Option<&str>, &'static str> {
     if request.headers().get_all(HOST).iter().count() > 1 {
-        return Some("there is more than one Host header");
+        return Err("there is more than one Host header");
     }
-    let host = match request.headers().get(HOST).map(HeaderValue::to_str) {
-        Some(Ok(host)) => Some(host),
-        Some(Err(_)) => return Some("the Host header cannot be read"),
-        None => request.uri().authority().map(axum::http::uri::Authority::as_str),
-    };
+    match request.headers().get(HOST).map(HeaderValue::to_str) {
+        Some(Ok(host)) => Ok(Some(host)),
+        Some(Err(_)) => Err("the Host header cannot be read"),
+        None => Ok(request.uri().authority().map(axum::http::uri::Authority::as_str)),
+    }
+}
+
+/// Whether a request is for this server, and if a page sent it, for that page.
+fn check(state: &AppState, headers: &HeaderMap, host: Option<&str>) -> Result<(), &'static str> {
     if host.is_some_and(|host| !state.hosts.admits(host)) {
-        return Some("the Host header names another server: set SERVER_PUBLIC_URL to that name to allow it");
+        return Err("the Host header names another server: set SERVER_PUBLIC_URL to that name to allow it");
     }
-    let origin = request.headers().get(ORIGIN)?;
-    let origin = origin.to_str().ok().and_then(|origin| origin.split_once("://")).map(|(_, host)| host);
+    let Some(origin) = headers.get(ORIGIN) else { return Ok(()) };
+    let origin = origin.to_str().unwrap_or_default();
+    let name = origin.split_once("://").map(|(_, name)| name);
     let public = state.public_websocket_base.as_deref().and_then(|base| base.split_once("://"));
-    let known = origin.is_some() && (origin == host || origin == public.map(|(_, host)| host));
-    (!known).then_some(
-        "requests from web pages of other servers are not allowed: if the page is this server's own, set \
-         SERVER_PUBLIC_URL to the name that it has there",
-    )
+    let is_own = name.is_some() && (name == host || name == public.map(|(_, host)| host));
+    if is_own || state.cors.admit(origin) {
+        return Ok(());
+    }
+    Err("requests from web pages of other servers are not allowed: if the page is this server's own, set \
+         SERVER_PUBLIC_URL to the name that it has there, else add its origin to API_CORS_ORIGINS")
 }
 
 #[cfg(test)]

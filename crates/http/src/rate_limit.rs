@@ -28,24 +28,35 @@ pub(crate) enum Caller {
     Known(Arc<str>),
     /// Everybody at an address, or in a network of IPv6.
     Address(IpAddr),
+    /// The same, by the word of a proxy: that may stand at this machine, and the caller does not.
+    Forwarded(IpAddr),
 }
 
 impl Caller {
     /// Somebody without a key that is right. Where no address is known, there is no network in between.
     pub(crate) fn at(address: Option<IpAddr>) -> Self {
-        let address = address.map_or(IpAddr::from([127, 0, 0, 1]), |address| address.to_canonical());
-        match address {
-            IpAddr::V4(_) => Self::Address(address),
-            IpAddr::V6(v6) => Self::Address(IpAddr::V6((v6.to_bits() & NETWORK).into())),
-        }
+        Self::Address(counted(address))
+    }
+
+    /// The same, whom a proxy speaks for. If it does not say for whom, all of its callers are one.
+    pub(crate) fn behind_proxy(address: Option<IpAddr>) -> Self {
+        Self::Forwarded(counted(address))
     }
 
     fn is_at_this_machine(&self) -> bool {
         match self {
-            Self::Known(_) => false,
+            Self::Known(_) | Self::Forwarded(_) => false,
             // The network of ::1 is that of no other machine.
             Self::Address(address) => address.is_loopback() || address.is_unspecified(),
         }
+    }
+}
+
+fn counted(address: Option<IpAddr>) -> IpAddr {
+    let address = address.map_or(IpAddr::from([127, 0, 0, 1]), |address| address.to_canonical());
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(v6) => IpAddr::V6((v6.to_bits() & NETWORK).into()),
     }
 }
 

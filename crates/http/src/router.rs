@@ -22,10 +22,19 @@ use crate::endpoints::{
 };
 use crate::refusal::Refusal;
 use crate::state::AppState;
-use crate::{caller, guard, measured, openapi, request_id};
+use crate::{caller, dressing, guard, measured, openapi, request_id};
 
-/// The API's routes, and the document that describes them.
-fn routes() -> (OpenApiRouter<Arc<AppState>>, OpenApiRouter<Arc<AppState>>) {
+/// The API's routes with the document that describes them, by what is around them.
+struct Routes {
+    /// For callers who are known.
+    guarded: OpenApiRouter<Arc<AppState>>,
+    /// The same; these become WebSockets.
+    sockets: OpenApiRouter<Arc<AppState>>,
+    /// For everybody.
+    open: OpenApiRouter<Arc<AppState>>,
+}
+
+fn routes() -> Routes {
     let guarded = openapi::documented()
         .routes(routes!(list_tasks::handle, submit_task::handle))
         .routes(routes!(submit_batch::handle))
@@ -41,29 +50,34 @@ fn routes() -> (OpenApiRouter<Arc<AppState>>, OpenApiRouter<Arc<AppState>>) {
         .routes(routes!(fork_session::handle))
         .routes(routes!(session_transcript::handle))
         .routes(routes!(capabilities::handle))
-        .routes(routes!(get_session::handle, delete_session::handle))
-        .routes(routes!(task_socket::handle))
-        .routes(routes!(all_socket::handle));
-    (guarded, OpenApiRouter::new().routes(routes!(health::handle)).routes(routes!(ready::handle)))
+        .routes(routes!(get_session::handle, delete_session::handle));
+    Routes {
+        guarded,
+        sockets: OpenApiRouter::new()
+            .routes(routes!(task_socket::handle))
+            .routes(routes!(all_socket::handle)),
+        open: OpenApiRouter::new().routes(routes!(health::handle)).routes(routes!(ready::handle)),
+    }
 }
 
 /// The OpenAPI document, as JSON.
 pub fn openapi_json() -> String {
-    let (guarded, open) = routes();
-    let document = openapi::complete(guarded.merge(open).into_openapi());
+    let Routes { guarded, sockets, open } = routes();
+    let document = openapi::complete(guarded.merge(sockets).merge(open).into_openapi());
     // Texts and numbers can always be written.
     document.to_pretty_json().unwrap_or_default()
 }
 
 /// The whole API.
 pub fn router(state: Arc<AppState>) -> Router {
-    let (guarded, open) = routes();
-    let guarded = guarded.route_layer(from_fn_with_state(Arc::clone(&state), caller::check));
-    let (router, document) = guarded.merge(open).split_for_parts();
+    let Routes { guarded, sockets, open } = routes();
+    let known = from_fn_with_state(Arc::clone(&state), caller::check);
+    let guarded = guarded.route_layer(dressing::compression()).route_layer(known.clone());
+    let (router, document) = guarded.merge(sockets.route_layer(known)).merge(open).split_for_parts();
     let document = Bytes::from(openapi::complete(document).to_json().unwrap_or_default());
     let document = move || async move { ([(CONTENT_TYPE, "application/json")], document) };
-    router
-        .route("/openapi.json", get(document))
+    let router = router
+        .route("/openapi.json", get(document).layer(dressing::compression()))
         .route("/docs", get(openapi::page))
         .route("/docs/{file}", get(openapi::asset))
         .fallback(not_found)
@@ -71,8 +85,13 @@ pub fn router(state: Arc<AppState>) -> Router {
         .layer(from_fn_with_state(Arc::clone(&state), guard::check_host))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn(request_id::tag))
-        .layer(from_fn_with_state(Arc::clone(&state), measured::count))
-        .with_state(state)
+        .layer(from_fn_with_state(Arc::clone(&state), measured::count));
+    // Outside of what makes refusals: pages have to be able to read those, too.
+    let router = match state.cors.layer() {
+        Some(cors) => router.layer(cors),
+        None => router,
+    };
+    router.layer(from_fn(dressing::headers)).with_state(state)
 }
 
 /// `GET /metrics`, to be served on a port of its own.
@@ -82,6 +101,7 @@ pub fn metrics_router(state: Arc<AppState>) -> Router {
         .fallback(not_found)
         .layer(from_fn_with_state(Arc::clone(&state), guard::check_host))
         .layer(from_fn(request_id::tag))
+        .layer(from_fn(dressing::headers))
         .with_state(state)
 }
 

@@ -10,9 +10,11 @@ use telemetry::Metrics;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::cors::CorsOrigins;
 use crate::guard::HostPolicy;
 use crate::policy::CallerPolicy;
 use crate::rate_limit::RateLimit;
+use crate::reached::TrustedProxies;
 use crate::submission::WorkspaceRoots;
 use crate::ticket::Tickets;
 
@@ -53,6 +55,10 @@ pub struct AppState {
     pub rate_limit: RateLimit,
     /// Which names the server answers to.
     pub hosts: HostPolicy,
+    /// Whose pages may call, beside its own.
+    pub cors: CorsOrigins,
+    /// Who is believed about other clients.
+    pub proxies: TrustedProxies,
     /// Base of `websocket_url`, instead of what the client called: `ws://host` or `wss://host`.
     pub public_websocket_base: Option<String>,
     /// What is counted and measured.

@@ -6,8 +6,10 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use domain::{PermissionMode, Policy};
+use http_api::{CorsOrigins, TrustedProxies};
 
 use super::*;
+use crate::transport::{ConnectionLimits, UnixSocket};
 
 fn arguments() -> ServeArguments {
     ServeArguments::default()
@@ -238,4 +240,57 @@ fn lists_are_json_or_separated_by_commas() {
     );
     assert_eq!(variables::list("Read, Bash"), Some(vec!["Read".into(), "Bash".into()]));
     assert_eq!(variables::list("[1]"), None);
+}
+
+#[test]
+fn a_unix_socket_is_the_only_way_in_unless_a_port_is_asked_for() {
+    let transport = |variables: &[(&str, &str)]| resolve(true, variables).expect("valid").transport;
+    let ways = |variables: &[(&str, &str)]| {
+        let transport = transport(variables);
+        (transport.tcp, transport.unix_socket)
+    };
+    let path = ("SERVER_UNIX_SOCKET", "/run/ccs.sock");
+    let socket = |mode| Some(UnixSocket { path: path.1.into(), mode });
+    assert_eq!(ways(&[]), (true, None));
+    assert_eq!(ways(&[path]), (false, socket(0o660)));
+    assert_eq!(ways(&[path, ("SERVER_PORT", "8000")]), (true, socket(0o660)));
+    // The network is not let in by a host that is not listened at.
+    let open = [path, ("SERVER_UNIX_SOCKET_MODE", "600"), ("SERVER_HOST", "*")];
+    assert_eq!(ways(&open), (false, socket(0o600)));
+    assert!(resolve(true, &[path, ("SERVER_HOST", "*"), ("SERVER_PORT", "1")]).is_err());
+}
+
+#[test]
+fn proxies_origins_and_limits_are_as_they_were_listed() {
+    let variables = [
+        ("SERVER_TRUSTED_PROXIES", "unix, 127.0.0.1, 10.0.0.0/8, ::1"),
+        ("API_CORS_ORIGINS", "https://App.example.com, http://localhost:3000"),
+        ("SERVER_MAX_CONNECTIONS_PER_ADDRESS", "7"),
+    ];
+    let transport = resolve(true, &variables).expect("valid").transport;
+    let networks =
+        ["127.0.0.1/32", "10.0.0.0/8", "::1/128"].map(|network| network.parse().expect("a network"));
+    assert_eq!(transport.proxies, TrustedProxies { networks: networks.to_vec(), unix_socket: true });
+    let origins = ["https://app.example.com", "http://localhost:3000"].map(str::to_owned);
+    assert_eq!(transport.cors, CorsOrigins::Also(origins.to_vec()));
+    let limits = ConnectionLimits { all: 4096, per_address: 7, loopback: Loopback::Limited };
+    assert_eq!(transport.limits, limits);
+}
+
+#[test]
+fn all_web_pages_are_let_in_only_with_authentication_and_tls_needs_both_files() {
+    let fault = |variables: &[(&str, &str)]| resolve(true, variables).map(|_| ()).expect_err("a fault");
+    assert_eq!(
+        fault(&[("API_CORS_ORIGINS", "*")]),
+        [
+            "API_CORS_ORIGINS=\"*\": lets every web page use this server without authentication: name the origins, or set \
+          API_AUTH_ENABLED=true"
+        ]
+    );
+    let key = [("API_CORS_ORIGINS", "*"), ("API_AUTH_ENABLED", "true"), ("API_API_KEY", "k")];
+    assert_eq!(resolve(true, &key).expect("valid").transport.cors, CorsOrigins::Any);
+    assert_eq!(
+        fault(&[("SERVER_TLS_KEY_FILE", "key.pem")]),
+        ["SERVER_TLS_KEY_FILE=\"key.pem\": needs SERVER_TLS_CERT_FILE, the key's certificate"]
+    );
 }

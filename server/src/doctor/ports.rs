@@ -1,9 +1,10 @@
-//! The ports.
+//! The ports and sockets.
 
 use std::net::{SocketAddr, TcpListener};
 
 use super::Check;
 use crate::config::Config;
+use crate::transport::{SocketError, UnixSocket};
 
 enum Port {
     Free,
@@ -25,7 +26,30 @@ fn look_at(address: SocketAddr, server_runs: bool) -> Port {
     }
 }
 
-pub(super) fn check_port(config: &Config, server_runs: bool) -> Check {
+/// Whatever the configuration asks to listen on.
+pub(super) fn check_listeners(config: &Config, server_runs: bool) -> Vec<Check> {
+    let port = config.transport.tcp.then(|| check_port(config, server_runs));
+    let socket = config.transport.unix_socket.as_ref().map(|socket| check_socket(socket, server_runs));
+    port.into_iter().chain(socket).collect()
+}
+
+fn check_socket(socket: &UnixSocket, server_runs: bool) -> Check {
+    const NAME: &str = "unix socket";
+    let path = socket.path.display();
+    let folder = socket.path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    match socket.check_place() {
+        Err(SocketError::InUse) if server_runs => {
+            Check::ok(NAME, format!("{path} is used by the running server"))
+        }
+        Err(error) => Check::fail(NAME, format!("SERVER_UNIX_SOCKET={path}: {error}")),
+        Ok(()) if folder.is_some_and(|folder| !folder.is_dir()) => {
+            Check::fail(NAME, format!("SERVER_UNIX_SOCKET={path}: its folder is missing: make it"))
+        }
+        Ok(()) => Check::ok(NAME, format!("{path} is free")),
+    }
+}
+
+fn check_port(config: &Config, server_runs: bool) -> Check {
     const NAME: &str = "port";
     let address = SocketAddr::new(config.host, config.port);
     match look_at(address, server_runs) {

@@ -4,12 +4,16 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::Context;
-use http_api::AppState;
+use http_api::{AppState, Loopback, TrustedProxies};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, Monitoring};
+use crate::transport::{ConnectionLimits, Connections, Listener, Server};
+
+/// Scrapers are few.
+const LIMITS: ConnectionLimits = ConnectionLimits { all: 64, per_address: 64, loopback: Loopback::Spared };
 
 /// A port that serves metrics.
 pub(super) struct MetricsPort {
@@ -51,12 +55,8 @@ impl MetricsPort {
     /// Serves them until `closed`.
     pub(super) fn serve(self, state: Arc<AppState>, closed: CancellationToken) -> JoinHandle<()> {
         tracing::info!(url = %format!("http://{}/metrics", self.address), "metrics are served");
-        let server = axum::serve(self.listener, http_api::metrics_router(state));
-        tokio::spawn(async move {
-            let ended = closed.run_until_cancelled(server.into_future()).await;
-            if let Some(ended) = ended {
-                tracing::error!(?ended, "metrics are no longer served");
-            }
-        })
+        let connections = Connections::new(LIMITS, TrustedProxies::default());
+        let server = Server::new(http_api::metrics_router(state), None, connections, closed);
+        tokio::spawn(server.run(vec![Listener::Tcp(self.listener)]))
     }
 }

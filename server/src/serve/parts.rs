@@ -1,6 +1,5 @@
 //! Puts the rooms together.
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -23,6 +22,15 @@ use super::model::{Model, Opened};
 use super::storage::{self, Storage};
 use crate::config::{AuthSettings, Config};
 
+/// Who can connect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Exposure {
+    /// Whoever is on this machine.
+    Machine,
+    /// Others, too.
+    Network,
+}
+
 /// The running server's parts.
 pub(super) struct Parts {
     pub(super) cli: Cli,
@@ -37,7 +45,7 @@ pub(super) struct Parts {
 }
 
 impl Parts {
-    pub(super) async fn assemble(config: &Config, address: SocketAddr) -> anyhow::Result<Self> {
+    pub(super) async fn assemble(config: &Config, exposure: Exposure) -> anyhow::Result<Self> {
         let data = prepare_data_dir(&config.data_dir)?;
         let owner = owner_of(&data)?;
         // First: it makes sure that this folder is ours, and with it what an earlier server left.
@@ -62,7 +70,7 @@ impl Parts {
         let engine =
             Engine::start(settings(config), store, launcher, Arc::clone(&clock), Arc::clone(&metrics));
         let engine = engine.await.context("what an earlier server left cannot be taken over")?;
-        let state = Arc::new(state(config, address, &engine, (clock, metrics), &cli)?);
+        let state = Arc::new(state(config, exposure, &engine, (clock, metrics), &cli)?);
         Ok(Self { cli, engine, state, storage, scripted, gateway, cgroups })
     }
 }
@@ -163,13 +171,13 @@ async fn find_cli(config: &Config, data: &Path, owner: &Owner) -> anyhow::Result
 
 fn state(
     config: &Config,
-    address: SocketAddr,
+    exposure: Exposure,
     engine: &Engine,
     (clock, metrics): (Arc<dyn Clock>, Arc<Metrics>),
     cli: &Cli,
 ) -> anyhow::Result<AppState> {
     let auth = config.auth.as_ref().map(AuthSettings::open).transpose().map_err(anyhow::Error::msg)?;
-    let hosts = if auth.is_some() || !address.ip().is_loopback() {
+    let hosts = if auth.is_some() || exposure == Exposure::Network {
         HostPolicy::Any
     } else {
         let name = config.public_url.as_deref().and_then(|url| url.split_once("://"));
@@ -188,6 +196,8 @@ fn state(
         tickets: Tickets::default(),
         rate_limit: RateLimit::new(config.rate_limit.per_minute, config.rate_limit.loopback),
         hosts,
+        cors: config.transport.cors.clone(),
+        proxies: config.transport.proxies.clone(),
         public_websocket_base: config.public_url.as_deref().map(|url| url.replacen("http", "ws", 1)),
         metrics,
         version: env!("CARGO_PKG_VERSION"),

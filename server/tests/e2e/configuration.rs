@@ -82,6 +82,8 @@ async fn the_examples_without_their_comment_signs_set_what_holds_without_them() 
         "CLAUDE_DEFAULT_ALLOWED_TOOLS",
         "AGENT_SETTING_SOURCES",
         "API_JWT_AUDIENCE",
+        "API_CORS_ORIGINS",
+        "SERVER_TRUSTED_PROXIES",
     ];
     let others = |shown: &[Value]| -> Vec<_> {
         values(shown).into_iter().filter(|(name, _)| lists.iter().all(|list| name != list)).collect()
@@ -140,7 +142,7 @@ async fn what_is_in_force_is_shown_with_its_source_and_without_secrets() {
     let (code, text, _) = run(place.path(), &arguments, &set).await;
     assert_eq!(code, Some(0));
     assert!(
-        text.contains("TASK_MAX_QUEUE_SIZE               7  [task.max_queue_size in c.toml]\n"),
+        text.contains("TASK_MAX_QUEUE_SIZE                 7  [task.max_queue_size in c.toml]\n"),
         "{text}"
     );
     assert!(!text.contains("hidden"), "{text}");
@@ -149,7 +151,7 @@ async fn what_is_in_force_is_shown_with_its_source_and_without_secrets() {
     let (code, text, error) = run(place.path(), &arguments, &set).await;
     assert_eq!((code, error.lines().count()), (Some(1), 1), "{error}");
     assert!(error.starts_with("claude-code-server config: c.toml line 1 is not TOML ("), "{error}");
-    assert!(text.contains("TASK_MAX_QUEUE_SIZE               100  [default]\n"), "{text}");
+    assert!(text.contains("TASK_MAX_QUEUE_SIZE                 100  [default]\n"), "{text}");
 }
 
 #[tokio::test]

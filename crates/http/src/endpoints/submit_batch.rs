@@ -6,10 +6,11 @@ use api::{BatchRequest, BatchResponse, BatchResult, Problem};
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 
 use super::submit_task::submit;
 use crate::access::{May, TasksWrite};
+use crate::reached::Reached;
 use crate::refusal::Refusal;
 use crate::request_id::RequestId;
 use crate::state::AppState;
@@ -36,14 +37,14 @@ pub(crate) async fn handle(
     State(state): State<Arc<AppState>>,
     may: May<TasksWrite>,
     RequestId(request_id): RequestId,
-    headers: HeaderMap,
+    reached: Reached,
     body: Body,
 ) -> Result<Json<BatchResponse>, Refusal> {
     let items = submission::batch(&submission::bytes(body).await?)?;
     let mut results = Vec::with_capacity(items.len());
     for item in items {
         let submitted = match submission::task_of(&item) {
-            Ok(request) => Box::pin(submit(&state, &may.caller, &headers, request)).await,
+            Ok(request) => Box::pin(submit(&state, &may.caller, &reached, request)).await,
             Err(refusal) => Err(refusal),
         };
         results.push(match submitted {

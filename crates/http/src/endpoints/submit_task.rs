@@ -7,14 +7,14 @@ use auth::{Identity, Scope, Scopes};
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::header::HOST;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use domain::TaskId;
 use engine::{SubmitRefused, TaskView};
 use store::SubmitError;
 
 use crate::access::{May, TasksWrite};
 use crate::answer;
+use crate::reached::Reached;
 use crate::refusal::Refusal;
 use crate::state::AppState;
 use crate::submission;
@@ -43,18 +43,18 @@ use crate::ticket::Opens;
 pub(crate) async fn handle(
     State(state): State<Arc<AppState>>,
     may: May<TasksWrite>,
-    headers: HeaderMap,
+    reached: Reached,
     body: Body,
 ) -> Result<Json<TaskResponse>, Refusal> {
     let request = submission::task_request(&submission::bytes(body).await?)?;
-    submit(&state, &may.caller, &headers, request).await.map(Json)
+    submit(&state, &may.caller, &reached, request).await.map(Json)
 }
 
 /// Submits a task, or finds the one that an equal submission made.
 pub(super) async fn submit(
     state: &AppState,
     caller: &Identity,
-    headers: &HeaderMap,
+    reached: &Reached,
     request: TaskRequest,
 ) -> Result<TaskResponse, Refusal> {
     let view = match &request.task_id {
@@ -69,7 +69,7 @@ pub(super) async fn submit(
         }
         None => admit(state, caller, TaskId::generate(), request).await?,
     };
-    Ok(response(state, caller, headers, &view))
+    Ok(response(state, caller, reached, &view))
 }
 
 fn is_same(view: &TaskView, caller: &Identity, request: &TaskRequest) -> bool {
@@ -151,11 +151,8 @@ fn ticket(state: &AppState, caller: &Identity, task: &TaskId) -> String {
     issued.map(|issued| format!("?ticket={}", issued.ticket)).unwrap_or_default()
 }
 
-fn response(state: &AppState, caller: &Identity, headers: &HeaderMap, view: &TaskView) -> TaskResponse {
-    let base = state.public_websocket_base.clone().unwrap_or_else(|| {
-        let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
-        format!("ws://{host}")
-    });
+fn response(state: &AppState, caller: &Identity, reached: &Reached, view: &TaskView) -> TaskResponse {
+    let base = reached.websocket_base(state);
     let task = &view.record;
     let id = &task.spec.task_id;
     let (queue_position, estimated_start_at) = answer::place(view.queued);

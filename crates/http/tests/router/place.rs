@@ -14,7 +14,8 @@ use domain::{PermissionMode, Policy, SystemClock, TaskId, Timestamp};
 use engine::{Engine, Settings};
 use futures_util::StreamExt;
 use http_api::{
-    AppState, CallerPolicy, HostPolicy, Loopback, RateLimit, TaskDefaults, WorkspaceRoots, router,
+    AppState, CallerPolicy, CorsOrigins, HostPolicy, Loopback, RateLimit, TaskDefaults, TrustedProxies,
+    WorkspaceRoots, router,
 };
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -103,6 +104,8 @@ impl Place {
             tickets: http_api::Tickets::default(),
             rate_limit: RateLimit::new(None, Loopback::Spared),
             hosts: HostPolicy::Any,
+            cors: CorsOrigins::default(),
+            proxies: TrustedProxies::default(),
             public_websocket_base: Some("ws://server".into()),
             metrics,
             version: "0",

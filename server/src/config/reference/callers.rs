@@ -2,7 +2,7 @@
 
 use super::{Kind, Preset, Scope, Separator, Variable};
 
-pub(super) const API: [Variable; 12] = [
+pub(super) const API: [Variable; 13] = [
     Variable::flag("API_AUTH_ENABLED", "false", "lets in only who shows a key or a token"),
     Variable::choice(
         "API_AUTH_TYPE",
@@ -70,6 +70,12 @@ pub(super) const API: [Variable; 12] = [
         "100",
         (1, u32::MAX as u64),
         "requests a minute of each key, else of each address; beyond: 429",
+    ),
+    Variable::new(
+        "API_CORS_ORIGINS",
+        Kind::List("a list of origins such as https://app.example.com, or *", Separator::Comma),
+        Preset::Told("none"),
+        "web pages of other servers that may call; `*` (all) only with authentication",
     ),
 ];
 

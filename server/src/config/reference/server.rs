@@ -2,7 +2,7 @@
 
 use super::{Kind, Preset, Scope, Separator, Variable};
 
-pub(super) const SERVER: [Variable; 9] = [
+pub(super) const SERVER: [Variable; 16] = [
     Variable::text(
         "CLAUDE_CODE_SERVER_CONFIG",
         Preset::Told("none"),
@@ -20,6 +20,51 @@ pub(super) const SERVER: [Variable; 9] = [
         "SERVER_PORT",
         "8000",
         "the port to listen on; 0 for any free one; `--port` goes before it",
+    ),
+    Variable::text(
+        "SERVER_UNIX_SOCKET",
+        Preset::Told("none"),
+        "a path",
+        "a Unix socket to listen on; the port is then listened on only if SERVER_PORT is set, too",
+    ),
+    Variable::text(
+        "SERVER_UNIX_SOCKET_MODE",
+        Preset::Value("0660"),
+        "an octal number from 0 to 0777",
+        "who may connect to that socket",
+    ),
+    Variable::text(
+        "SERVER_TLS_CERT_FILE",
+        Preset::Told("none"),
+        "the path of a PEM file",
+        "the certificate and those that vouch for it: the port then speaks TLS; read again when it changes, and at SIGHUP",
+    ),
+    Variable::text(
+        "SERVER_TLS_KEY_FILE",
+        Preset::Told("none"),
+        "the path of a PEM file",
+        "the certificate's private key",
+    ),
+    Variable::count(
+        "SERVER_MAX_CONNECTIONS",
+        "4096",
+        (1, 1_000_000),
+        "connections at the same time, WebSockets included; beyond: 503",
+    ),
+    Variable::count(
+        "SERVER_MAX_CONNECTIONS_PER_ADDRESS",
+        "1024",
+        (1, 1_000_000),
+        "of these from one address; this machine is spared unless it is set, trusted proxies are always",
+    ),
+    Variable::new(
+        "SERVER_TRUSTED_PROXIES",
+        Kind::List(
+            "a list of addresses, networks such as 10.0.0.0/8, or unix for the Unix socket",
+            Separator::Comma,
+        ),
+        Preset::Told("none"),
+        "who is believed about the client that it speaks for: `X-Forwarded-For`, `-Proto` and `-Host`, or `Forwarded`",
     ),
     Variable::count("SERVER_WORKERS", "", (1, 512), "threads that serve")
         .preset(Preset::Told("the number of cores")),

@@ -4,9 +4,14 @@ use super::super::reference::{self, Kind, Scope, Variable};
 use super::*;
 
 /// Wrong values of variables whose table row tells what they may be in words only.
-const OF_TEXTS: [(&str, &str); 18] = [
+const OF_TEXTS: [(&str, &str); 23] = [
     ("SERVER_HOST", "somewhere"),
     ("SERVER_PUBLIC_URL", "agents.example.com"),
+    ("SERVER_UNIX_SOCKET_MODE", "0888"),
+    ("SERVER_TLS_CERT_FILE", "/nowhere/certificate.pem"),
+    ("SERVER_TLS_KEY_FILE", "/nowhere/key.pem"),
+    ("SERVER_TRUSTED_PROXIES", "10.0.0.0/8,somewhere"),
+    ("API_CORS_ORIGINS", "https://app.example.com,app.example.com/path"),
     ("API_JWT_SECRET", "hidden"),
     ("API_JWT_JWKS_URL", "http://issuer.example/keys"),
     ("API_JWT_AUDIENCE", "[1]"),
@@ -26,7 +31,8 @@ const OF_TEXTS: [(&str, &str); 18] = [
 ];
 
 /// Variables of which any text is right.
-const ANYTHING: [&str; 11] = [
+const ANYTHING: [&str; 12] = [
+    "SERVER_UNIX_SOCKET",
     "API_API_KEY",
     "API_KEYS_FILE",
     "API_JWT_JWKS_FILE",
