@@ -128,7 +128,6 @@ impl Config {
     }
 
     fn read(read: &mut Reader<'_>, demo: bool) -> Self {
-        let defaults = tasks::read_defaults(read);
         Self {
             host: read.value("SERVER_HOST", IpAddr::V4(Ipv4Addr::LOCALHOST), address),
             port: read.count("SERVER_PORT", 8000),
@@ -143,8 +142,8 @@ impl Config {
             gateway: read.value("CLAUDE_GATEWAY", GatewayUse::Auto, gateway_use),
             cli_path: read.optional("CLAUDE_CLI_PATH", |text| Some(text.into())),
             setting_sources: read.value("AGENT_SETTING_SOURCES", vec![], setting_sources),
-            policy: policy::read_policy(read, defaults.permission_mode),
-            defaults,
+            policy: policy::read_policy(read),
+            defaults: tasks::read_defaults(read),
             max_agents: read.count("SESSION_MAX_CONCURRENT", 10),
             max_pending: read.count("TASK_MAX_QUEUE_SIZE", 100),
             drain: Duration::from_secs(read.count("SERVER_DRAIN_SECONDS", 0)),

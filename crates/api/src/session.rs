@@ -91,6 +91,8 @@ pub struct Health {
     pub active_tasks: u64,
     /// Time since the start, in seconds.
     pub uptime_seconds: u64,
+    /// What needs attention; empty when all is well.
+    pub reasons: Vec<&'static str>,
 }
 
 /// Answer to `GET /ready`.

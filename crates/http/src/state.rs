@@ -1,5 +1,6 @@
 //! What the endpoints work with.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -65,6 +66,8 @@ pub struct AppState {
     pub metrics: Arc<Metrics>,
     /// The server's version.
     pub version: &'static str,
+    /// The agents' CLI: without it, no task can run.
+    pub agent_program: PathBuf,
     /// The version of the agents' CLI.
     pub agent_version: String,
     /// When the server started.
@@ -73,4 +76,12 @@ pub struct AppState {
     pub closing: CancellationToken,
     /// Open streams.
     pub streams: TaskTracker,
+}
+
+impl AppState {
+    /// Whether the agents' CLI is there. It may have been removed, or replaced, since the start.
+    pub(crate) fn has_agent(&self) -> bool {
+        // A look at one file is no more than a request's own work.
+        self.agent_program.is_file()
+    }
 }

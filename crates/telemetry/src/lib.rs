@@ -1,6 +1,7 @@
 //! What the server counts and measures, under the names that dashboards know. Labels have few values: routes, statuses and
 //! kinds, never ids.
 
+mod descendants;
 mod itself;
 mod labels;
 mod measures;

@@ -9,6 +9,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
+use crate::descendants::Descendants;
 use crate::itself::Usage;
 use crate::labels::{Direction, Ended, Request, State, Tokens};
 
@@ -52,6 +53,9 @@ pub struct Metrics {
     active_sessions: Gauge,
     queue_depth: Family<State, Gauge>,
     agents: Gauge,
+    agents_resident: Gauge,
+    agent_tree: Gauge,
+    orphans: Gauge,
     streams: Gauge,
     uptime: FloatGauge,
     resident: Gauge,
@@ -80,6 +84,9 @@ impl Default for Metrics {
             active_sessions: Gauge::default(),
             queue_depth: Family::default(),
             agents: Gauge::default(),
+            agents_resident: Gauge::default(),
+            agent_tree: Gauge::default(),
+            orphans: Gauge::default(),
             streams: Gauge::default(),
             uptime: FloatGauge::default(),
             resident: Gauge::default(),
@@ -139,6 +146,18 @@ impl Metrics {
         registry.register("active_sessions", "Sessions with a task at work", self.active_sessions.clone());
         registry.register("open_tasks", "Tasks that have not ended", self.queue_depth.clone());
         registry.register("agent_processes", "Agents: at work, idle and prepared", self.agents.clone());
+        let help =
+            "Resident memory of all agents and what they have started; what they share counts for each";
+        registry.register_with_unit(
+            "agents_resident_memory",
+            help,
+            Unit::Bytes,
+            self.agents_resident.clone(),
+        );
+        let help = "Processes of all agents, those included that they have started";
+        registry.register("agent_tree_processes", help, self.agent_tree.clone());
+        let help = "Processes whose agent is gone, and which are about to be ended";
+        registry.register("agent_orphan_processes", help, self.orphans.clone());
         registry.register("open_streams", "Streams of events that are read", self.streams.clone());
         registry.register_with_unit("uptime", "Since the start", Unit::Seconds, self.uptime.clone());
         let help = "Resident memory of the server";
@@ -202,6 +221,10 @@ impl Metrics {
             self.queue_depth.get_or_create(&State { state }).set(level(count));
         }
         self.agents.set(level(levels.agents));
+        let tree = Descendants::of_this_process();
+        self.agents_resident.set(level(tree.resident_bytes));
+        self.agent_tree.set(level(tree.processes));
+        self.orphans.set(level(tree.children.saturating_sub(levels.agents)));
         self.streams.set(level(levels.streams));
         self.uptime.set(levels.uptime.as_secs_f64());
         let usage = Usage::of_this_process();

@@ -8,7 +8,10 @@ use http_api::{CallerPolicy, OPTIONAL};
 use super::variables::{self, Reader};
 
 /// Reads the bounds. A mode that is the default is allowed: the operator has chosen it.
-pub(super) fn read_policy(read: &mut Reader<'_>, default_mode: PermissionMode) -> CallerPolicy {
+pub(super) fn read_policy(read: &mut Reader<'_>) -> CallerPolicy {
+    // One that is none is told of where the defaults are read.
+    let default_mode = read.text("CLAUDE_DEFAULT_PERMISSION_MODE").and_then(|mode| mode.parse().ok());
+    let default_mode = default_mode.unwrap_or(PermissionMode::AcceptEdits);
     let usual = CallerPolicy::default();
     let mut permission_modes = read.value("POLICY_PERMISSION_MODES", usual.permission_modes, |text| {
         variables::list(text)?.iter().map(|mode| mode.parse().ok()).collect()

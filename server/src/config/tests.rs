@@ -81,11 +81,6 @@ fn all_faults_are_reported_at_once_with_name_value_and_remedy() {
     assert_eq!(
         names,
         [
-            "CLAUDE_DEFAULT_ALLOWED_TOOLS",
-            "CLAUDE_DEFAULT_PERMISSION_MODE",
-            "CLAUDE_MAX_TURNS",
-            "TASK_MAX_ATTEMPTS",
-            "TASK_ON_RESTART",
             "SERVER_HOST",
             "SERVER_PORT",
             "SERVER_WORKERS",
@@ -95,6 +90,11 @@ fn all_faults_are_reported_at_once_with_name_value_and_remedy() {
             "SERVER_PUBLIC_URL",
             "CLAUDE_API_KEY",
             "AGENT_SETTING_SOURCES",
+            "CLAUDE_DEFAULT_ALLOWED_TOOLS",
+            "CLAUDE_DEFAULT_PERMISSION_MODE",
+            "CLAUDE_MAX_TURNS",
+            "TASK_MAX_ATTEMPTS",
+            "TASK_ON_RESTART",
             "SESSION_MAX_CONCURRENT",
             "SESSION_IDLE_TIMEOUT_SECONDS",
             "TASK_STALL_AFTER_SECONDS",
@@ -105,7 +105,7 @@ fn all_faults_are_reported_at_once_with_name_value_and_remedy() {
             "WORKSPACE_ROOTS",
         ]
     );
-    assert_eq!(faults[6], "SERVER_PORT=\"70000\": must be a port from 0 to 65535");
+    assert_eq!(faults[1], "SERVER_PORT=\"70000\": must be a port from 0 to 65535");
 }
 
 #[test]

@@ -201,6 +201,7 @@ fn state(
         public_websocket_base: config.public_url.as_deref().map(|url| url.replacen("http", "ws", 1)),
         metrics,
         version: env!("CARGO_PKG_VERSION"),
+        agent_program: cli.program.clone(),
         agent_version: cli.version.to_string(),
         started: Instant::now(),
         closing: CancellationToken::new(),

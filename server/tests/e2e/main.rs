@@ -14,6 +14,7 @@ mod conversation;
 mod crashes;
 mod doctor;
 mod guard;
+mod health;
 mod keys;
 mod limits;
 mod local;

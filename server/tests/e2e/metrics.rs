@@ -74,6 +74,7 @@ async fn promtool_has_nothing_to_say_against_them_and_labels_are_few() {
         r#"open_tasks{state="running"} 1"#,
         "task_queue_wait_seconds_count 2",
         "agent_processes_left_total 0",
+        "agent_orphan_processes 0",
     ] {
         assert!(text.lines().any(|found| found == line), "{line} is not in:\n{text}");
     }

@@ -1,14 +1,18 @@
 //! `GET /health`: is the server alive.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use api::{Health, HealthStatus};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use store::Counts;
+use tokio::time::timeout;
 
 use crate::state::AppState;
+
+/// A storage that does not answer within that time is slow: a commit takes a few milliseconds.
+const SLOW: Duration = Duration::from_secs(1);
 
 /// How the server is.
 #[utoipa::path(
@@ -17,28 +21,41 @@ use crate::state::AppState;
     tag = "server",
     operation_id = "health",
     responses(
-        (status = 200, description = "It works.", body = Health),
+        (status = 200, description = "It works: `healthy`, or `degraded` for the `reasons` given.", body = Health),
         (status = 503, description = "It does not.", body = Health),
     )
 )]
 pub(crate) async fn handle(State(state): State<Arc<AppState>>) -> (StatusCode, Json<Health>) {
-    let (status, counts) = match state.engine.counts().await {
-        Ok(counts) => (HealthStatus::Healthy, counts),
-        Err(error) => {
-            tracing::error!(%error, "the health could not be told");
-            (HealthStatus::Unhealthy, Counts::default())
+    let mut reasons = Vec::new();
+    if !state.has_agent() {
+        reasons.push("the agent's CLI is not there: install it, or set CLAUDE_CLI_PATH");
+    }
+    let counts = state.engine.counts().await;
+    match timeout(SLOW, state.engine.reach_storage()).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => {
+            tracing::error!(%error, "the storage cannot be reached");
+            reasons.push("the storage is not available: see the server's log");
         }
+        Err(_) => reasons.push("the storage is slow: is its disk full, or busy?"),
+    }
+    let status = match (&counts, reasons.is_empty()) {
+        (Err(_), _) => HealthStatus::Unhealthy,
+        (Ok(_), true) => HealthStatus::Healthy,
+        (Ok(_), false) => HealthStatus::Degraded,
     };
     let code = match status {
         HealthStatus::Unhealthy => StatusCode::SERVICE_UNAVAILABLE,
         HealthStatus::Healthy | HealthStatus::Degraded => StatusCode::OK,
     };
+    let counts = counts.unwrap_or_default();
     let health = Health {
         status,
         version: state.version,
         active_sessions: counts.active_sessions as u64,
         active_tasks: counts.running as u64,
         uptime_seconds: state.started.elapsed().as_secs(),
+        reasons,
     };
     (code, Json(health))
 }

@@ -23,6 +23,10 @@ use crate::state::AppState;
     )
 )]
 pub(crate) async fn handle(State(state): State<Arc<AppState>>) -> Result<Json<Ready>, Refusal> {
+    if !state.has_agent() {
+        let detail = "the agent's CLI is not there: install it, or set CLAUDE_CLI_PATH";
+        return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, Code::AtCapacity, detail).retry_after(30));
+    }
     match state.engine.ready().await {
         Ok(()) => Ok(Json(Ready { status: "ready" })),
         Err(NotReady::ShuttingDown) => Err(Refusal::shutting_down()),

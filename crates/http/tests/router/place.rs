@@ -109,6 +109,7 @@ impl Place {
             public_websocket_base: Some("ws://server".into()),
             metrics,
             version: "0",
+            agent_program: "/bin/sh".into(),
             agent_version: "1.2.3".into(),
             started: Instant::now(),
             closing: CancellationToken::new(),

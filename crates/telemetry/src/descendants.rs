@@ -1,0 +1,90 @@
+//! The processes that the server has started, and those that they have.
+
+use std::collections::HashMap;
+use std::fs;
+
+/// What they are, and what they use.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Descendants {
+    /// All of them.
+    pub(crate) processes: u64,
+    /// Those whose parent is the server: agents, and orphans that it has adopted.
+    pub(crate) children: u64,
+    /// Their resident memory; what they share counts for each of them.
+    pub(crate) resident_bytes: u64,
+}
+
+/// What the system tells of a process.
+#[derive(Debug, Clone, Copy)]
+struct Process {
+    parent: u32,
+    resident_pages: u64,
+}
+
+impl Descendants {
+    /// Of this process; what the system does not tell is 0.
+    pub(crate) fn of_this_process() -> Self {
+        let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+        let ids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+        let processes: HashMap<_, _> = ids.filter_map(|id| Some((id, read(id)?))).collect();
+        Self::of(std::process::id(), &processes, rustix::param::page_size() as u64)
+    }
+
+    fn of(server: u32, processes: &HashMap<u32, Process>, page: u64) -> Self {
+        let mut found = Self::default();
+        for (id, process) in processes {
+            if *id != server && descends(*id, server, processes) {
+                found.processes += 1;
+                found.children += u64::from(process.parent == server);
+                found.resident_bytes += process.resident_pages * page;
+            }
+        }
+        found
+    }
+}
+
+/// Whether a process has that one among its ancestors. They are read one after the other, so there may be circles.
+fn descends(id: u32, from: u32, processes: &HashMap<u32, Process>) -> bool {
+    let parents = std::iter::successors(Some(id), |id| processes.get(id).map(|process| process.parent));
+    parents.take(processes.len() + 1).any(|ancestor| ancestor == from)
+}
+
+fn read(id: u32) -> Option<Process> {
+    let stat = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+    // The program's name, in brackets, may hold anything. What has ended uses nothing and waits to be reaped.
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
+    if fields.next()? == "Z" {
+        return None;
+    }
+    let parent = fields.next()?.parse().ok()?;
+    let resident_pages = fields.nth(19)?.parse().ok()?;
+    Some(Process { parent, resident_pages })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn children_and_their_children_count_and_nobody_else() {
+        let process = |parent, resident_pages| Process { parent, resident_pages };
+        let processes = HashMap::from([
+            (1, process(0, 9)),
+            (7, process(1, 9)),
+            (8, process(7, 1)),
+            (9, process(8, 2)),
+            (5, process(1, 9)),
+        ]);
+        let expected = Descendants { processes: 2, children: 1, resident_bytes: 30 };
+        assert_eq!(Descendants::of(7, &processes, 10), expected);
+        assert_eq!(Descendants::of(4, &processes, 10), Descendants::default());
+    }
+
+    #[test]
+    fn a_child_is_seen() {
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().expect("a child");
+        let seen = Descendants::of_this_process();
+        child.kill().and_then(|()| child.wait()).expect("ended");
+        assert!(seen.children >= 1 && seen.resident_bytes > 0, "{seen:?}");
+    }
+}
