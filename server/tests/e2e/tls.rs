@@ -12,6 +12,7 @@ use tokio::net::{TcpStream, UnixDatagram};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use crate::command::run;
 use crate::{BINARY, is_tool_use, task};
 
 type Pair = CertifiedKey<KeyPair>;
@@ -135,6 +136,20 @@ async fn a_new_certificate_is_noticed() {
     files.write(&two, &two);
     while connect(&server, two.cert.der()).await.is_err() {}
     connect(&server, one.cert.der()).await.expect_err("it is replaced");
+}
+
+#[tokio::test]
+async fn the_command_run_reaches_a_server_whose_certificate_the_system_trusts() {
+    let (files, builder) = with_files(&make());
+    let server = builder.start().await;
+    let workspace = server.workspace("w").display().to_string();
+    let arguments = ["run", "hi", "--server", server.url(), "--workspace", &workspace];
+    let trusted = [("SSL_CERT_FILE", files.path("cert.pem"))];
+    let variables: Vec<_> = trusted.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let (code, stdout, stderr) = run(server.folder(), &arguments, &variables).await;
+    assert_eq!((code, stderr.as_str()), (Some(0), ""), "{stdout}");
+    let (code, _, stderr) = run(server.folder(), &arguments, &[]).await;
+    assert_eq!((code, stderr.is_empty()), (Some(2), false), "nobody else vouches for it");
 }
 
 #[tokio::test]
