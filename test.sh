@@ -10,6 +10,8 @@ require_tools
 install_cli "$PWD"
 # The API's reference is opened in a real browser.
 install_package chromium chromium
+# The API is tested by its own document.
+install_schemathesis "$PWD"
 # A real Prometheus reads the metrics.
 unpack_package "$PWD" prometheus
 

@@ -42,6 +42,19 @@ install_package() {
   fi
 }
 
+# Installs the program that tests the API by its document into .tools, unless exactly that is installed already.
+install_schemathesis() {
+  local folder="$1/.tools/schemathesis" wanted="$1/scripts/schemathesis.txt"
+  if cmp -s "$folder/.installed" "$wanted"; then return; fi
+  python3 -c 'import ensurepip' 2>/dev/null || install_package no-such-program python3-venv
+  echo "installing schemathesis (scripts/schemathesis.txt) into .tools…"
+  rm -rf "$folder"
+  mkdir -p "$1/.tools"
+  python3 -m venv "$folder"
+  "$folder/bin/pip" install --quiet --disable-pip-version-check --requirement "$wanted"
+  cp "$wanted" "$folder/.installed"
+}
+
 # Unpacks a Debian package into .tools, without installing it: a server of that kind must not start on this machine.
 unpack_package() {
   local folder="$1/.tools/$2" package="$2"
