@@ -10,6 +10,7 @@ mod browsers;
 mod chaos;
 mod command;
 mod configuration;
+mod contract;
 mod conversation;
 mod crashes;
 mod doctor;
