@@ -34,6 +34,7 @@ mod start;
 mod stub;
 mod subscribers;
 mod tls;
+mod traces;
 mod transport;
 mod watchdog;
 mod wire;
