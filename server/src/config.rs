@@ -95,6 +95,8 @@ pub(crate) struct Config {
     pub(crate) rate_limit: RateLimitSettings,
     /// Where metrics are served; `None` when they are not.
     pub(crate) monitoring: Option<Monitoring>,
+    /// Whether requests and tasks are traced.
+    pub(crate) traces: bool,
     /// What is probably not meant, a line each.
     pub(crate) warnings: Vec<String>,
 }
@@ -121,6 +123,10 @@ impl Config {
         config.check_limits(&mut read);
         config.transport.check(&mut read, config.auth.is_some());
         config.warnings.extend(read_without_effect(&mut read));
+        let misplaced = layers.misplaced();
+        config.warnings.extend(misplaced.map(|(name, origin)| {
+            format!("{name} ({origin}) is without effect: it is read from the environment only")
+        }));
         for name in layers.asked().iter().filter(|name| reference::find(name).is_none()) {
             faults.add(format!("{name} is read and not in the table of variables: add it there"));
         }
@@ -154,6 +160,7 @@ impl Config {
             workspace_roots: read.value("WORKSPACE_ROOTS", vec![".".into()], roots),
             rate_limit: RateLimitSettings::read(read),
             monitoring: Monitoring::read(read),
+            traces: traces_are_wanted(read.layers),
             warnings: read.layers.warnings().to_vec(),
         }
     }
@@ -188,6 +195,13 @@ impl Config {
             read.refuse("MONITORING_PROMETHEUS_PORT", wrong);
         }
     }
+}
+
+/// Everything else about traces is read by who sends them.
+fn traces_are_wanted(layers: &Layers) -> bool {
+    let is_disabled = layers.in_environment(reference::traces::DISABLED);
+    reference::traces::ENDPOINTS.iter().any(|name| layers.in_environment(name).is_some())
+        && !is_disabled.is_some_and(|text| text.eq_ignore_ascii_case("true"))
 }
 
 /// Checks variables that this version does not act on; says which are set.

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use telemetry::{Exporting, Traces};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -43,14 +44,21 @@ pub(crate) fn main(arguments: &ServeArguments) -> ExitCode {
     };
     // While there is one thread.
     let inherited = Inherited::take();
+    let exporting = match config.traces.then(|| Exporting::start(env!("CARGO_PKG_VERSION"))).transpose() {
+        Ok(exporting) => exporting,
+        Err(fault) => return refuse_start(&[format!("traces cannot be exported: {fault}")]),
+    };
+    let traces = exporting.as_ref().map(Exporting::traces).unwrap_or_default();
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(config.workers).enable_all().build();
     let result = runtime.context("the runtime could not be started").and_then(|runtime| {
-        let result = runtime.block_on(serve(&config, inherited));
+        let result = runtime.block_on(serve(&config, inherited, traces));
         // Everything was told to end and has; what has not must not keep the process.
         runtime.shutdown_timeout(Duration::from_secs(1));
         result
     });
+    // The last spans are those of the stop itself.
+    exporting.into_iter().for_each(Exporting::end);
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => refuse_start(&[format!("{error:#}")]),
@@ -67,7 +75,7 @@ fn refuse_start(faults: &[String]) -> ExitCode {
     ExitCode::from(EXIT_FAILED)
 }
 
-async fn serve(config: &Config, inherited: Inherited) -> anyhow::Result<()> {
+async fn serve(config: &Config, inherited: Inherited, traces: Traces) -> anyhow::Result<()> {
     let listeners = Listeners::open(config, inherited).await?;
     let tls = config.transport.tls.clone().map(Tls::open).transpose().context("SERVER_TLS_CERT_FILE")?;
     let tls = tls.map(Arc::new);
@@ -77,7 +85,7 @@ async fn serve(config: &Config, inherited: Inherited) -> anyhow::Result<()> {
     itself::prepare();
     let metrics = MetricsPort::bind(config).await?;
     let exposure = listeners.exposed().map_or(Exposure::Machine, |_| Exposure::Network);
-    let parts = Parts::assemble(config, exposure).await?;
+    let parts = Parts::assemble(config, exposure, traces).await?;
     let closed = CancellationToken::new();
     let metrics = metrics.map(|metrics| metrics.serve(Arc::clone(&parts.state), closed.clone()));
     announce(config, &parts, &listeners);

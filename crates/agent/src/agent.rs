@@ -57,6 +57,8 @@ pub struct AgentSpec {
     pub model: Option<String>,
     /// What few tasks need.
     pub more: AgentOptions,
+    /// What its work is a part of, as a W3C `traceparent`. An agent fits whatever it was started with.
+    pub trace_parent: Option<String>,
 }
 
 /// What becomes of tool calls that the options do not allow.

@@ -95,4 +95,7 @@ pub struct TaskSpec {
     /// What its caller wrote down beside it: a JSON object.
     #[serde(default)]
     pub metadata: Option<String>,
+    /// The request that submitted it, as a W3C `traceparent`; `None` when it was not traced.
+    #[serde(default)]
+    pub trace_parent: Option<String>,
 }

@@ -262,6 +262,10 @@ impl AtWork {
         // A budget is the process's own, so each task with one gets its own process.
         conversation == self.conversation
             && spec.max_budget_usd.is_none()
-            && AgentSpec { opening: self.spec.opening, ..spec.clone() } == self.spec
+            && AgentSpec {
+                opening: self.spec.opening,
+                trace_parent: self.spec.trace_parent.clone(),
+                ..spec.clone()
+            } == self.spec
     }
 }

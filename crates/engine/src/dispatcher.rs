@@ -81,10 +81,12 @@ impl Dispatcher {
     fn start(&self, claimed: Claimed, slot: Slot) {
         let (deps, tempo) = (Arc::clone(&self.deps), Arc::clone(&self.tempo));
         let task = &claimed.task;
+        let trace_id = task.spec.trace_parent.as_deref().and_then(telemetry::trace_id);
         tracing::info!(
             task_id = %task.spec.task_id,
             session_id = %task.session_id,
             attempt = task.attempt,
+            trace_id,
             "task started"
         );
         if task.attempt == 1 {

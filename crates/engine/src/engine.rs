@@ -6,7 +6,7 @@ use std::time::Duration;
 use agent::Launcher;
 use domain::Clock;
 use store::{Store, StoreError};
-use telemetry::Metrics;
+use telemetry::{Metrics, Traces};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -37,7 +37,7 @@ pub struct Engine {
 
 impl Engine {
     /// Ends or carries on what an earlier server left, and starts to hand tasks to agents. What happens is counted in
-    /// `metrics`.
+    /// `metrics`, and shows in `traces`.
     ///
     /// # Errors
     /// When the storage fails.
@@ -47,6 +47,7 @@ impl Engine {
         launcher: Arc<dyn Launcher>,
         clock: Arc<dyn Clock>,
         metrics: Arc<Metrics>,
+        traces: Traces,
     ) -> Result<Self, StoreError> {
         let settings = Arc::new(settings);
         let deps = Arc::new(Deps {
@@ -56,6 +57,7 @@ impl Engine {
             clock,
             settings,
             metrics,
+            traces,
             stop_tasks: CancellationToken::new(),
         });
         recover(&deps).await?;

@@ -106,7 +106,13 @@ impl Handle {
         let submitted = self.deps.store.submit(submit).await?;
         if submitted.created {
             let record = &submitted.task;
-            tracing::info!(task_id = %record.spec.task_id, session_id = %record.session_id, "task admitted");
+            let trace_id = record.spec.trace_parent.as_deref().and_then(telemetry::trace_id);
+            tracing::info!(
+                task_id = %record.spec.task_id,
+                session_id = %record.session_id,
+                trace_id,
+                "task admitted"
+            );
         }
         Ok(submitted)
     }

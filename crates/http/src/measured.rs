@@ -1,29 +1,58 @@
-//! Counts requests by their route.
+//! Counts requests by their route, and traces them.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Instant;
 
-use axum::extract::{MatchedPath, Request, State};
-use axum::http::Method;
+use axum::extract::{FromRequestParts, MatchedPath, Request, State};
 use axum::http::header::CONTENT_TYPE;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, Method};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use telemetry::Levels;
 
+use crate::request_id::X_REQUEST_ID;
 use crate::state::AppState;
 
 /// What requests to no route are counted under: their paths are anybody's to choose.
 const NO_ROUTE: &str = "none";
 
-pub(crate) async fn count(State(state): State<Arc<AppState>>, request: Request, next: Next) -> Response {
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+
+/// What stands for a request in its trace; nothing when it is not traced.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Traced(pub(crate) Option<String>);
+
+impl<S: Sync> FromRequestParts<S> for Traced {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(parts.extensions.get::<Self>().cloned().unwrap_or_default())
+    }
+}
+
+pub(crate) async fn count(State(state): State<Arc<AppState>>, mut request: Request, next: Next) -> Response {
     let start = Instant::now();
     let method = known(request.method());
     let endpoint = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    let caller = text(request.headers(), &TRACEPARENT);
+    let trace = state.traces.request(method, endpoint.as_deref(), caller);
+    if let Some(trace) = &trace {
+        request.extensions_mut().insert(Traced(Some(trace.trace_parent())));
+    }
     let response = next.run(request).await;
+    if let Some(trace) = trace {
+        trace.answered(response.status().as_u16(), text(response.headers(), &X_REQUEST_ID));
+    }
     let endpoint = endpoint.unwrap_or_else(|| NO_ROUTE.to_owned());
     let status = response.status().as_u16();
     state.metrics.answered(&telemetry::Request { method, endpoint, status }, start.elapsed());
     response
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
 }
 
 /// A method is anybody's to invent, too.

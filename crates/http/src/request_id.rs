@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::refusal::Refusal;
 
-const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// A request's name.
 #[derive(Debug, Clone)]

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use auth::Authenticator;
 use domain::{Clock, PermissionMode, Policy};
 use engine::Handle;
-use telemetry::Metrics;
+use telemetry::{Metrics, Traces};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -64,6 +64,8 @@ pub struct AppState {
     pub public_websocket_base: Option<String>,
     /// What is counted and measured.
     pub metrics: Arc<Metrics>,
+    /// Where requests are traced.
+    pub traces: Traces,
     /// The server's version.
     pub version: &'static str,
     /// The agents' CLI: without it, no task can run.

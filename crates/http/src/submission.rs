@@ -106,6 +106,7 @@ pub(crate) async fn task_spec(
         metadata: request.metadata.map(|metadata| Value::Object(metadata).to_string()),
         options: options(request.options, add_dirs, defaults, bounds),
         prompt: request.prompt,
+        trace_parent: None,
     })
 }
 

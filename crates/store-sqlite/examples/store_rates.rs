@@ -261,6 +261,7 @@ async fn submit(store: &SqliteStore, id: &str) -> Outcomes<()> {
         policy: Policy::default(),
         labels: Labels::default(),
         metadata: None,
+        trace_parent: None,
     };
     store.submit(Submit { spec, max_pending: usize::MAX, now: NOW }).await?;
     Ok(())

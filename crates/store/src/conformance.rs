@@ -97,6 +97,7 @@ pub fn spec(task: &str) -> TaskSpec {
         policy: Policy::default(),
         labels: Labels::default(),
         metadata: None,
+        trace_parent: None,
     }
 }
 

@@ -6,7 +6,7 @@ use std::ffi::OsString;
 use std::fmt;
 use std::path::Path;
 
-use super::reference::{self, Variable};
+use super::reference::{self, Scope, Variable};
 use super::{dot_env, file, names};
 use crate::cli::ServeArguments;
 
@@ -136,6 +136,19 @@ impl Layers {
     pub(crate) fn get(&self, name: &str) -> Option<&Setting> {
         self.asked.borrow_mut().insert(name.to_owned());
         self.settings.get(name)
+    }
+
+    /// A variable's value in the environment, of those that are read from nowhere else.
+    pub(super) fn in_environment(&self, name: &str) -> Option<&str> {
+        let setting = self.settings.get(name).filter(|setting| setting.origin == Origin::Environment)?;
+        Some(setting.text.trim())
+    }
+
+    /// Variables that are read from the environment only, and were set elsewhere.
+    pub(super) fn misplaced(&self) -> impl Iterator<Item = (&'static str, &Origin)> {
+        let set = reference::all().filter(|variable| variable.scope == Scope::Exporter);
+        set.filter_map(|variable| Some((variable.name, &self.settings.get(variable.name)?.origin)))
+            .filter(|(_, origin)| **origin != Origin::Environment)
     }
 
     /// Whether somebody set it, or may have meant to in a way that could not be read.

@@ -7,6 +7,7 @@ mod policy;
 mod server;
 mod storage;
 mod tasks;
+pub(crate) mod traces;
 
 /// Variables that belong together.
 #[derive(Debug)]
@@ -18,7 +19,7 @@ pub(crate) struct Group {
 }
 
 /// The whole table, in the order in which it is shown.
-pub(crate) const GROUPS: [Group; 10] = [
+pub(crate) const GROUPS: [Group; 11] = [
     Group { title: "Server", variables: &server::SERVER },
     Group { title: "Callers", variables: &callers::API },
     Group { title: "What callers may ask for", variables: &policy::POLICY },
@@ -28,6 +29,7 @@ pub(crate) const GROUPS: [Group; 10] = [
     Group { title: "Tasks", variables: &tasks::TASK },
     Group { title: "Storage", variables: &storage::STORAGE },
     Group { title: "Monitoring", variables: &server::MONITORING },
+    Group { title: "Traces", variables: &traces::TRACES },
     Group { title: "The command `run`", variables: &callers::CLIENT },
 ];
 
@@ -90,6 +92,15 @@ pub(crate) enum Scope {
     Start,
     /// The command `run`, from the environment only.
     Client,
+    /// The exporter of traces, from the environment only: what it reads is a standard of others.
+    Exporter,
+}
+
+impl Scope {
+    /// Whether the layers under the environment count, too.
+    pub(crate) fn is_layered(self) -> bool {
+        matches!(self, Self::Server | Self::Start)
+    }
 }
 
 /// One variable.

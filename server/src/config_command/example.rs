@@ -1,6 +1,6 @@
 //! The example files. Everything in them is commented out, so that they change nothing until somebody does.
 
-use crate::config::reference::{self, GROUPS, Kind, Preset, Scope, Variable};
+use crate::config::reference::{self, GROUPS, Kind, Preset, Variable};
 
 /// `.env.example`
 pub(super) fn dot_env() -> String {
@@ -10,7 +10,7 @@ pub(super) fn dot_env() -> String {
 "
     .to_owned();
     for group in &GROUPS {
-        let variables = group.variables.iter().filter(|variable| variable.scope != Scope::Client);
+        let variables = group.variables.iter().filter(|variable| variable.scope.is_layered());
         let lines: String = variables
             .map(|variable| format!("\n{}#{}={}\n", comment(variable), variable.name, preset(variable)))
             .collect();

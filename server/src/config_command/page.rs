@@ -35,7 +35,7 @@ pub(super) fn reference() -> String {
 fn row(variable: &Variable) -> String {
     let place = match (variable.place(), variable.scope) {
         (Some((section, key)), _) => format!("`[{section}]` `{key}`"),
-        (None, Scope::Client) => "no: environment only".to_owned(),
+        (None, Scope::Client | Scope::Exporter) => "no: environment only".to_owned(),
         (None, _) => "no".to_owned(),
     };
     let default = match variable.preset {

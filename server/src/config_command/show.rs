@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::config::reference::{self, Preset, Scope, Variable};
+use crate::config::reference::{self, Preset, Variable};
 use crate::config::{Layers, Origin, without_password};
 
 const MASK: &str = "***";
@@ -24,7 +24,7 @@ pub(super) struct Effective {
 
 /// All variables of a server.
 pub(super) fn effective(layers: &Layers) -> Vec<Effective> {
-    let variables = reference::all().filter(|variable| variable.scope != Scope::Client);
+    let variables = reference::all().filter(|variable| variable.scope.is_layered());
     variables.map(|variable| one(variable, layers)).collect()
 }
 

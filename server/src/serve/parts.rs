@@ -14,7 +14,7 @@ use http_api::{AppState, HostPolicy, RateLimit, Tickets, WorkspaceRoots};
 use process::{CgroupLimits, Cgroups, Limits, Owner};
 use scripted_model::ScriptedModel;
 use sha2::{Digest, Sha256};
-use telemetry::Metrics;
+use telemetry::{Metrics, Traces};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -45,7 +45,11 @@ pub(super) struct Parts {
 }
 
 impl Parts {
-    pub(super) async fn assemble(config: &Config, exposure: Exposure) -> anyhow::Result<Self> {
+    pub(super) async fn assemble(
+        config: &Config,
+        exposure: Exposure,
+        traces: Traces,
+    ) -> anyhow::Result<Self> {
         let data = prepare_data_dir(&config.data_dir)?;
         let owner = owner_of(&data)?;
         // First: it makes sure that this folder is ours, and with it what an earlier server left.
@@ -68,9 +72,9 @@ impl Parts {
         let metrics = Arc::new(Metrics::default());
         let (store, launcher) = (storage.store.clone(), Arc::new(launcher));
         let engine =
-            Engine::start(settings(config), store, launcher, Arc::clone(&clock), Arc::clone(&metrics));
+            Engine::start(settings(config), store, launcher, clock.clone(), metrics.clone(), traces.clone());
         let engine = engine.await.context("what an earlier server left cannot be taken over")?;
-        let state = Arc::new(state(config, exposure, &engine, (clock, metrics), &cli)?);
+        let state = Arc::new(state(config, exposure, &engine, (clock, metrics, traces), &cli)?);
         Ok(Self { cli, engine, state, storage, scripted, gateway, cgroups })
     }
 }
@@ -105,6 +109,7 @@ fn prewarmed(config: &Config) -> AgentSpec {
         max_budget_usd: None,
         model: defaults.model.clone(),
         more: AgentOptions::default(),
+        trace_parent: None,
     }
 }
 
@@ -173,7 +178,7 @@ fn state(
     config: &Config,
     exposure: Exposure,
     engine: &Engine,
-    (clock, metrics): (Arc<dyn Clock>, Arc<Metrics>),
+    (clock, metrics, traces): (Arc<dyn Clock>, Arc<Metrics>, Traces),
     cli: &Cli,
 ) -> anyhow::Result<AppState> {
     let auth = config.auth.as_ref().map(AuthSettings::open).transpose().map_err(anyhow::Error::msg)?;
@@ -200,6 +205,7 @@ fn state(
         proxies: config.transport.proxies.clone(),
         public_websocket_base: config.public_url.as_deref().map(|url| url.replacen("http", "ws", 1)),
         metrics,
+        traces,
         version: env!("CARGO_PKG_VERSION"),
         agent_program: cli.program.clone(),
         agent_version: cli.version.to_string(),

@@ -38,6 +38,7 @@ mod start;
 mod stub;
 mod subscribers;
 mod tls;
+mod traces;
 mod transport;
 mod watchdog;
 mod wire;

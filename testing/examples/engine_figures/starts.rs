@@ -109,6 +109,7 @@ fn submission(number: usize) -> Submit {
         policy: Policy::default(),
         labels: Labels::default(),
         metadata: None,
+        trace_parent: None,
     };
     Submit { spec, max_pending: 2 * AT_ONCE, now: now() }
 }

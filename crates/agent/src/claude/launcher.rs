@@ -29,6 +29,9 @@ use crate::{
 /// Has the CLI go on by itself with a turn in which its last process was killed (protocol section 12.2).
 const RESUME_TURN: &str = "CLAUDE_CODE_RESUME_INTERRUPTED_TURN";
 
+/// Tells the CLI and its tools which trace their work is a part of.
+const TRACE_PARENT: &str = "TRACEPARENT";
+
 /// What all agents are started with.
 #[derive(Clone)]
 pub struct ClaudeConfig {
@@ -234,12 +237,14 @@ impl ClaudeLauncher {
             ..LaunchOptions::default()
         };
         let resumes_turn = matches!(spec.opening, Opening::ResumeTurn(_));
+        let resume = resumes_turn.then(|| (RESUME_TURN.to_owned(), "1".to_owned()));
+        let trace_parent = spec.trace_parent.clone().map(|parent| (TRACE_PARENT.to_owned(), parent));
         Ok(ClaudeOptions {
             principal: spec.principal.clone(),
             working_directory: spec.working_directory.clone(),
             launch,
             initialize: initialize(more)?,
-            environment: resumes_turn.then(|| (RESUME_TURN.to_owned(), "1".to_owned())).into_iter().collect(),
+            environment: resume.into_iter().chain(trace_parent).collect(),
         })
     }
 }

@@ -39,8 +39,9 @@ impl Prepared for PreparedAgent {
 
     fn fits(&self, spec: &AgentSpec) -> bool {
         let (opening, working_directory) = (spec.opening, spec.working_directory.clone());
+        let trace_parent = spec.trace_parent.clone();
         matches!(opening, Opening::New(_))
-            && AgentSpec { opening, working_directory, ..self.spec.clone() } == *spec
+            && AgentSpec { opening, working_directory, trace_parent, ..self.spec.clone() } == *spec
     }
 
     async fn bind(self: Box<Self>, spec: &AgentSpec) -> Result<Launched, LaunchError> {

@@ -129,6 +129,7 @@ impl Place {
             max_budget_usd: None,
             model: None,
             more: AgentOptions::default(),
+            trace_parent: None,
         }
     }
 

@@ -67,7 +67,13 @@ async fn it_fits_new_conversations_with_the_same_options_only() {
         AgentSpec { model: Some("sonnet".into()), ..spec.clone() },
     ];
     assert_eq!(others.map(|other| prepared.fits(&other)), [false; 9]);
-    assert!(prepared.fits(&AgentSpec { opening: new(), working_directory: "/".into(), ..spec }));
+    let trace_parent = Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".into());
+    assert!(prepared.fits(&AgentSpec {
+        opening: new(),
+        working_directory: "/".into(),
+        trace_parent,
+        ..spec
+    }));
     assert_eq!(prepared.stop().await.processes_left, 0);
 }
 

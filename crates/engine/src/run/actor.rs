@@ -9,7 +9,7 @@ use api::{ErrorData, EventBody};
 use domain::{Clock, ConversationId, Ending, Outcome};
 use futures_util::FutureExt;
 use store::{Claimed, CommitError, Release, Signal, Store};
-use telemetry::Metrics;
+use telemetry::{AttemptTrace, Metrics, Traces};
 use tokio::sync::watch;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -19,6 +19,7 @@ use super::log::EventLog;
 use super::machine::{Farewell, Input, Timer};
 use super::messages::{self, Inboxes};
 use super::plan::{Plan, agent_spec, opening};
+use super::traced::attempt_trace;
 use super::wire;
 use crate::agents::{Agents, AtWork, Slot, Unobtained};
 use crate::settings::Settings;
@@ -30,6 +31,7 @@ pub(crate) struct Deps {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) settings: Arc<Settings>,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) traces: Traces,
     /// Where workers take messages for their agents.
     pub(crate) inboxes: Inboxes,
     /// Cancelled when running tasks have to end.
@@ -157,9 +159,12 @@ async fn attempt(
         return Err(CommitError::Unknown.into());
     };
     let mut plan = Plan::new(claimed, &deps.settings, deps.store.is_durable(), &*deps.clock);
+    let trace = attempt_trace(&deps.traces, &claimed.task, deps.clock.now());
+    plan.trace_parent = trace.as_ref().map(AttemptTrace::trace_parent);
     let launched = guarded(launch(deps, claimed, slot, &mut plan, signal.clone())).await?;
     let (how, tells) = (plan.describe(), plan.tells.clone());
     let mut drive = Drive::new(Arc::clone(deps), claimed, plan, signal);
+    drive.trace = trace;
     if claimed.task.attempt > 1 {
         drive.log.gather(&wire::attempt_begins(claimed.task.attempt, how));
         if let Some(answered) = tells {

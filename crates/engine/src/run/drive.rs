@@ -8,6 +8,7 @@ use agent::{Agent, AgentEvent, Asked, Events, StopReceipt};
 use domain::{Progress, Question, QuestionId, Timestamp};
 use futures_util::future::BoxFuture;
 use store::{Claimed, CommitError, Signal, TaskRecord, WaitReason, Waiting};
+use telemetry::AttemptTrace;
 use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, sleep_until};
 use uuid::Uuid;
@@ -17,6 +18,7 @@ use super::log::EventLog;
 use super::machine::{Again, Effect, Input, Machine, Timer};
 use super::messages::{Inbox, Incoming, NoTurn};
 use super::plan::{PARKED_AT_MOST, Plan};
+use super::traced::{see, why};
 use super::wire;
 use crate::agents::AtWork;
 
@@ -57,6 +59,8 @@ pub(super) struct Drive {
     deps: Arc<Deps>,
     pub(super) machine: Machine,
     pub(super) log: EventLog,
+    /// Where the attempt is traced.
+    pub(super) trace: Option<AttemptTrace>,
     started: Instant,
     before_ms: u64,
     timers: HashMap<Timer, Instant>,
@@ -90,6 +94,7 @@ impl Drive {
         Self {
             machine: Machine::new(plan),
             log: EventLog::new(&deps, task, Some(claimed.token)).patient(),
+            trace: None,
             started,
             before_ms,
             timers: HashMap::from([(Timer::Task, started + left)]),
@@ -113,6 +118,9 @@ impl Drive {
 
     fn step(&mut self, input: Input) -> Vec<Effect> {
         let elapsed = self.elapsed_ms();
+        if let Some(trace) = &mut self.trace {
+            see(trace, &input);
+        }
         self.machine.step(input, elapsed)
     }
 
@@ -215,9 +223,13 @@ impl Drive {
                 Effect::Emit(body) => self.log.gather(&body),
                 Effect::Finish(outcome) => {
                     let progress = self.progress();
+                    self.trace_end(outcome.ending.status().as_str());
                     self.log.finish(outcome, progress).await?;
                 }
-                Effect::PutBack(again) => self.put_back(&again).await?,
+                Effect::PutBack(again) => {
+                    self.trace_end(why(again.reason));
+                    self.put_back(&again).await?;
+                }
                 Effect::Stop(urgency) => orders.stop = Some(urgency),
                 Effect::Arm(timer) => {
                     self.timers.insert(timer, Instant::now() + self.grace(timer));
@@ -232,6 +244,12 @@ impl Drive {
             self.log.commit(progress, cost).await?;
         }
         Ok(orders)
+    }
+
+    fn trace_end(&mut self, status: &'static str) {
+        if let Some(trace) = &mut self.trace {
+            trace.came_to(status);
+        }
     }
 
     async fn put_back(&mut self, again: &Again) -> Result<(), CommitError> {

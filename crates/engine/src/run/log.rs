@@ -6,10 +6,11 @@ use std::time::Duration;
 use api::{CompleteData, EventBody, EventHeader, encode};
 use domain::{Clock, ConversationId, LeaseToken, Outcome, Progress, Question, SessionId, TaskId};
 use store::{Append, BatchBuilder, CommitError, Finish, PutBack, Store, StoreError, TaskRecord, Waiting};
-use telemetry::Metrics;
+use telemetry::{Metrics, TaskEnd, TaskTrace};
 use tokio::time::{Instant, sleep};
 
 use super::actor::Deps;
+use super::traced::{moment, task_trace};
 
 /// A storage that fails is asked again after this, then after twice as long, and so on, at most after that long.
 const FIRST_RETRY_AFTER: Duration = Duration::from_millis(50);
@@ -23,6 +24,7 @@ pub(crate) struct EventLog {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
+    trace: Option<TaskTrace>,
     task_id: TaskId,
     session_id: SessionId,
     token: Option<LeaseToken>,
@@ -41,6 +43,7 @@ impl EventLog {
             store: Arc::clone(&deps.store),
             clock: Arc::clone(&deps.clock),
             metrics: Arc::clone(&deps.metrics),
+            trace: task_trace(&deps.traces, task),
             task_id: task.spec.task_id.clone(),
             session_id: task.session_id.clone(),
             token,
@@ -145,6 +148,7 @@ impl EventLog {
                 result => break result?,
             }
         }
+        self.show_end(&finish);
         let worked = Duration::from_millis(progress.elapsed_ms);
         let tokens = (progress.tokens.total_input(), progress.tokens.output);
         self.metrics.task_ended(status.as_str(), worked, tokens, finish.outcome.total_cost_usd);
@@ -157,6 +161,14 @@ impl EventLog {
             "task ended"
         );
         Ok(())
+    }
+
+    fn show_end(&self, finish: &Finish) {
+        let Some(trace) = &self.trace else { return };
+        let Finish { outcome, progress, now, .. } = finish;
+        let tokens = (progress.tokens.total_input(), progress.tokens.output);
+        let (status, cost_usd) = (outcome.ending.status().as_str(), outcome.total_cost_usd);
+        trace.ended(&TaskEnd { status, tokens, cost_usd, at: moment(*now) });
     }
 
     /// Lets the task wait for another attempt: commits what has gathered with it.

@@ -52,6 +52,8 @@ pub(super) struct Plan {
     pub(super) may_ask: bool,
     /// What people told the agents of earlier attempts.
     pub(super) messages: Earlier,
+    /// What stands for the attempt in its trace.
+    pub(super) trace_parent: Option<String>,
 }
 
 impl Plan {
@@ -81,6 +83,7 @@ impl Plan {
             is_parked_too_long: parked > PARKED_AT_MOST,
             may_ask: task.spec.policy.on_question == OnQuestion::Ask,
             messages: Earlier::default(),
+            trace_parent: None,
         }
     }
 
@@ -217,6 +220,7 @@ pub(super) fn agent_spec(claimed: &Claimed, opening: Opening, plan: &Plan) -> Ag
         max_budget_usd: options.max_budget_usd.map(|budget| (budget - task.cost_usd).max(0.0)),
         model: options.model.clone(),
         more: options.agent.clone(),
+        trace_parent: plan.trace_parent.clone(),
     }
 }
 

@@ -47,13 +47,21 @@ fn spec(task: &str, behaviour: Behaviour) -> TaskSpec {
         policy: Policy::default(),
         labels: Labels::default(),
         metadata: None,
+        trace_parent: None,
     }
 }
 
 async fn start(settings: Settings) -> (Engine, Handle, Arc<ScriptedLauncher>) {
     let launcher = Arc::new(ScriptedLauncher::default());
     let store = Arc::new(MemoryStore::default());
-    let engine = Engine::start(settings, store, launcher.clone(), Arc::new(SystemClock), Arc::default());
+    let engine = Engine::start(
+        settings,
+        store,
+        launcher.clone(),
+        Arc::new(SystemClock),
+        Arc::default(),
+        telemetry::Traces::default(),
+    );
     let engine = engine.await.expect("memory");
     let handle = engine.handle();
     (engine, handle, launcher)

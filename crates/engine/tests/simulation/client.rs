@@ -103,6 +103,7 @@ impl Client {
             },
             labels: Labels::default(),
             metadata: None,
+            trace_parent: None,
         }
     }
 

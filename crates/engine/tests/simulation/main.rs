@@ -62,7 +62,14 @@ fn live(
     let end = runtime.block_on(async {
         let clock = Arc::new(SimulatedClock { base, since: Instant::now() });
         let agents = Arc::new(Agents(Arc::clone(world)));
-        let engine = Engine::start(settings(dice), store.clone(), agents, clock.clone(), Arc::default());
+        let engine = Engine::start(
+            settings(dice),
+            store.clone(),
+            agents,
+            clock.clone(),
+            Arc::default(),
+            telemetry::Traces::default(),
+        );
         let engine = engine.await.expect("memory");
         let handle = engine.handle();
         client.connect(&handle).await;

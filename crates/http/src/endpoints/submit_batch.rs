@@ -10,6 +10,7 @@ use axum::http::StatusCode;
 
 use super::submit_task::submit;
 use crate::access::{May, TasksWrite};
+use crate::measured::Traced;
 use crate::reached::Reached;
 use crate::refusal::Refusal;
 use crate::request_id::RequestId;
@@ -38,13 +39,14 @@ pub(crate) async fn handle(
     may: May<TasksWrite>,
     RequestId(request_id): RequestId,
     reached: Reached,
+    traced: Traced,
     body: Body,
 ) -> Result<Json<BatchResponse>, Refusal> {
     let items = submission::batch(&submission::bytes(body).await?)?;
     let mut results = Vec::with_capacity(items.len());
     for item in items {
         let submitted = match submission::task_of(&item) {
-            Ok(request) => Box::pin(submit(&state, &may.caller, &reached, request)).await,
+            Ok(request) => Box::pin(submit(&state, &may.caller, (&reached, traced.clone()), request)).await,
             Err(refusal) => Err(refusal),
         };
         results.push(match submitted {

@@ -8,12 +8,13 @@ use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::StatusCode;
-use domain::TaskId;
+use domain::{TaskId, TaskSpec};
 use engine::{SubmitRefused, TaskView};
 use store::SubmitError;
 
 use crate::access::{May, TasksWrite};
 use crate::answer;
+use crate::measured::Traced;
 use crate::reached::Reached;
 use crate::refusal::Refusal;
 use crate::state::AppState;
@@ -44,17 +45,18 @@ pub(crate) async fn handle(
     State(state): State<Arc<AppState>>,
     may: May<TasksWrite>,
     reached: Reached,
+    traced: Traced,
     body: Body,
 ) -> Result<Json<TaskResponse>, Refusal> {
     let request = submission::task_request(&submission::bytes(body).await?)?;
-    submit(&state, &may.caller, &reached, request).await.map(Json)
+    submit(&state, &may.caller, (&reached, traced), request).await.map(Json)
 }
 
 /// Submits a task, or finds the one that an equal submission made.
 pub(super) async fn submit(
     state: &AppState,
     caller: &Identity,
-    reached: &Reached,
+    (reached, traced): (&Reached, Traced),
     request: TaskRequest,
 ) -> Result<TaskResponse, Refusal> {
     let view = match &request.task_id {
@@ -64,10 +66,10 @@ pub(super) async fn submit(
                 // A retry is answered before its folders are looked at: they may have gone since.
                 Some(view) if is_same(&view, caller, &request) => view,
                 Some(_) => return Err(id_taken(&id)),
-                None => admit(state, caller, id, request).await?,
+                None => admit(state, caller, id, request, traced).await?,
             }
         }
-        None => admit(state, caller, TaskId::generate(), request).await?,
+        None => admit(state, caller, TaskId::generate(), request, traced).await?,
     };
     Ok(response(state, caller, reached, &view))
 }
@@ -82,11 +84,13 @@ async fn admit(
     caller: &Identity,
     id: TaskId,
     request: TaskRequest,
+    Traced(trace_parent): Traced,
 ) -> Result<TaskView, Refusal> {
     state.policy.check(&request.options)?;
     let AppState { defaults, policy, roots, .. } = state;
     let place = submission::Place { defaults, policy, roots, now: state.clock.now() };
     let spec = submission::task_spec(id.clone(), caller, request, place).await?;
+    let spec = TaskSpec { trace_parent, ..spec };
     match state.engine.submit(spec).await {
         Ok(submitted) => {
             // It is admitted, whether or not its place in the queue can be told.

@@ -131,6 +131,7 @@ async fn defaults_hold_for_what_is_left_out() {
         policy: defaults().policy,
         labels: Labels::default(),
         metadata: None,
+        trace_parent: None,
     };
     assert_eq!(spec, expected);
 }

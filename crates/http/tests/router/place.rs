@@ -81,6 +81,7 @@ impl Place {
             script.clone(),
             Arc::new(SystemClock),
             Arc::clone(&metrics),
+            telemetry::Traces::default(),
         );
         let engine = engine.await.expect("started");
         let state = AppState {
@@ -108,6 +109,7 @@ impl Place {
             proxies: TrustedProxies::default(),
             public_websocket_base: Some("ws://server".into()),
             metrics,
+            traces: telemetry::Traces::default(),
             version: "0",
             agent_program: "/bin/sh".into(),
             agent_version: "1.2.3".into(),

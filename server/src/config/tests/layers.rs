@@ -217,3 +217,21 @@ fn names_that_look_like_ours_are_warned_about_and_others_are_not() {
         ]
     );
 }
+
+#[test]
+fn traces_are_on_with_an_endpoint_in_the_environment_and_nowhere_else() {
+    let is_on = |variables: &[_]| resolve(true, variables).expect("valid").traces;
+    let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318");
+    assert!(!is_on(&[]) && !is_on(&[("OTEL_SERVICE_NAME", "x")]) && !is_on(&[(endpoint.0, " ")]));
+    assert!(is_on(&[endpoint]) && is_on(&[("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", endpoint.1)]));
+    assert!(is_on(&[endpoint, ("OTEL_SDK_DISABLED", "false")]));
+    assert!(!is_on(&[endpoint, ("OTEL_SDK_DISABLED", "TRUE")]));
+    let folder = tempfile::tempdir().expect("a folder");
+    let dot_env = folder.path().join(".env");
+    std::fs::write(&dot_env, format!("{}={}\n", endpoint.0, endpoint.1)).expect("written");
+    let config = Config::resolve(&Layers::gather(&arguments(), std::iter::empty(), &dot_env), true);
+    let config = config.expect("valid");
+    let warning =
+        "OTEL_EXPORTER_OTLP_ENDPOINT (.env) is without effect: it is read from the environment only";
+    assert_eq!((config.traces, config.warnings), (false, vec![warning.to_owned()]));
+}

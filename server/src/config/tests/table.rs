@@ -19,7 +19,7 @@ fn what_is_read_is_in_the_table_and_what_is_in_the_table_is_read() {
     let layers = environment(&[]);
     Config::resolve(&layers, false).expect_err("no key");
     let asked: BTreeSet<_> = layers.asked().into_iter().collect();
-    assert_eq!(asked, names(|scope| scope != Scope::Client));
+    assert_eq!(asked, names(Scope::is_layered));
     let all = reference::all().count();
     assert_eq!(names(|_| true).len(), all, "no name is there twice");
 }

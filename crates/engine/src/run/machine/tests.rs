@@ -34,6 +34,7 @@ fn plan() -> Plan {
         is_durable: true,
         is_parked_too_long: false,
         messages: crate::run::messages::Earlier::default(),
+        trace_parent: None,
     }
 }
 
