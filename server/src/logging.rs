@@ -14,7 +14,7 @@ pub(crate) fn start(level: &str, format: Option<LogFormat>) {
     let builder = tracing_subscriber::fmt().with_env_filter(filter);
     match format.unwrap_or(default) {
         LogFormat::Json => {
-            builder.json().flatten_event(true).with_current_span(false).with_span_list(false).init()
+            builder.json().flatten_event(true).with_current_span(true).with_span_list(false).init()
         }
         LogFormat::Text => builder.with_ansi(on_terminal).init(),
     }

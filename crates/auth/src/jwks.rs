@@ -94,15 +94,28 @@ impl Jwks {
                 Ok(choose(&self.now().0, id, algorithm))
             }
             Source::Url { client, url } if wanted(&found, at) => {
-                let _asking = self.asking.lock().await;
+                // Whose key is known waits for nobody's answer.
+                let _asking = match (self.asking.try_lock(), found.is_some()) {
+                    (Ok(asking), _) => asking,
+                    (Err(_), true) => return Ok(found),
+                    (Err(_), false) => self.asking.lock().await,
+                };
                 let (keys, at) = self.now();
                 let found = choose(&keys, id, algorithm);
                 if wanted(&found, at) {
+                    // Before the answer: who leaves meanwhile must not have it asked for again and again.
+                    self.loaded.write().unwrap_or_else(PoisonError::into_inner).at = Some(Instant::now());
                     self.put(fetch(client, url).await);
                 }
                 self.chosen(id, algorithm)
             }
-            Source::Url { .. } => self.chosen(id, algorithm),
+            Source::Url { .. } => {
+                if found.is_none() {
+                    // Somebody may be asking for it in this moment.
+                    drop(self.asking.lock().await);
+                }
+                self.chosen(id, algorithm)
+            }
         }
     }
 

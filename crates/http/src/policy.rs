@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use api::{Code, Fault, OptionsRequest};
 use axum::http::StatusCode;
-use domain::PermissionMode;
+use domain::{OnQuestion, PermissionMode};
 use serde_json::Value;
 
 use crate::refusal::Refusal;
 
 /// The options that an operator can refuse.
-pub const OPTIONAL: [&str; 11] = [
+pub const OPTIONAL: [&str; 12] = [
+    "on_question",
     "system_prompt",
     "append_system_prompt",
     "tools",
@@ -107,6 +108,10 @@ impl CallerPolicy {
     fn admits_tool(&self, wanted: &str) -> bool {
         let Some(allowed) = &self.tools else { return true };
         let name = wanted.split('(').next().unwrap_or_default();
+        // What the CLI might take for more than one rule is allowed just so or not at all.
+        if wanted.matches(['(', ')']).count() > 2 {
+            return allowed.iter().any(|allowed| allowed == wanted);
+        }
         let admits = |allowed: &String| match allowed.strip_suffix('*') {
             Some(beginning) if !allowed.contains('(') => name.starts_with(beginning) && !name.contains('*'),
             _ => allowed == wanted || allowed == name,
@@ -132,6 +137,7 @@ fn models(request: &OptionsRequest) -> Vec<(String, String)> {
 /// Those of [`OPTIONAL`] that a request gives.
 fn given(request: &OptionsRequest) -> impl Iterator<Item = &'static str> + use<> {
     let given = [
+        request.on_question == Some(OnQuestion::Ask),
         request.system_prompt.is_some(),
         request.append_system_prompt.is_some(),
         request.tools.is_some(),
@@ -194,14 +200,15 @@ mod tests {
         let within = r#"{"allowed_tools":["Read(src/*)","Bash(git *)","mcp__db__query"],"model":"sonnet","max_turns":5,
             "timeout":60,"max_budget_usd":1,"agents":{"a":{"description":"d","prompt":"p","model":"sonnet"}}}"#;
         assert_eq!(refused(&strict, within), [""; 0]);
-        let beyond = r#"{"allowed_tools":["Bash","Bash(rm *)","mcp__web__get","mcp__*"],"model":"opus","fallback_model":"haiku",
+        let beyond = r#"{"allowed_tools":["Bash","Bash(rm *)","Read(a(b), Bash(*))","mcp__web__get","mcp__*"],"model":"opus","fallback_model":"haiku",
             "max_turns":6,"timeout":61,"max_budget_usd":1.5,"effort":"max",
             "agents":{"a":{"description":"d","prompt":"p","model":"opus"}}}"#;
         let expected = [
             "/options/allowed_tools/0 Bash is not allowed here",
             "/options/allowed_tools/1 Bash(rm *) is not allowed here",
-            "/options/allowed_tools/2 mcp__web__get is not allowed here",
-            "/options/allowed_tools/3 mcp__* is not allowed here",
+            "/options/allowed_tools/2 Read(a(b), Bash(*)) is not allowed here",
+            "/options/allowed_tools/3 mcp__web__get is not allowed here",
+            "/options/allowed_tools/4 mcp__* is not allowed here",
             "/options/model opus is not allowed here",
             "/options/fallback_model haiku is not allowed here",
             "/options/agents/a/model opus is not allowed here",

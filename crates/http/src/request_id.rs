@@ -1,4 +1,4 @@
-//! Names each request, and puts the name into errors and the `x-request-id` header.
+//! Names each request, and puts the name into errors, log lines and the `x-request-id` header.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -9,6 +9,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::Response;
+use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::refusal::Refusal;
@@ -30,7 +31,9 @@ impl<S: Sync> FromRequestParts<S> for RequestId {
 pub(crate) async fn tag(mut request: Request, next: Next) -> Response {
     let id: Arc<str> = Uuid::now_v7().to_string().into();
     request.extensions_mut().insert(RequestId(Arc::clone(&id)));
-    let mut response = next.run(request).await;
+    // So every line that is logged for it has its name.
+    let span = tracing::error_span!("request", request_id = &*id);
+    let mut response = next.run(request).instrument(span).await;
     let refusal = response.extensions_mut().remove::<Refusal>().or_else(|| framework_refusal(&response));
     if let Some(refusal) = refusal {
         let limits = response.headers().clone().into_iter().filter_map(|(name, value)| {

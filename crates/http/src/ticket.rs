@@ -14,6 +14,8 @@ use uuid::Uuid;
 const VALID_FOR: Duration = Duration::from_secs(60);
 /// Most tickets that wait to be used; who comes then has to wait until some have expired.
 const MOST: usize = 10_000;
+/// Most of them that are one caller's: nobody takes them all.
+const MOST_OF_ONE: usize = 1_000;
 
 /// What a ticket opens.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,10 +55,13 @@ impl Tickets {
     /// Makes a ticket for somebody; `None` when too many wait to be used.
     pub(crate) fn issue(&self, opens: Opens, holder: &Identity, now: Timestamp) -> Option<Issued> {
         let mut waiting = self.lock();
-        if waiting.len() >= MOST {
+        if waiting.len() >= MOST_OF_ONE {
             waiting.retain(|_, ticket| ticket.expires_at > now);
         }
-        if waiting.len() >= MOST {
+        let is_same = |ticket: &&Ticket| ticket.holder.name == holder.name;
+        let is_greedy =
+            waiting.len() >= MOST_OF_ONE && waiting.values().filter(is_same).count() >= MOST_OF_ONE;
+        if waiting.len() >= MOST || is_greedy {
             return None;
         }
         // 244 random bits.
@@ -105,8 +110,11 @@ mod tests {
     #[test]
     fn there_are_never_too_many() {
         let tickets = Tickets::default();
-        for _ in 0..MOST {
-            assert!(tickets.issue(Opens::Everything, &Identity::operator(), NOW).is_some());
+        let caller = |number: usize| Identity { name: number.to_string().into(), ..Identity::operator() };
+        for number in 0..MOST {
+            assert!(tickets.issue(Opens::Everything, &caller(number / MOST_OF_ONE), NOW).is_some());
+            let next = (number + 1) % MOST_OF_ONE == 0;
+            assert!(!next || tickets.issue(Opens::Everything, &caller(number / MOST_OF_ONE), NOW).is_none());
         }
         assert_eq!(tickets.issue(Opens::Everything, &Identity::operator(), NOW), None);
         assert!(tickets.issue(Opens::Everything, &Identity::operator(), NOW.after(VALID_FOR)).is_some());

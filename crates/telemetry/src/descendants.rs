@@ -63,6 +63,8 @@ fn read(id: u32) -> Option<Process> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read, Write};
+
     use super::*;
 
     #[test]
@@ -82,7 +84,12 @@ mod tests {
 
     #[test]
     fn a_child_is_seen() {
-        let mut child = std::process::Command::new("sleep").arg("60").spawn().expect("a child");
+        let piped = std::process::Stdio::piped;
+        let mut child =
+            std::process::Command::new("cat").stdin(piped()).stdout(piped()).spawn().expect("a child");
+        // One that has answered runs its program: before that it has no memory of its own.
+        child.stdin.as_mut().expect("its input").write_all(b"x").expect("written");
+        child.stdout.as_mut().expect("its output").read_exact(&mut [0]).expect("an answer");
         let seen = Descendants::of_this_process();
         child.kill().and_then(|()| child.wait()).expect("ended");
         assert!(seen.children >= 1 && seen.resident_bytes > 0, "{seen:?}");

@@ -48,6 +48,7 @@ pub struct Metrics {
     queue_wait: Histogram,
     interrupt_seconds: Histogram,
     commit_seconds: Histogram,
+    event_latency: Histogram,
     events: Counter,
     processes_left: Counter,
     active_sessions: Gauge,
@@ -79,6 +80,7 @@ impl Default for Metrics {
             queue_wait: from(0.01, 4.0, 10),
             interrupt_seconds: from(0.005, 2.0, 11),
             commit_seconds: from(0.0001, 2.5, 12),
+            event_latency: from(0.0001, 2.5, 12),
             events: Counter::default(),
             processes_left: Counter::default(),
             active_sessions: Gauge::default(),
@@ -136,6 +138,8 @@ impl Metrics {
             Unit::Seconds,
             self.commit_seconds.clone(),
         );
+        let help = "Time from taking an agent's output to its events being committed, and so visible";
+        registry.register_with_unit("event_latency", help, Unit::Seconds, self.event_latency.clone());
         registry.register("events_committed", "Events that were committed", self.events.clone());
         let help = "Processes of agents that could not be ended: each is a fault";
         registry.register("agent_processes_left", help, self.processes_left.clone());
@@ -198,6 +202,11 @@ impl Metrics {
     /// A running task ended because somebody wanted it to.
     pub fn interrupted(&self, took: Duration) {
         self.interrupt_seconds.observe(took.as_secs_f64());
+    }
+
+    /// What an agent had said is committed: everybody can see it.
+    pub fn heard(&self, took: Duration) {
+        self.event_latency.observe(took.as_secs_f64());
     }
 
     /// Events were committed.

@@ -118,7 +118,8 @@ async fn a_workspace_that_becomes_a_link_is_not_worked_in() {
 #[tokio::test]
 async fn nothing_of_an_option_becomes_something_else() {
     let server = server().await;
-    let injected: [(&str, Value); 12] = [
+    let injected: [(&str, Value); 13] = [
+        ("allowed_tools", json!(["Read(x),Bash(*)"])),
         ("model", json!("--dangerously-skip-permissions")),
         ("model", json!("opus\n--settings={}")),
         ("model", json!("a,b")),
@@ -170,7 +171,9 @@ async fn a_log_has_one_entry_a_line_whatever_is_sent() {
         let entry: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
         assert_ne!(entry["message"], "forged");
     }
-    assert!(log.iter().any(|line| line.contains("task admitted")));
+    let admitted = log.iter().find(|line| line.contains("task admitted")).expect("an entry");
+    let admitted: Value = serde_json::from_str(admitted).expect("JSON");
+    assert_eq!(admitted["span"]["request_id"].as_str().map(str::len), Some(36), "{admitted}");
 }
 
 #[tokio::test]

@@ -95,8 +95,7 @@ impl Transcript {
         let Some(path) = self.find().await else { return Ok(None) };
         let file = std::fs::File::open(path)?;
         let (sender, receiver) = mpsc::channel(said::PIECES_AHEAD);
-        // It ends by itself when nobody listens any more.
-        spawn_blocking(move || said::send(file, &sender));
+        tokio::spawn(said::send(file, sender));
         Ok(Some(receiver))
     }
 

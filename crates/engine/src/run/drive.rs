@@ -135,11 +135,15 @@ impl Drive {
         let mut stop = Stop::NotAsked;
         let mut inputs = if *is_ready { vec![Input::Agent(AgentEvent::Ready)] } else { Vec::new() };
         loop {
-            let mut effects = Vec::new();
+            let (heard, mut effects) = (Instant::now(), Vec::new());
             for input in inputs {
                 effects.extend(self.step(input));
             }
+            let has_news = effects.iter().any(|effect| matches!(effect, Effect::Emit(_)));
             let orders = self.settle(effects).await?;
+            if has_news {
+                self.deps.metrics.heard(heard.elapsed());
+            }
             if let Some(urgency) = self.command(orders, agent, events).await? {
                 stop = Stop::UnderWay(agent.stop(urgency));
             }

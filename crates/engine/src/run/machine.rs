@@ -169,7 +169,7 @@ impl Machine {
         match (timer, &self.phase) {
             (Timer::Task, _) => self.interrupt(Cause::TimedOut),
             (Timer::Interrupt, Phase::Interrupting(cause)) => self.stop(cause.clone()),
-            (Timer::FollowUp, Phase::Lingering { ending, follow_up: false }) => {
+            (Timer::FollowUp, Phase::Lingering { ending, follow_up: false }) if self.background == 0 => {
                 self.finish_turn(ending.clone())
             }
             (Timer::Background, Phase::Lingering { ending, .. }) if self.background > 0 => {

@@ -18,6 +18,8 @@ use crate::stream::filter::{status, workspace};
 /// Tasks of a page, usually and at most.
 const USUAL: u64 = 50;
 const MOST: u64 = 200;
+/// Most labels that one list is chosen by: each is looked up for each task.
+const MOST_LABELS: usize = 16;
 
 /// The caller's tasks, a page at a time, in a stable order: a task that is submitted meanwhile moves no other one.
 #[utoipa::path(
@@ -61,9 +63,12 @@ async fn query(parameters: &mut Parameters, may: &May<TasksRead>) -> TaskQuery {
         let fault = "must be a time with its zone as RFC 3339 has it, such as 2026-01-19T10:00:00Z";
         Timestamp::parse(text).ok_or_else(|| fault.to_owned())
     };
+    let mut statuses = parameters.list("status", status);
+    statuses.sort_unstable_by_key(|status| status.as_str());
+    statuses.dedup();
     let filter = TaskFilter {
         principal: may.caller.view().cloned(),
-        statuses: parameters.list("status", status),
+        statuses,
         session: parameters
             .parsed("session_id", |id| SessionId::parse(id).map_err(|error| error.to_string())),
         workspace: workspace(parameters).await,
@@ -71,6 +76,9 @@ async fn query(parameters: &mut Parameters, may: &May<TasksRead>) -> TaskQuery {
         created_from: parameters.parsed("created_from", time),
         created_before: parameters.parsed("created_before", time),
     };
+    if filter.labels.len() > MOST_LABELS {
+        parameters.fault("?label", format!("may be given at most {MOST_LABELS} times"));
+    }
     let order = parameters.parsed("order", |word| match word {
         "newest" => Ok(TaskOrder::NewestFirst),
         "oldest" => Ok(TaskOrder::OldestFirst),

@@ -83,6 +83,10 @@ fn session_id(fields: &mut Fields<'_, '_>) -> Option<SessionId> {
         return Some(made());
     }
     let text = fields.text("session_id")?;
+    if text.starts_with("session-") {
+        fields.fault("session_id", "must not begin with session-: sessions that are named after tasks do");
+        return None;
+    }
     let id = TaskId::parse(&text).and_then(|_| SessionId::parse(&text));
     id.map_err(|error| fields.fault("session_id", error.to_string())).ok()
 }

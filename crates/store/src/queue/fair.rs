@@ -109,8 +109,8 @@ impl Shares {
     }
 }
 
-/// The oldest candidate, unless it has to wait for others of its principal to end.
+/// The oldest candidate that has not to wait for others of its principal to end.
 fn first_allowed(candidates: &Candidates, at_work: usize) -> Option<u64> {
-    let (number, most) = candidates.first_key_value()?;
-    most.is_none_or(|most| at_work < most.get() as usize).then_some(*number)
+    let is_allowed = |most: &Option<NonZeroU32>| most.is_none_or(|most| at_work < most.get() as usize);
+    candidates.iter().find(|(_, most)| is_allowed(most)).map(|(number, _)| *number)
 }

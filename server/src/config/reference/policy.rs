@@ -39,11 +39,11 @@ pub(super) const POLICY: [Variable; 7] = [
     Variable::new(
         "POLICY_OPTIONS",
         Kind::List(
-            "a list of system_prompt, append_system_prompt, tools, disallowed_tools, fallback_model, effort, \
+            "a list of on_question, system_prompt, append_system_prompt, tools, disallowed_tools, fallback_model, effort, \
              max_thinking_tokens, add_dirs, agents, mcp_servers, output_schema",
             Separator::Comma,
         ),
         Preset::Told("all but mcp_servers"),
-        "the options that tasks may give; an MCP server of the type stdio is a program that runs as the server's user",
+        "the options that tasks may give; with on_question, whoever may submit may also allow calls of any tool; an MCP server of the type stdio is a program that runs as the server's user",
     ),
 ];

@@ -7,6 +7,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tokio::sync::mpsc;
+use tokio::task::spawn_blocking;
 use uuid::Uuid;
 
 /// Pieces that wait for a slow reader.
@@ -42,36 +43,57 @@ struct Said<'a> {
     message: &'a RawValue,
 }
 
-/// Sends the whole file. Blocks while its reader is slow.
-pub(super) fn send(file: File, sender: &mpsc::Sender<Bytes>) {
-    if let Err(error) = pieces(file, |piece| sender.blocking_send(piece).is_ok()) {
-        tracing::warn!(%error, "a transcript could not be read to its end");
+/// Reads a file piece by piece.
+struct Pieces {
+    lines: BufReader<File>,
+    line: Vec<u8>,
+}
+
+/// Sends the whole file. A reader that is slow holds no thread meanwhile.
+pub(super) async fn send(file: File, sender: mpsc::Sender<Bytes>) {
+    let mut pieces = Pieces { lines: BufReader::new(file), line: Vec::new() };
+    loop {
+        let read = spawn_blocking(move || pieces.next().map(|piece| (piece, pieces))).await;
+        let piece = match read.map_err(io::Error::other).flatten() {
+            Ok((Some(piece), rest)) => {
+                pieces = rest;
+                piece
+            }
+            Ok((None, _)) => return,
+            Err(error) => return tracing::warn!(%error, "a transcript could not be read to its end"),
+        };
+        // It ends when nobody listens any more.
+        if sender.send(piece).await.is_err() {
+            return;
+        }
     }
 }
 
-fn pieces(file: File, mut give: impl FnMut(Bytes) -> bool) -> io::Result<()> {
-    let (mut lines, mut line, mut piece) = (BufReader::new(file), Vec::new(), BytesMut::new());
-    loop {
-        line.clear();
-        let is_end = lines.read_until(b'\n', &mut line)? == 0;
-        // Notes of the CLI, and a last line that is being written, are no entries.
-        if let Ok(Entry {
-            kind: kind @ ("user" | "assistant"),
-            uuid,
-            parent_uuid,
-            timestamp,
-            is_sidechain,
-            message,
-        }) = serde_json::from_slice(&line)
-        {
-            let said = Said { uuid, parent_uuid, kind, timestamp, is_sidechain, message };
-            serde_json::to_writer((&mut piece).writer(), &said)?;
-            piece.put_u8(b'\n');
+impl Pieces {
+    /// The next whole lines; `None` at the end.
+    fn next(&mut self) -> io::Result<Option<Bytes>> {
+        let mut piece = BytesMut::new();
+        while piece.len() < PIECE_BYTES {
+            self.line.clear();
+            if self.lines.read_until(b'\n', &mut self.line)? == 0 {
+                break;
+            }
+            // Notes of the CLI, and a last line that is being written, are no entries.
+            if let Ok(Entry {
+                kind: kind @ ("user" | "assistant"),
+                uuid,
+                parent_uuid,
+                timestamp,
+                is_sidechain,
+                message,
+            }) = serde_json::from_slice(&self.line)
+            {
+                let said = Said { uuid, parent_uuid, kind, timestamp, is_sidechain, message };
+                serde_json::to_writer((&mut piece).writer(), &said)?;
+                piece.put_u8(b'\n');
+            }
         }
-        let is_full = piece.len() >= PIECE_BYTES || (is_end && !piece.is_empty());
-        if (is_full && !give(piece.split().freeze())) || is_end {
-            return Ok(());
-        }
+        Ok((!piece.is_empty()).then(|| piece.freeze()))
     }
 }
 
@@ -91,34 +113,28 @@ mod tests {
         write!(file, "{{\"type\":\"last-prompt\"}}\n{said}\n{said}\n{{\"type\":\"assistant\",")
             .expect("written");
         file.rewind().expect("at its start");
-        let mut told = Vec::new();
-        pieces(file, |piece| {
-            told.push(piece);
-            true
-        })
-        .expect("read");
+        let mut pieces = Pieces { lines: BufReader::new(file), line: Vec::new() };
+        let told = [pieces.next().expect("read"), pieces.next().expect("read")];
         let line = format!(
             r#"{{"uuid":"{id}","parent_uuid":null,"type":"user","timestamp":"T","is_sidechain":false,"message":{{"role":"user","content":"hi"}}}}"#
         );
-        assert_eq!(told, [Bytes::from(format!("{line}\n{line}\n"))]);
+        assert_eq!(told, [Some(Bytes::from(format!("{line}\n{line}\n"))), None]);
     }
 
-    #[test]
-    fn nobody_who_left_is_read_for() {
+    #[tokio::test]
+    async fn nobody_who_left_is_read_for() {
         let mut file = tempfile::tempfile().expect("a file");
         let id = Uuid::nil();
-        for _ in 0..3 {
+        for _ in 0..9 {
             let large = "x".repeat(PIECE_BYTES);
             writeln!(file, r#"{{"type":"user","uuid":"{id}","timestamp":"T","message":"{large}"}}"#)
                 .expect("written");
         }
         file.rewind().expect("at its start");
-        let mut given = 0;
-        pieces(file, |_| {
-            given += 1;
-            false
-        })
-        .expect("read");
-        assert_eq!(given, 1);
+        let (sender, mut receiver) = mpsc::channel(1);
+        let sending = tokio::spawn(send(file, sender));
+        assert!(receiver.recv().await.is_some());
+        drop(receiver);
+        sending.await.expect("it ends by itself");
     }
 }

@@ -9,7 +9,12 @@ use super::{Cause, Effect, Failure, Farewell, Machine, Phase};
 impl Machine {
     /// The turn has ended in order, and so has the task. The agent can go on unless something of it still runs.
     pub(super) fn finish_turn(&mut self, ending: TurnEnding) {
-        let farewell = if self.background == 0 { Farewell::Keep } else { Farewell::Stop(Urgency::Orderly) };
+        let farewell = match (self.background, self.unanswered.is_empty()) {
+            (0, true) => Farewell::Keep,
+            (_, true) => Farewell::Stop(Urgency::Orderly),
+            // It would have a turn for what it was told that belongs to nobody.
+            (_, false) => Farewell::Stop(Urgency::Now),
+        };
         self.turn_is_task(ending, farewell);
     }
 

@@ -3,7 +3,7 @@
 
 use uuid::Uuid;
 
-use super::{Effect, Machine, Phase, wire};
+use super::{Effect, Machine, Phase, Timer, wire};
 
 impl Machine {
     /// Whether there is, or will be, a turn that a message can go into.
@@ -33,8 +33,13 @@ impl Machine {
 
     /// The agent waits for a prompt, and has not said that it had a turn for what came too late for the last one.
     pub(super) fn finish_earlier_turn(&mut self) {
-        if let Some(ending) = self.before.take() {
+        let Some(ending) = self.before.take() else { return };
+        if self.background == 0 {
             self.finish_turn(ending);
+        } else {
+            self.unanswered.clear();
+            self.phase = Phase::Lingering { ending, follow_up: false };
+            self.effects.push(Effect::Arm(Timer::Background));
         }
     }
 }

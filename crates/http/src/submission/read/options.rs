@@ -84,12 +84,26 @@ fn tools(fields: &mut Fields<'_, '_>, name: &str) -> Option<Vec<String>> {
     Some(tools)
 }
 
-/// A name, or a name and something in parentheses.
+/// A name, or a name and something in parentheses. One text is one rule: the CLI gets all of them in one argument, and goes by
+/// the parentheses to tell them apart.
 pub(super) fn is_tool_rule(text: &str) -> bool {
     let (name, rule) = text.split_once('(').map_or((text, None), |(name, rule)| (name, Some(rule)));
     let starts = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '*');
     starts
         && name.chars().all(allowed)
-        && rule.is_none_or(|rule| rule.ends_with(')') && !rule.chars().any(char::is_control))
+        && rule.is_none_or(|rule| {
+            let inside = rule.strip_suffix(')');
+            inside.is_some_and(|inside| is_balanced(inside) && !inside.chars().any(char::is_control))
+        })
+}
+
+/// Whether each closing parenthesis has its opening one before it, and the other way round.
+fn is_balanced(text: &str) -> bool {
+    let depth = text.chars().try_fold(0_u32, |depth, c| match c {
+        '(' => Some(depth + 1),
+        ')' => depth.checked_sub(1),
+        _ => Some(depth),
+    });
+    depth == Some(0)
 }
