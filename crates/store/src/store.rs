@@ -10,8 +10,8 @@ use crate::command::{
 };
 use crate::retention::{Dropped, Retention};
 use crate::{
-    Claim, Claimed, Counts, DeletedSession, Doomed, FeedFilter, FeedPage, LogPage, SessionRecord, Signal,
-    Submitted, TaskPage, TaskQuery, TaskRecord,
+    Claim, Claimed, Counts, DeletedSession, Doomed, FeedFilter, FeedPage, InstanceRecord, LeaseState,
+    LogPage, SessionRecord, Signal, Submitted, TaskPage, TaskQuery, TaskRecord,
 };
 
 /// The event log, the queue and the sessions. Each method is one atomic command or one consistent read. An error of the
@@ -123,4 +123,37 @@ pub trait Store: Send + Sync + 'static {
 
     /// Wake-ups of the feed: the place of its last entry.
     fn watch_feed(&self) -> watch::Receiver<u64>;
+
+    /// Whether this server may go on with what it was handed; `None` when the store is its alone, so that nobody can take it
+    /// away. When the lease is lost, agents have to end before anything else.
+    fn lease(&self) -> Option<watch::Receiver<LeaseState>> {
+        None
+    }
+
+    /// Begins anew after the lease was lost and all agents have ended. Older tokens stay stale; what this server ran and
+    /// nobody has taken over comes back by [`Self::take_over`].
+    async fn rejoin(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    /// Wake-ups when another server has died and left something to be taken over; `None` when the store is this server's
+    /// alone.
+    fn watch_take_over(&self) -> Option<watch::Receiver<u64>> {
+        None
+    }
+
+    /// The id of this server among those that share the store, if it is shared.
+    fn instance(&self) -> Option<String> {
+        None
+    }
+
+    /// The servers that share the store; none when it is not shared.
+    async fn instances(&self) -> Result<Vec<InstanceRecord>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    /// Says whether a server is to be handed nothing more. Tells whether there is such a one.
+    async fn set_draining(&self, _instance: &str, _draining: bool) -> Result<bool, StoreError> {
+        Ok(false)
+    }
 }

@@ -1,0 +1,89 @@
+//! A Redis of its own for a test or an example: in a folder of its own, killed when it is dropped.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+/// A running redis-server.
+#[derive(Debug)]
+pub(crate) struct Server {
+    folder: TempDir,
+    fsync: &'static str,
+    child: Option<Child>,
+}
+
+impl Server {
+    /// Starts one that syncs its append-only file as told: `always`, `everysec` or `no`.
+    pub(crate) fn start(fsync: &'static str) -> Self {
+        let mut server = Self { folder: TempDir::new().expect("a folder"), fsync, child: None };
+        server.start_again();
+        server
+    }
+
+    /// Starts it again on what it has kept.
+    pub(crate) fn start_again(&mut self) {
+        let child = command()
+            .args(["--port", "0", "--unixsocket"])
+            .arg(self.socket())
+            .arg("--dir")
+            .arg(self.folder.path())
+            .args(["--appendonly", "yes", "--appendfsync", self.fsync, "--save", "", "--daemonize", "no"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("redis-server is there: run scripts/setup.sh, or set REDIS_SERVER");
+        self.child = Some(child);
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while !self.answers() {
+            assert!(Instant::now() < deadline, "redis-server has not begun to answer");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    fn answers(&self) -> bool {
+        let client = redis::Client::open(self.url()).expect("a valid address");
+        let Ok(mut connection) = client.get_connection() else { return false };
+        redis::cmd("PING").query::<String>(&mut connection).is_ok()
+    }
+
+    /// Kills it, as a crash would.
+    pub(crate) fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill().expect("it runs");
+            child.wait().expect("it is ours");
+        }
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.folder.path().join("redis.sock")
+    }
+
+    /// Its address.
+    pub(crate) fn url(&self) -> String {
+        format!("redis+unix://{}", self.socket().display())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// The program: what `REDIS_SERVER` names, what the set-up has unpacked, or what is installed.
+fn command() -> Command {
+    if let Some(program) = std::env::var_os("REDIS_SERVER") {
+        return Command::new(program);
+    }
+    let unpacked = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.tools/redis-server/usr");
+    let program = unpacked.join("bin/redis-server");
+    if !program.exists() {
+        return Command::new("redis-server");
+    }
+    let mut command = Command::new(program);
+    let libraries = unpacked.join("lib").join(format!("{}-linux-gnu", std::env::consts::ARCH));
+    command.env("LD_LIBRARY_PATH", libraries);
+    command
+}
