@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use store::conformance::{self, Backend, FailurePoint};
 
+use super::open_as;
 use super::server::Server;
-use crate::{InstanceSettings, RedisSettings, RedisStore};
+use crate::RedisStore;
 
 struct Shared {
     server: Arc<Server>,
@@ -24,13 +25,7 @@ impl Shared {
     }
 
     async fn open(&mut self) {
-        let settings = RedisSettings {
-            url: Some(self.server.url().into()),
-            prefix: self.prefix.clone(),
-            instance: InstanceSettings { name: Some("here".into()), ..InstanceSettings::default() },
-            ..RedisSettings::default()
-        };
-        self.store = Some(Arc::new(RedisStore::open(settings).await.expect("opens")));
+        self.store = Some(Arc::new(open_as(&self.server, &self.prefix, "here").await));
     }
 }
 
