@@ -92,6 +92,23 @@ impl RedisStore {
     }
 }
 
+/// What only tests do.
+#[cfg(test)]
+impl RedisStore {
+    /// Does nothing more by itself, as a process that the system has stopped.
+    pub(crate) fn freeze(&self) {
+        self.stop();
+    }
+
+    /// Ends the lease as if it had not been renewed.
+    pub(crate) async fn expire(&self) {
+        let mut command = redis::cmd("ZADD");
+        let leases = format!("{}leases", self.shared.link.prefix);
+        command.arg(leases).arg(1).arg(&*self.shared.membership.id());
+        self.shared.link.send(&command).await.expect("available");
+    }
+}
+
 impl Drop for RedisStore {
     fn drop(&mut self) {
         self.stop();

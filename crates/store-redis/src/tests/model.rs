@@ -4,8 +4,8 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use domain::{
-    Answer, ConversationId, Fingerprint, InputDigest, Labels, Principal, Priority, Question, QuestionId,
-    Schedule, SessionChoice, SessionId, TaskId, TaskSpec, Timestamp, WhenBusy,
+    Answer, ConversationId, Fingerprint, Labels, Principal, Priority, Question, QuestionId, Schedule,
+    SessionChoice, SessionId, TaskId, TaskSpec, Timestamp, WhenBusy,
 };
 use store::conformance::{NOW, append, session, spec, ticket};
 use store::{
@@ -181,18 +181,8 @@ impl World {
         let id = QuestionId(self.dice.uuid());
         self.questions.push((task.clone(), id));
         let tool = ["Bash", "AskUserQuestion"][self.dice.below(2) as usize].into();
-        Question {
-            id,
-            tool_use_id: "call".into(),
-            tool,
-            digest: InputDigest([3; 32]),
-            input: Some("{\"a\":[]}".into()),
-            description: None,
-            reason: None,
-            asked_at: self.now,
-            turns: 1,
-            background: 0,
-        }
+        let input = Some("{\"a\":[]}".into());
+        Question { id, tool, input, asked_at: self.now, ..super::question() }
     }
 
     /// Something that people do.

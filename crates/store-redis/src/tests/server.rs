@@ -48,6 +48,30 @@ impl Server {
         redis::cmd("PING").query::<String>(&mut connection).is_ok()
     }
 
+    /// Runs a command.
+    pub(crate) fn run(&self, words: &[&str]) -> redis::Value {
+        let client = redis::Client::open(self.url()).expect("a valid address");
+        let mut connection = client.get_connection().expect("it runs");
+        let mut command = redis::cmd(words[0]);
+        command.arg(&words[1..]).query(&mut connection).expect("it is carried out")
+    }
+
+    /// How often a command was carried out.
+    pub(crate) fn calls_of(&self, command: &str) -> u64 {
+        let redis::Value::BulkString(text) = self.run(&["INFO", "commandstats"]) else { return 0 };
+        let text = String::from_utf8_lossy(&text).into_owned();
+        let wanted = format!("cmdstat_{command}:calls=");
+        let line = text.lines().find_map(|line| line.strip_prefix(wanted.as_str()));
+        line.and_then(|line| line.split(',').next()).map_or(0, |calls| calls.parse().expect("a number"))
+    }
+
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, name: &str) {
+        let id = self.child.as_ref().expect("it runs").id().to_string();
+        let sent = Command::new("kill").args(["-s", name, &id]).status().expect("there is a kill");
+        assert!(sent.success());
+    }
+
     /// Kills it, as a crash would.
     pub(crate) fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
