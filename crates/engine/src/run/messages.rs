@@ -80,6 +80,7 @@ struct Logged {
 
 #[derive(Deserialize)]
 struct LoggedData {
+    subtype: String,
     content: String,
     data: LoggedId,
 }
@@ -114,6 +115,9 @@ pub(super) async fn earlier(
         for event in page.events.iter().filter(|event| mark.find(&event.json).is_some()) {
             // Somebody else's words may look like a message of ours, and are none.
             let Ok(Logged { data }) = serde_json::from_slice(&event.json) else { continue };
+            if data.subtype != SUBTYPE {
+                continue;
+            }
             let id = data.data.message_id;
             found.known.push(id);
             let is_told = match conversation {
