@@ -27,8 +27,13 @@ async fn an_agent_hears_what_is_said_while_it_works() {
     server.submit(&task(&server, "t", &format!("{WAIT} [[say first]]"))).await;
     let mut stream = server.stream("t", "").await;
     stream.wait_for("a tool call", is_tool_use).await;
-    let (status, receipt) = say(&server, "t", "[[say heard it]]").await;
-    assert_eq!((status, &receipt["task_id"]), (200, &json!("t")), "{receipt}");
+    let id = "0f8fad5b-d9cb-469f-a165-70867728950e";
+    let message = json!({"text": "[[say heard it]]", "message_id": id});
+    let receipt = json!({"task_id": "t", "message_id": id});
+    for _ in 0..2 {
+        // Whoever got no answer says it again.
+        assert_eq!(server.post("/api/v1/tasks/t/messages", &message).await, (200, receipt.clone()));
+    }
     std::fs::write(server.workspace("t").join("go"), "").expect("written");
     let finished = stream.finish().await;
     let told: Vec<_> = finished.events().into_iter().filter(is_message).collect();
@@ -46,6 +51,8 @@ async fn an_agent_hears_what_is_said_while_it_works() {
     assert_eq!((status, &problem["code"]), (409, &json!("task_state")));
     assert_eq!(say(&server, "nobody", "hello").await.0, 404);
     assert_eq!(say(&server, "t", " ").await.0, 422);
+    let no_id = server.post("/api/v1/tasks/t/messages", &json!({"text": "x", "message_id": "1"})).await;
+    assert_eq!((no_id.0, &no_id.1["errors"][0]["pointer"]), (422, &json!("/message_id")), "{}", no_id.1);
 }
 
 #[tokio::test]

@@ -20,6 +20,7 @@ const MOST_WAITING: usize = 16;
 
 /// A message on its way to a worker. An answer that nobody waits for any more means that it is not to be taken.
 pub(crate) struct Incoming {
+    pub(crate) id: Uuid,
     pub(crate) text: String,
     /// Told once the agent has it; closed when the log did not take it.
     pub(crate) taken: oneshot::Sender<Result<Uuid, NoTurn>>,
