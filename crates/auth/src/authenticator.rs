@@ -72,9 +72,9 @@ mod tests {
     /// at its start. Each pair is measured in turn and the best of all counts, so that a busy machine changes nothing.
     #[test]
     fn where_a_key_is_wrong_cannot_be_measured() {
-        let right = "k".repeat(4 << 20);
-        let key = ApiKey::new(&SecretString::from(right.clone()));
-        let (early, late) = (format!("x{}", &right[1..]), format!("{}x", &right[1..]));
+        let same = "k".repeat(4 << 20);
+        let key = ApiKey::new(&SecretString::from(format!("k{same}")));
+        let (early, late) = (format!("x{same}"), format!("{same}x"));
         let time = |shown: &str| {
             let started = std::time::Instant::now();
             assert!(!key.matches(shown.as_bytes()));
