@@ -159,6 +159,9 @@ pub struct MessageRequest {
     /// What the agent is told.
     #[schema(min_length = 1, pattern = "\\S", example = "Use tabs, please")]
     pub text: String,
+    /// Its id. Whoever got no answer says it again with the same id: a message that the task has already is not told twice.
+    /// A new id unless given.
+    pub message_id: Option<Uuid>,
 }
 
 /// Answer to a message.

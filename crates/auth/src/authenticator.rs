@@ -68,6 +68,24 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_millis(1_000);
 
+    /// Compared byte by byte, a key of 4 MiB that is wrong at its end would take a thousand times as long as one that is wrong
+    /// at its start. Each pair is measured in turn and the best of all counts, so that a busy machine changes nothing.
+    #[test]
+    fn where_a_key_is_wrong_cannot_be_measured() {
+        let same = "k".repeat(4 << 20);
+        let key = ApiKey::new(&SecretString::from(format!("k{same}")));
+        let (early, late) = (format!("x{same}"), format!("{same}x"));
+        let time = |shown: &str| {
+            let started = std::time::Instant::now();
+            assert!(!key.matches(shown.as_bytes()));
+            started.elapsed()
+        };
+        let pairs: Vec<_> = (0..15).map(|_| (time(&early), time(&late))).collect();
+        let early = pairs.iter().map(|pair| pair.0).min().expect("some");
+        let late = pairs.iter().map(|pair| pair.1).min().expect("some");
+        assert!(late < early * 3 && early < late * 3, "{early:?} and {late:?}");
+    }
+
     #[tokio::test]
     async fn a_key_is_asked_for_before_a_token() {
         let folder = tempfile::tempdir().expect("a folder");

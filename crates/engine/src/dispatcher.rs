@@ -8,6 +8,7 @@ use store::{Claim, Claimed};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument;
 
 use crate::agents::Slot;
 use crate::run::{Deps, run};
@@ -92,10 +93,13 @@ impl Dispatcher {
         if task.attempt == 1 {
             self.deps.metrics.task_started(self.deps.clock.now().since(task.created_at));
         }
-        self.runs.spawn(async move {
+        // So every line that is logged for it leads to its trace.
+        let span = tracing::error_span!("task", task_id = %task.spec.task_id, trace_id);
+        let run = async move {
             let running = tempo.begin();
             Box::pin(run(deps, claimed, slot)).await;
             drop(running);
-        });
+        };
+        self.runs.spawn(run.instrument(span));
     }
 }

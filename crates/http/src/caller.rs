@@ -1,16 +1,18 @@
 //! Who calls: told by a key, a token or a ticket, and counted.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use api::Code;
-use auth::{Denied, Identity};
+use auth::{Authenticator, Denied, Identity};
 use axum::extract::{Request, State};
 use axum::http::header::AUTHORIZATION;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use domain::TaskId;
+use domain::{TaskId, Timestamp};
 
+use crate::guesses::Shown;
 use crate::query::Parameters;
 use crate::rate_limit::Caller;
 use crate::reached::Reached;
@@ -21,22 +23,29 @@ use crate::ticket::Opens;
 /// Lets in whoever is known, and refuses those who call too often. Who is not known is counted by address: so keys cannot be
 /// guessed faster than that.
 pub(crate) async fn check(State(state): State<Arc<AppState>>, mut request: Request, next: Next) -> Response {
-    let known = identify(&state, request.headers(), request.uri()).await;
-    let own = known.as_ref().ok().and_then(|identity| identity.requests_per_minute);
-    let caller = match &known {
-        Ok(identity) if state.auth.is_some() => Caller::Known(Arc::clone(&identity.name)),
-        _ => match request.extensions().get::<Reached>() {
-            Some(reached) if reached.is_proxied => Caller::behind_proxy(reached.client),
-            reached => Caller::at(reached.and_then(|reached| reached.client)),
-        },
+    let address = address(&request);
+    let found = find(&state, &address, (request.headers(), request.uri())).await;
+    let own = found.as_ref().ok().and_then(|found| found.identity.requests_per_minute);
+    let caller = match &found {
+        Ok(found) if state.auth.is_some() => Caller::Known(Arc::clone(&found.identity.name)),
+        _ => address.clone(),
     };
-    let (left, mut response) = match (state.rate_limit.check(caller, own), known) {
-        (Err((left, refusal)), _) => (Some(left), refusal.into_response()),
-        (Ok(left), Err(refusal)) => (left, refusal.into_response()),
-        (Ok(left), Ok(identity)) => {
-            request.extensions_mut().insert(identity);
-            (left, next.run(request).await)
+    let (left, mut response) = match (state.rate_limit.check(caller, own), found) {
+        (Err((left, refusal)), found) => {
+            if found.is_err() {
+                let now = state.clock.now();
+                let wait = Duration::from_secs(refusal.retry_after_seconds.unwrap_or(1));
+                state.guesses.block(address, now.after(wait), now);
+            }
+            (Some(left), refusal.into_response())
         }
+        (Ok(left), found) => match found.and_then(|found| found.admit(&state)) {
+            Err(refusal) => (left, refusal.into_response()),
+            Ok(identity) => {
+                request.extensions_mut().insert(identity);
+                (left, next.run(request).await)
+            }
+        },
     };
     if let Some(left) = left {
         left.tell(response.headers_mut());
@@ -44,10 +53,59 @@ pub(crate) async fn check(State(state): State<Arc<AppState>>, mut request: Reque
     response
 }
 
-async fn identify(state: &AppState, headers: &HeaderMap, uri: &Uri) -> Result<Identity, Refusal> {
-    let Some(auth) = &state.auth else { return Ok(Identity::operator()) };
-    let Some(shown) = shown(headers) else { return by_ticket(state, uri).ok_or_else(nothing_shown) };
-    auth.check(shown, state.clock.now()).await.map_err(|denied| match denied {
+/// Who is counted when the caller is not known.
+fn address(request: &Request) -> Caller {
+    match request.extensions().get::<Reached>() {
+        Some(reached) if reached.is_proxied => Caller::behind_proxy(reached.client),
+        reached => Caller::at(reached.and_then(|reached| reached.client)),
+    }
+}
+
+/// Who calls, and the ticket that says so.
+struct Found {
+    identity: Identity,
+    ticket: Option<(String, Opens)>,
+}
+
+impl Found {
+    /// Uses the ticket up: not before the request is let in.
+    fn admit(self, state: &AppState) -> Result<Identity, Refusal> {
+        let Some((ticket, opens)) = self.ticket else { return Ok(self.identity) };
+        state.tickets.redeem(&ticket, &opens, state.clock.now()).ok_or_else(nothing_shown)
+    }
+}
+
+impl From<Identity> for Found {
+    fn from(identity: Identity) -> Self {
+        Self { identity, ticket: None }
+    }
+}
+
+async fn find(
+    state: &AppState,
+    address: &Caller,
+    (headers, uri): (&HeaderMap, &Uri),
+) -> Result<Found, Refusal> {
+    let Some(auth) = &state.auth else { return Ok(Identity::operator().into()) };
+    let Some(text) = shown(headers) else {
+        return by_ticket(state, uri).ok_or_else(nothing_shown);
+    };
+    let shown = Shown::new(address.clone(), text);
+    if let Some(wait) = state.guesses.wait(&shown, state.clock.now()) {
+        return Err(too_many_guesses(wait));
+    }
+    let identity = identify(auth, text, state.clock.now()).await?;
+    state.guesses.was_right(shown);
+    Ok(identity.into())
+}
+
+fn too_many_guesses(wait: Duration) -> Refusal {
+    let detail = "too many wrong keys or tokens came from this address: try again later";
+    Refusal::new(StatusCode::TOO_MANY_REQUESTS, Code::RateLimited, detail).retry_after(wait.as_secs() + 1)
+}
+
+async fn identify(auth: &Authenticator, shown: &[u8], now: Timestamp) -> Result<Identity, Refusal> {
+    auth.check(shown, now).await.map_err(|denied| match denied {
         Denied::Key(detail) => Refusal::new(StatusCode::FORBIDDEN, Code::Forbidden, detail),
         // RFC 6750, section 3.1: so clients know that they need another token.
         Denied::Token(detail) => Refusal::new(StatusCode::UNAUTHORIZED, Code::Unauthorized, detail)
@@ -66,8 +124,8 @@ fn nothing_shown() -> Refusal {
     )
 }
 
-/// Who got the ticket that a request for a stream shows. It is used up by that.
-fn by_ticket(state: &AppState, uri: &Uri) -> Option<Identity> {
+/// Who got the ticket that a request for a stream shows.
+fn by_ticket(state: &AppState, uri: &Uri) -> Option<Found> {
     let task = |rest: &str| TaskId::parse(rest).ok().map(Opens::Task);
     let path = uri.path();
     let wanted = match path.strip_prefix("/ws/tasks/") {
@@ -78,7 +136,9 @@ fn by_ticket(state: &AppState, uri: &Uri) -> Option<Identity> {
         }
     };
     let parameters = Parameters::read(uri);
-    state.tickets.redeem(parameters.text("ticket")?, &wanted?, state.clock.now())
+    let (ticket, opens) = (parameters.text("ticket")?, wanted?);
+    let identity = state.tickets.holder(ticket, &opens, state.clock.now())?;
+    Some(Found { identity, ticket: Some((ticket.to_owned(), opens)) })
 }
 
 /// The key or token that a request shows. `X-API-Key` goes first: a proxy may put an `Authorization` header of its own there.

@@ -8,6 +8,7 @@ mod dressing;
 mod endpoints;
 mod forwarded;
 mod guard;
+mod guesses;
 mod measured;
 mod openapi;
 mod path;
@@ -25,6 +26,7 @@ mod ticket;
 
 pub use cors::CorsOrigins;
 pub use guard::HostPolicy;
+pub use guesses::Guesses;
 pub use policy::{CallerPolicy, OPTIONAL};
 pub use rate_limit::{Loopback, RateLimit};
 pub use reached::{Link, TrustedProxies};

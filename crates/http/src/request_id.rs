@@ -12,6 +12,7 @@ use axum::response::Response;
 use tracing::Instrument;
 use uuid::Uuid;
 
+use crate::measured::Traced;
 use crate::refusal::Refusal;
 
 pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -31,8 +32,10 @@ impl<S: Sync> FromRequestParts<S> for RequestId {
 pub(crate) async fn tag(mut request: Request, next: Next) -> Response {
     let id: Arc<str> = Uuid::now_v7().to_string().into();
     request.extensions_mut().insert(RequestId(Arc::clone(&id)));
+    let trace_parent = request.extensions().get::<Traced>().and_then(|traced| traced.0.as_deref());
+    let trace_id = trace_parent.and_then(telemetry::trace_id);
     // So every line that is logged for it has its name.
-    let span = tracing::error_span!("request", request_id = &*id);
+    let span = tracing::error_span!("request", request_id = &*id, trace_id);
     let mut response = next.run(request).instrument(span).await;
     let refusal = response.extensions_mut().remove::<Refusal>().or_else(|| framework_refusal(&response));
     if let Some(refusal) = refusal {

@@ -13,6 +13,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::cors::CorsOrigins;
 use crate::guard::HostPolicy;
+use crate::guesses::Guesses;
 use crate::policy::CallerPolicy;
 use crate::rate_limit::RateLimit;
 use crate::reached::TrustedProxies;
@@ -54,6 +55,8 @@ pub struct AppState {
     pub tickets: Tickets,
     /// How many requests a caller may make.
     pub rate_limit: RateLimit,
+    /// Who has shown wrong keys too often.
+    pub guesses: Guesses,
     /// Which names the server answers to.
     pub hosts: HostPolicy,
     /// Whose pages may call, beside its own.

@@ -42,6 +42,12 @@ struct Ticket {
     expires_at: Timestamp,
 }
 
+impl Ticket {
+    fn fits(&self, wanted: &Opens, now: Timestamp) -> bool {
+        self.opens == *wanted && self.expires_at > now
+    }
+}
+
 /// The tickets that were not used yet, by their digests: whoever reads this memory gets none.
 #[derive(Debug, Default)]
 pub struct Tickets(Mutex<HashMap<[u8; 32], Ticket>>);
@@ -72,14 +78,19 @@ impl Tickets {
         Some(Issued { ticket, expires_at })
     }
 
+    /// Who got a ticket, if it opens that.
+    pub(crate) fn holder(&self, ticket: &str, wanted: &Opens, now: Timestamp) -> Option<Identity> {
+        let digest: [u8; 32] = Sha256::digest(ticket).into();
+        let waiting = self.lock();
+        let found = waiting.get(&digest).filter(|ticket| ticket.fits(wanted, now))?;
+        Some(found.holder.clone())
+    }
+
     /// Uses a ticket up, if it opens that; gives who got it.
     pub(crate) fn redeem(&self, ticket: &str, wanted: &Opens, now: Timestamp) -> Option<Identity> {
         let digest: [u8; 32] = Sha256::digest(ticket).into();
         let mut waiting = self.lock();
-        let fits = |ticket: &Ticket| ticket.opens == *wanted && ticket.expires_at > now;
-        if !waiting.get(&digest).is_some_and(fits) {
-            return None;
-        }
+        waiting.get(&digest).filter(|ticket| ticket.fits(wanted, now))?;
         waiting.remove(&digest).map(|ticket| ticket.holder)
     }
 }
@@ -99,6 +110,9 @@ mod tests {
         let tickets = Tickets::default();
         let issued = tickets.issue(task("a"), &Identity::operator(), NOW).expect("a ticket");
         assert_eq!(issued.expires_at, NOW.after(VALID_FOR));
+        let holder = |opens: &Opens, now| tickets.holder(&issued.ticket, opens, now);
+        assert_eq!(holder(&task("a"), NOW), Some(Identity::operator()));
+        assert_eq!((holder(&task("b"), NOW), holder(&task("a"), issued.expires_at)), (None, None));
         let redeem = |opens: &Opens, now| tickets.redeem(&issued.ticket, opens, now).is_some();
         assert!(!redeem(&task("b"), NOW) && !redeem(&Opens::Everything, NOW), "it is for another stream");
         assert!(!redeem(&task("a"), issued.expires_at), "its time is up");

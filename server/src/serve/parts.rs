@@ -10,7 +10,7 @@ use anyhow::Context;
 use domain::{AgentOptions, Clock, ConversationId, OnQuestion, Principal, SystemClock};
 use engine::{Engine, Settings};
 use gateway::Gateway;
-use http_api::{AppState, HostPolicy, RateLimit, Tickets, WorkspaceRoots};
+use http_api::{AppState, Guesses, HostPolicy, RateLimit, Tickets, WorkspaceRoots};
 use process::{CgroupLimits, Cgroups, Limits, Owner};
 use scripted_model::ScriptedModel;
 use sha2::{Digest, Sha256};
@@ -199,6 +199,7 @@ fn state(
             .context("WORKSPACE_ROOTS cannot be used")?,
         auth,
         tickets: Tickets::default(),
+        guesses: Guesses::default(),
         rate_limit: RateLimit::new(config.rate_limit.per_minute, config.rate_limit.loopback),
         hosts,
         cors: config.transport.cors.clone(),

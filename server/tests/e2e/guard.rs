@@ -3,6 +3,7 @@
 use serde_json::json;
 use testing::{EventStream, Server, ServerBuilder};
 
+use crate::keys::made;
 use crate::{BINARY, demo, task};
 
 #[tokio::test]
@@ -72,6 +73,8 @@ async fn a_caller_who_calls_too_often_is_told_when_to_come_back() {
         .start()
         .await;
     let get = |key: &str| server.request("GET", "/api/v1/sessions").header("x-api-key", key).send();
+    let new = made(server.folder(), &["new"]).await;
+    assert_eq!(told(&get("right").await.expect("an answer"), "ratelimit-remaining"), (200, "2".to_owned()));
     for left in ["2", "1", "0"] {
         let answer = get("wrong").await.expect("an answer");
         assert_eq!(told(&answer, "ratelimit-remaining"), (403, left.to_owned()), "keys are not guessed fast");
@@ -80,8 +83,11 @@ async fn a_caller_who_calls_too_often_is_told_when_to_come_back() {
     assert_eq!(told(&refused, "retry-after"), (429, "20".to_owned()));
     let problem: serde_json::Value = refused.json().await.expect("JSON");
     assert_eq!(problem["code"], json!("rate_limited"));
+    let answer = get(&new).await.expect("an answer");
+    assert_eq!(told(&answer, "retry-after").0, 429, "whoever guesses learns of no right key either");
     let answer = get("right").await.expect("an answer");
-    assert_eq!(told(&answer, "ratelimit-limit"), (200, "3".to_owned()));
+    let left = told(&answer, "ratelimit-remaining");
+    assert_eq!(left, (200, "1".to_owned()), "who was known is not locked out");
     for _ in 0..10 {
         assert_eq!(server.get("/health").await.0, 200);
     }

@@ -21,7 +21,7 @@ async fn keys(folder: &Path, arguments: &[&str]) -> (Option<i32>, String, String
     (output.status.code(), text(&output.stdout), text(&output.stderr))
 }
 
-async fn made(folder: &Path, arguments: &[&str]) -> String {
+pub(crate) async fn made(folder: &Path, arguments: &[&str]) -> String {
     let (code, key, error) = keys(folder, &[&["create"], arguments].concat()).await;
     assert_eq!(code, Some(0), "{error}");
     key

@@ -125,8 +125,8 @@ async fn a_deleted_session_leaves_no_process_and_no_conversation() {
     assert_eq!(server.get("/api/v1/tasks/one").await.1["status"], json!("completed"));
 }
 
-fn walk(folder: &std::path::Path) -> Vec<String> {
-    let entries = std::fs::read_dir(folder).expect("a folder").filter_map(Result::ok);
+pub(crate) fn walk(folder: &std::path::Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
     let below = entries.flat_map(|entry| match entry.path().is_dir() {
         true => walk(&entry.path()),
         false => vec![entry.path().display().to_string()],

@@ -136,6 +136,12 @@ async fn a_callers_trace_goes_on_through_the_request_the_task_and_its_tools() {
     assert!(finished.events().iter().any(heard), "{told} is not in {:#?}", finished.frames);
     let admitted = stopped.log.iter().find(|line| line.contains("task admitted")).expect("a line");
     assert!(admitted.contains(&format!(r#""trace_id":"{TRACE}""#)), "{admitted}");
+    for (message, span) in [("task admitted", "request"), ("task ended", "task")] {
+        let line = stopped.log.iter().find(|line| line.contains(message)).expect("a line");
+        let line: serde_json::Value = serde_json::from_str(line).expect("JSON");
+        let within = (&line["span"]["name"], &line["span"]["trace_id"]);
+        assert_eq!(within, (&json!(span), &json!(TRACE)), "{line}");
+    }
 }
 
 #[tokio::test]

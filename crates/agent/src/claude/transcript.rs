@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use domain::ConversationId;
+use memchr::memmem;
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 use uuid::Uuid;
@@ -118,12 +119,9 @@ impl Transcript {
     /// Whether it holds the prompt with this id.
     pub(super) async fn has_prompt(&self, prompt: Uuid) -> bool {
         let Some(path) = self.find().await else { return false };
-        let wanted = format!("\"uuid\":\"{prompt}\"");
-        match spawn_blocking(move || holds(&path, wanted.as_bytes()))
-            .await
-            .map_err(io::Error::other)
-            .flatten()
-        {
+        // A prompt that was taken into a running turn stands as an attachment, which names it as its source.
+        let wanted = ["uuid", "source_uuid"].map(|field| format!("\"{field}\":\"{prompt}\""));
+        match spawn_blocking(move || holds(&path, &wanted)).await.map_err(io::Error::other).flatten() {
             Ok(found) => found,
             Err(error) => {
                 tracing::warn!(conversation = %self.conversation, %error, "a transcript cannot be searched");
@@ -133,17 +131,19 @@ impl Transcript {
     }
 }
 
-/// Whether the file holds these bytes, which may be large: it is read in pieces.
-fn holds(path: &Path, wanted: &[u8]) -> io::Result<bool> {
+/// Whether the file, which may be large, holds one of these texts: it is read in pieces.
+fn holds(path: &Path, wanted: &[String]) -> io::Result<bool> {
+    let longest = wanted.iter().map(String::len).max().unwrap_or(0);
+    let finders: Vec<_> = wanted.iter().map(memmem::Finder::new).collect();
     let mut file = std::fs::File::open(path)?;
     let mut window = Vec::new();
     loop {
         // A match may begin in one piece and end in the next.
-        window.drain(..window.len().saturating_sub(wanted.len()));
+        window.drain(..window.len().saturating_sub(longest));
         if Read::by_ref(&mut file).take(PIECE).read_to_end(&mut window)? == 0 {
             return Ok(false);
         }
-        if memchr::memmem::find(&window, wanted).is_some() {
+        if finders.iter().any(|finder| finder.find(&window).is_some()) {
             return Ok(true);
         }
     }
@@ -260,7 +260,9 @@ mod tests {
             std::fs::write(place.path(), "x".repeat(before) + &line + &"y".repeat(piece)).expect("written");
             assert!(place.transcript().has_prompt(prompt).await, "after {before} bytes");
         }
-        std::fs::write(place.path(), line.replace("uuid", "parentUuid")).expect("written");
-        assert!(!place.transcript().has_prompt(prompt).await);
+        for (field, is_told) in [("parentUuid", false), ("commandUuid", false), ("source_uuid", true)] {
+            std::fs::write(place.path(), line.replace("uuid", field)).expect("written");
+            assert_eq!(place.transcript().has_prompt(prompt).await, is_told, "{field}");
+        }
     }
 }

@@ -34,11 +34,17 @@ pub enum MessageError {
 
 impl Handle {
     /// Says something to the agent that is at work on a task. When this returns, it stands in the task's log and the agent has
-    /// it; an agent of a later attempt is told again if need be. Gives the message's id.
+    /// it; an agent of a later attempt is told again if need be. Gives the message's id, which is a new one unless the caller has
+    /// chosen it. One that the task has already is not told a second time.
     ///
     /// # Errors
     /// See [`MessageError`].
-    pub async fn message(&self, id: &TaskId, text: String) -> Result<Uuid, MessageError> {
+    pub async fn message(
+        &self,
+        id: &TaskId,
+        text: String,
+        chosen: Option<Uuid>,
+    ) -> Result<Uuid, MessageError> {
         let task = self.deps.store.task(id).await?.ok_or(MessageError::Unknown)?;
         let not_at_work = MessageError::NotAtWork(task.status);
         if task.status != TaskStatus::Running || task.waiting.is_some() {
@@ -46,7 +52,7 @@ impl Handle {
         }
         let Some(inbox) = self.deps.inboxes.of(id) else { return Err(not_at_work) };
         let (taken, answer) = oneshot::channel();
-        match inbox.try_send(Incoming { text, taken }) {
+        match inbox.try_send(Incoming { id: chosen.unwrap_or_else(Uuid::new_v4), text, taken }) {
             Ok(()) => {}
             Err(TrySendError::Full(_)) => return Err(MessageError::NotTaken),
             Err(TrySendError::Closed(_)) => return Err(not_at_work),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use domain::{SessionId, TaskId};
+use domain::{ConversationId, SessionId, TaskId, TaskStatus};
 use store::{DeleteError, DeletedSession, SessionRecord, StoreError};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -53,8 +53,21 @@ impl Handle {
         &self,
         session: &SessionRecord,
     ) -> std::io::Result<Option<mpsc::Receiver<Bytes>>> {
-        let Some(conversation) = session.conversation else { return Ok(None) };
+        let at_work = self.written_now(session).await.map_err(std::io::Error::other)?;
+        let Some(conversation) = at_work.or(session.conversation) else { return Ok(None) };
         self.deps.agents.launcher().transcript(&session.principal, conversation).await
+    }
+
+    /// The conversation that its agent writes now: the session is told once the task has ended.
+    async fn written_now(&self, session: &SessionRecord) -> Result<Option<ConversationId>, StoreError> {
+        for id in session.tasks.iter().rev() {
+            match self.deps.store.task(id).await? {
+                Some(task) if task.status == TaskStatus::Running => return Ok(task.conversation),
+                Some(task) if task.status == TaskStatus::Pending => {}
+                _ => break,
+            }
+        }
+        Ok(None)
     }
 
     /// Ends a session: its agent, its conversation and its place in the list. With [`InterruptFirst::Yes`], its tasks are

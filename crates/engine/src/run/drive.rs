@@ -209,12 +209,16 @@ impl Drive {
 
     /// A message is told to be taken once it is in the log and the agent has it.
     fn take_message(&mut self, incoming: Incoming) -> Vec<Input> {
-        let Incoming { text, taken } = incoming;
+        let Incoming { id, text, taken } = incoming;
+        if self.machine.knows_prompt(id) {
+            // Whoever said it got no answer, and says it again.
+            tell(taken, Ok(id));
+            return Vec::new();
+        }
         if !self.machine.takes_messages() {
             tell(taken, Err(NoTurn));
             return Vec::new();
         }
-        let id = Uuid::new_v4();
         self.takers.push((id, taken));
         vec![Input::Message { id, text }]
     }

@@ -20,6 +20,7 @@ const MOST_WAITING: usize = 16;
 
 /// A message on its way to a worker. An answer that nobody waits for any more means that it is not to be taken.
 pub(crate) struct Incoming {
+    pub(crate) id: Uuid,
     pub(crate) text: String,
     /// Told once the agent has it; closed when the log did not take it.
     pub(crate) taken: oneshot::Sender<Result<Uuid, NoTurn>>,
@@ -80,6 +81,7 @@ struct Logged {
 
 #[derive(Deserialize)]
 struct LoggedData {
+    subtype: String,
     content: String,
     data: LoggedId,
 }
@@ -114,6 +116,9 @@ pub(super) async fn earlier(
         for event in page.events.iter().filter(|event| mark.find(&event.json).is_some()) {
             // Somebody else's words may look like a message of ours, and are none.
             let Ok(Logged { data }) = serde_json::from_slice(&event.json) else { continue };
+            if data.subtype != SUBTYPE {
+                continue;
+            }
             let id = data.data.message_id;
             found.known.push(id);
             let is_told = match conversation {

@@ -15,7 +15,8 @@ use crate::state::AppState;
 use crate::submission;
 
 /// Says something to the agent that is at work on a task: it hears of it between two of its tools, or has a turn of its own for
-/// it. The message stands in the task's events, and is told again should the agent die before it has heard.
+/// it. The message stands in the task's events, and is told again should the agent die before it has heard. Give a `message_id` to
+/// be able to repeat the request.
 #[utoipa::path(
     post,
     path = "/api/v1/tasks/{task_id}/messages",
@@ -40,9 +41,9 @@ pub(crate) async fn handle(
     Path(id): Path<String>,
     body: Body,
 ) -> Result<Json<MessageReceipt>, Refusal> {
-    let text = submission::message_request(&submission::bytes(body).await?)?;
+    let (text, chosen) = submission::message_request(&submission::bytes(body).await?)?;
     let task_id = may.task(&state, &id).await?.record.spec.task_id.clone();
-    match state.engine.message(&task_id, text).await {
+    match state.engine.message(&task_id, text, chosen).await {
         Ok(message_id) => Ok(Json(MessageReceipt { task_id, message_id })),
         Err(MessageError::Unknown) => Err(Refusal::task_not_found(&id)),
         Err(MessageError::NotAtWork(status)) => {

@@ -2,6 +2,7 @@
 
 use domain::{Priority, SessionId, TaskId};
 use serde_json::{Map, Value};
+use uuid::Uuid;
 
 use super::fields::Fields;
 use super::read::object;
@@ -47,11 +48,19 @@ pub(crate) fn task_change(body: &[u8]) -> Result<Priority, Refusal> {
     }
 }
 
-/// What an agent is to be told.
-pub(crate) fn message_request(body: &[u8]) -> Result<String, Refusal> {
+/// What an agent is to be told, and the message's id if the caller has chosen one.
+pub(crate) fn message_request(body: &[u8]) -> Result<(String, Option<Uuid>), Refusal> {
     let (body, mut faults) = (object(body)?, Vec::new());
-    let text = Fields::new("", &body, &mut faults).required_text("text");
-    text.filter(|_| faults.is_empty()).ok_or_else(|| invalid_all(faults))
+    let mut fields = Fields::new("", &body, &mut faults);
+    let (text, id) = (fields.required_text("text"), fields.text("message_id"));
+    let parsed = id.as_deref().map(Uuid::parse_str).transpose();
+    if parsed.is_err() {
+        fields.fault("message_id", "must be a UUID");
+    }
+    match (text, parsed) {
+        (Some(text), Ok(id)) if faults.is_empty() => Ok((text, id)),
+        _ => Err(invalid_all(faults)),
+    }
 }
 
 /// The id and the workspace of a session that is to be made.

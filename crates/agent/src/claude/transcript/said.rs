@@ -12,6 +12,8 @@ use uuid::Uuid;
 
 /// Pieces that wait for a slow reader.
 pub(super) const PIECES_AHEAD: usize = 4;
+/// What the CLI calls a prompt that it took into a running turn.
+const TAKEN: &str = "queued_command";
 /// A piece is sent when it has so many bytes.
 const PIECE_BYTES: usize = 64 * 1024;
 
@@ -27,8 +29,42 @@ struct Entry<'a> {
     timestamp: &'a str,
     #[serde(default)]
     is_sidechain: bool,
-    #[serde(borrow)]
-    message: &'a RawValue,
+    #[serde(default, borrow)]
+    message: Option<&'a RawValue>,
+    #[serde(default, borrow)]
+    attachment: Option<Attachment<'a>>,
+}
+
+/// What the CLI attached to a message.
+#[derive(Deserialize)]
+struct Attachment<'a> {
+    #[serde(rename = "type")]
+    kind: &'a str,
+    #[serde(default, borrow)]
+    prompt: Option<&'a RawValue>,
+}
+
+impl<'a> Entry<'a> {
+    /// Who said what in it; `None` for notes of the CLI.
+    fn words(&self) -> Option<(&'a str, Words<'a>)> {
+        match (self.kind, self.message, &self.attachment) {
+            (kind @ ("user" | "assistant"), Some(message), _) => Some((kind, Words::Message(message))),
+            ("attachment", _, Some(Attachment { kind: TAKEN, prompt: Some(content) })) => {
+                Some(("user", Words::Taken { role: "user", content }))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// What was said.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Words<'a> {
+    /// As the CLI has it.
+    Message(&'a RawValue),
+    /// Into a running turn.
+    Taken { role: &'static str, content: &'a RawValue },
 }
 
 /// An entry as it is told.
@@ -40,7 +76,7 @@ struct Said<'a> {
     kind: &'a str,
     timestamp: &'a str,
     is_sidechain: bool,
-    message: &'a RawValue,
+    message: Words<'a>,
 }
 
 /// Reads a file piece by piece.
@@ -79,15 +115,9 @@ impl Pieces {
                 break;
             }
             // Notes of the CLI, and a last line that is being written, are no entries.
-            if let Ok(Entry {
-                kind: kind @ ("user" | "assistant"),
-                uuid,
-                parent_uuid,
-                timestamp,
-                is_sidechain,
-                message,
-            }) = serde_json::from_slice(&self.line)
-            {
+            let Ok(entry) = serde_json::from_slice::<Entry<'_>>(&self.line) else { continue };
+            if let Some((kind, message)) = entry.words() {
+                let Entry { uuid, parent_uuid, timestamp, is_sidechain, .. } = entry;
                 let said = Said { uuid, parent_uuid, kind, timestamp, is_sidechain, message };
                 serde_json::to_writer((&mut piece).writer(), &said)?;
                 piece.put_u8(b'\n');
@@ -103,6 +133,9 @@ mod tests {
 
     use super::*;
 
+    const TAKEN_LINE: &str =
+        r#""type":"attachment","attachment":{"type":"queued_command","prompt":"hi","source_uuid":"1"}"#;
+
     #[test]
     fn only_what_was_said_is_told() {
         let id = Uuid::from_u128(1);
@@ -110,7 +143,9 @@ mod tests {
         let said = format!(
             r#"{{"parentUuid":null,"isSidechain":false,"type":"user","message":{{"role":"user","content":"hi"}},"uuid":"{id}","timestamp":"T","cwd":"/private"}}"#
         );
-        write!(file, "{{\"type\":\"last-prompt\"}}\n{said}\n{said}\n{{\"type\":\"assistant\",")
+        let taken = said.replace(r#""type":"user","message":{"role":"user","content":"hi"}"#, TAKEN_LINE);
+        let other = taken.replace(TAKEN, "date");
+        write!(file, "{{\"type\":\"last-prompt\"}}\n{said}\n{other}\n{taken}\n{{\"type\":\"assistant\",")
             .expect("written");
         file.rewind().expect("at its start");
         let mut pieces = Pieces { lines: BufReader::new(file), line: Vec::new() };

@@ -11,6 +11,11 @@ impl Machine {
         matches!(self.phase, Phase::Starting | Phase::Working | Phase::Lingering { .. })
     }
 
+    /// Whether a message or prompt with that id stands in the task's log already.
+    pub(in crate::run) fn knows_prompt(&self, id: Uuid) -> bool {
+        self.plan.owns(id)
+    }
+
     pub(super) fn told(&mut self, id: Uuid, text: String) {
         self.effects.push(Effect::Emit(wire::message(id, &text)));
         self.plan.messages.known.push(id);
