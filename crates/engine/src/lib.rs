@@ -9,6 +9,7 @@ mod engine;
 mod feed;
 mod handle;
 mod keeper;
+mod lease;
 mod notice;
 mod recovery;
 mod run;
