@@ -29,7 +29,6 @@ use self::agents::AgentLife;
 pub(crate) use self::auth::AuthSettings;
 pub(crate) use self::folders::{data_dir, keys_file};
 pub(crate) use self::layers::{Layers, Origin};
-use self::reference::Kind;
 pub(crate) use self::storage::{Storage, Sync};
 use self::texts::{
     address, gateway_use, log_format, log_level, roots, secret, setting_sources, web_origin, web_url,
@@ -122,7 +121,6 @@ impl Config {
         config.check_exposure(&mut read);
         config.check_limits(&mut read);
         config.transport.check(&mut read, config.auth.is_some());
-        config.warnings.extend(read_without_effect(&mut read));
         let misplaced = layers.misplaced();
         config.warnings.extend(misplaced.map(|(name, origin)| {
             format!("{name} ({origin}) is without effect: it is read from the environment only")
@@ -202,20 +200,6 @@ fn traces_are_wanted(layers: &Layers) -> bool {
     let is_disabled = layers.in_environment(reference::traces::DISABLED);
     reference::traces::ENDPOINTS.iter().any(|name| layers.in_environment(name).is_some())
         && !is_disabled.is_some_and(|text| text.eq_ignore_ascii_case("true"))
-}
-
-/// Checks variables that this version does not act on; says which are set.
-fn read_without_effect(read: &mut Reader<'_>) -> Vec<String> {
-    let mut warnings = Vec::new();
-    for variable in reference::all().filter(|variable| !variable.has_effect) {
-        if read.text(variable.name).is_some() {
-            warnings.push(format!("{} is set, and this version does not act on it", variable.name));
-        }
-        if let Kind::Count { .. } = variable.kind {
-            read.count(variable.name, 0_u64);
-        }
-    }
-    warnings
 }
 
 /// How often a caller may call.

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use agent::claude::{ClaudeConfig, ClaudeLauncher, Cli, LocateError, locate, probe};
 use agent::{AgentSpec, Asking, ModelGateway, Opening};
@@ -20,7 +20,7 @@ use tokio_util::task::TaskTracker;
 
 use super::model::{Model, Opened};
 use super::storage::{self, Storage};
-use crate::config::{AuthSettings, Config};
+use crate::config::{self, AuthSettings, Config};
 
 /// Who can connect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,18 +74,27 @@ impl Parts {
         let engine =
             Engine::start(settings(config), store, launcher, clock.clone(), metrics.clone(), traces.clone());
         let engine = engine.await.context("what an earlier server left cannot be taken over")?;
-        let state = Arc::new(state(config, exposure, &engine, (clock, metrics, traces), &cli)?);
+        let state = Arc::new(state(
+            config,
+            exposure,
+            &engine,
+            (clock, metrics, traces),
+            &cli,
+            storage.warnings.clone(),
+        )?);
         Ok(Self { cli, engine, state, storage, scripted, gateway, cgroups })
     }
 }
 
 fn settings(config: &Config) -> Settings {
     let life = config.agent_life;
+    let is_shared = matches!(config.storage, config::Storage::Redis(_));
     Settings {
         max_agents: config.max_agents,
         max_pending: config.max_pending,
         drain: config.drain,
-        idle_timeout: life.idle_timeout,
+        // Another server may carry on a session, and an agent that waits here would not know of it.
+        idle_timeout: if is_shared { Duration::ZERO } else { life.idle_timeout },
         cleanup_interval: life.cleanup_interval,
         prewarm: life.prewarm,
         prewarmed: (life.prewarm > 0).then(|| prewarmed(config)),
@@ -180,6 +189,7 @@ fn state(
     engine: &Engine,
     (clock, metrics, traces): (Arc<dyn Clock>, Arc<Metrics>, Traces),
     cli: &Cli,
+    storage_warnings: Vec<String>,
 ) -> anyhow::Result<AppState> {
     let auth = config.auth.as_ref().map(AuthSettings::open).transpose().map_err(anyhow::Error::msg)?;
     let hosts = if auth.is_some() || exposure == Exposure::Network {
@@ -210,6 +220,7 @@ fn state(
         version: env!("CARGO_PKG_VERSION"),
         agent_program: cli.program.clone(),
         agent_version: cli.version.to_string(),
+        storage_warnings,
         started: Instant::now(),
         closing: CancellationToken::new(),
         streams: TaskTracker::new(),

@@ -1,0 +1,139 @@
+//! Several servers on one Redis.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use testing::{RedisServer, Server, ServerBuilder, Signal, wait_until_none_mention};
+
+use crate::{BINARY, is_tool_use};
+
+/// What the servers share.
+struct Cluster {
+    redis: RedisServer,
+    workspaces: tempfile::TempDir,
+}
+
+impl Cluster {
+    async fn start() -> Self {
+        let workspaces = tempfile::tempdir().expect("a folder");
+        Self { redis: RedisServer::start().await, workspaces }
+    }
+
+    /// One more server, which takes over from others after two seconds.
+    async fn server(&self, agents: usize) -> Server {
+        ServerBuilder::stub(BINARY)
+            .variable("STORAGE_TYPE", "redis")
+            .variable("STORAGE_REDIS_URL", &self.redis.url())
+            .variable("STORAGE_REDIS_LEASE_SECONDS", "2")
+            .variable("WORKSPACE_ROOTS", &self.workspaces.path().display().to_string())
+            .variable("SESSION_MAX_CONCURRENT", &agents.to_string())
+            .start()
+            .await
+    }
+
+    fn workspace(&self, name: &str) -> PathBuf {
+        let path = self.workspaces.path().join(name);
+        std::fs::create_dir_all(&path).expect("made");
+        path.canonicalize().expect("there")
+    }
+
+    fn task(&self, id: &str, prompt: &str) -> Value {
+        json!({"task_id": id, "prompt": prompt, "workspace": self.workspace(id)})
+    }
+}
+
+/// The only thing that a task that was cut off with its server is told to be.
+fn assert_cut_off(complete: &Value) {
+    let told = (&complete["status"], &complete["errors"]);
+    let reason = json!(["interrupted: the server that ran it ended unexpectedly"]);
+    assert_eq!(told, (&json!("interrupted"), &reason), "{complete}");
+}
+
+#[tokio::test]
+async fn what_is_submitted_at_one_server_is_seen_and_stopped_at_another() {
+    let cluster = Cluster::start().await;
+    let servers = [cluster.server(1).await, cluster.server(1).await];
+    for number in 0..6 {
+        let body = cluster.task(&format!("t{number}"), "emit 50 40; say bye");
+        servers[number % 2].submit(&body).await;
+    }
+    for number in 0..6 {
+        let stream = servers[(number + 1) % 2].stream(&format!("t{number}"), "").await;
+        let complete = stream.finish().await.assert_whole();
+        assert_eq!((&complete["status"], &complete["summary"]), (&json!("completed"), &json!("bye")));
+    }
+    for id in ["x", "y"] {
+        servers[0].submit(&cluster.task(id, "tool Bash; hold")).await;
+        servers[1].stream(id, "").await.wait_for("its tool", is_tool_use).await;
+    }
+    for id in ["x", "y"] {
+        // One of them runs at the other server.
+        assert_eq!(servers[1].post(&format!("/api/v1/tasks/{id}/interrupt"), &json!({})).await.0, 200);
+        let complete = servers[0].stream(id, "").await.finish().await.assert_whole();
+        assert_eq!(complete["status"], json!("interrupted"), "{complete}");
+    }
+}
+
+#[tokio::test]
+async fn a_killed_servers_tasks_end_and_its_queue_moves() {
+    let cluster = Cluster::start().await;
+    let first = cluster.server(1).await;
+    first.submit(&cluster.task("runs", "tool Bash; hold")).await;
+    first.stream("runs", "").await.wait_for("its tool", is_tool_use).await;
+    first.submit(&cluster.task("waits", "say bye")).await;
+    let second = cluster.server(1).await;
+    assert_eq!(second.stream("waits", "").await.finish().await.assert_whole()["summary"], json!("bye"));
+    let stream = second.stream("runs", "").await;
+    first.kill().await;
+    assert_cut_off(&stream.finish().await.assert_whole());
+}
+
+#[tokio::test]
+async fn a_server_that_redis_is_gone_for_ends_its_agents_and_comes_back() {
+    let cluster = Cluster::start().await;
+    let server = cluster.server(2).await;
+    server.submit(&cluster.task("t", "tool Bash; hold")).await;
+    let mut stream = server.stream("t", "").await;
+    stream.wait_for("its tool", is_tool_use).await;
+    cluster.redis.signal(Signal::STOP);
+    wait_until_none_mention(&server.agents_folder(), Duration::from_secs(20)).await;
+    let (status, refused) = server.post("/api/v1/tasks", &cluster.task("u", "say bye")).await;
+    assert_eq!((status, &refused["detail"]), (503, &json!("the storage is not available")), "{refused}");
+    assert_eq!(server.get("/health").await.0, 503);
+    cluster.redis.signal(Signal::CONT);
+    assert_cut_off(&stream.finish().await.assert_whole());
+    server.submit(&cluster.task("u", "say bye")).await;
+    assert_eq!(server.stream("u", "").await.finish().await.assert_whole()["summary"], json!("bye"));
+    assert_eq!(server.get("/health").await.0, 200);
+}
+
+#[tokio::test]
+async fn a_redis_that_crashes_loses_nothing_and_holds_up_what_runs_for_a_moment() {
+    let mut cluster = Cluster::start().await;
+    let server = cluster.server(2).await;
+    let prompt =
+        format!("emit 200 40; wait {}; emit 200 40; say bye", cluster.workspace("t").join("go").display());
+    server.submit(&cluster.task("t", &prompt)).await;
+    let mut stream = server.stream("t", "").await;
+    stream.wait_for("half of it", |event| event["seq"] == 150).await;
+    cluster.redis.restart().await;
+    let complete = stream.finish().await.assert_whole();
+    assert_eq!((&complete["status"], &complete["summary"]), (&json!("completed"), &json!("bye")));
+}
+
+#[tokio::test]
+async fn without_redis_the_start_says_so_and_a_data_folder_is_one_servers() {
+    let builder = |url: &str| {
+        ServerBuilder::stub(BINARY).variable("STORAGE_TYPE", "redis").variable("STORAGE_REDIS_URL", url)
+    };
+    let (code, said) = builder("redis+unix:///nowhere/redis.sock").refused().await;
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("STORAGE_TYPE=redis") && said.contains("/nowhere/redis.sock"), "{said}");
+    let redis = RedisServer::start().await;
+    let server = builder(&redis.url()).start().await;
+    let data = server.folder().join("data").display().to_string();
+    let (code, said) = builder(&redis.url()).variable("STORAGE_DATA_DIR", &data).refused().await;
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("another server uses"), "{said}");
+}
