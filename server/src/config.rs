@@ -89,6 +89,8 @@ pub(crate) struct Config {
     pub(crate) storage: Storage,
     pub(crate) retention: Retention,
     pub(crate) data_dir: PathBuf,
+    /// The agents' homes and conversations.
+    pub(crate) agents_dir: PathBuf,
     pub(crate) workspace_roots: Vec<PathBuf>,
     /// How often a caller may call.
     pub(crate) rate_limit: RateLimitSettings,
@@ -155,6 +157,7 @@ impl Config {
             storage: storage::read_storage(read),
             retention: storage::read_retention(read),
             data_dir: folders::read_data_dir(read),
+            agents_dir: folders::read_agents_dir(read),
             workspace_roots: read.value("WORKSPACE_ROOTS", vec![".".into()], roots),
             rate_limit: RateLimitSettings::read(read),
             monitoring: Monitoring::read(read),
@@ -184,6 +187,14 @@ impl Config {
             read.refuse(
                 "SESSION_PREWARM",
                 &format!("must not exceed SESSION_MAX_CONCURRENT, which is {most}"),
+            );
+        }
+        let is_shared = matches!(self.storage, Storage::Redis(_));
+        if !is_shared && read.text("STORAGE_AGENTS_DIR").is_some() {
+            // Backups copy the data folder.
+            read.refuse(
+                "STORAGE_AGENTS_DIR",
+                "is for servers that share Redis: set STORAGE_TYPE=redis, or leave it out",
             );
         }
         let metrics = self.monitoring.filter(|metrics| metrics.is_wanted);

@@ -50,13 +50,14 @@ impl Parts {
         exposure: Exposure,
         traces: Traces,
     ) -> anyhow::Result<Self> {
-        let data = prepare_data_dir(&config.data_dir)?;
+        let data = prepare_folder("STORAGE_DATA_DIR", &config.data_dir)?;
         let owner = owner_of(&data)?;
         // First: it makes sure that this folder is ours, and with it what an earlier server left.
         let storage = storage::open(config, &data).await?;
         sweep(&owner).await;
         let cli = find_cli(config, &data, &owner).await?;
-        let Model { environment, gateway, scripted } = Model::start(config, data.join("agents")).await?;
+        let Model { environment, gateway, scripted } =
+            Model::start(config, prepare_folder("STORAGE_AGENTS_DIR", &config.agents_dir)?).await?;
         let cgroups = detect_cgroups(&owner);
         let launcher = ClaudeLauncher::new(ClaudeConfig {
             program: cli.program.clone(),
@@ -122,9 +123,8 @@ fn prewarmed(config: &Config) -> AgentSpec {
     }
 }
 
-fn prepare_data_dir(path: &Path) -> anyhow::Result<PathBuf> {
-    let fault =
-        || format!("STORAGE_DATA_DIR={}: the folder cannot be made: choose one that can", path.display());
+fn prepare_folder(variable: &str, path: &Path) -> anyhow::Result<PathBuf> {
+    let fault = || format!("{variable}={}: the folder cannot be made: choose one that can", path.display());
     make_folder(path).with_context(fault)?;
     path.canonicalize().with_context(fault)
 }
@@ -205,7 +205,7 @@ fn state(
         clock,
         defaults: config.defaults.clone(),
         policy: config.policy.clone(),
-        roots: WorkspaceRoots::resolve_all(&config.workspace_roots, &config.data_dir.join("agents"))
+        roots: WorkspaceRoots::resolve_all(&config.workspace_roots, &config.agents_dir)
             .context("WORKSPACE_ROOTS cannot be used")?,
         auth,
         tickets: Tickets::default(),

@@ -12,20 +12,27 @@ use crate::{BINARY, is_tool_use};
 struct Cluster {
     redis: RedisServer,
     workspaces: tempfile::TempDir,
+    agents: tempfile::TempDir,
 }
 
 impl Cluster {
     async fn start() -> Self {
-        let workspaces = tempfile::tempdir().expect("a folder");
-        Self { redis: RedisServer::start().await, workspaces }
+        let folder = || tempfile::tempdir().expect("a folder");
+        Self { redis: RedisServer::start().await, workspaces: folder(), agents: folder() }
     }
 
-    /// One more server, which takes over from others after two seconds.
+    /// One more server with stub agents.
     async fn server(&self, agents: usize) -> Server {
-        ServerBuilder::stub(BINARY)
+        self.start_on(ServerBuilder::stub(BINARY), agents).await
+    }
+
+    /// It takes over from others after two seconds.
+    async fn start_on(&self, builder: ServerBuilder, agents: usize) -> Server {
+        builder
             .variable("STORAGE_TYPE", "redis")
             .variable("STORAGE_REDIS_URL", &self.redis.url())
             .variable("STORAGE_REDIS_LEASE_SECONDS", "2")
+            .variable("STORAGE_AGENTS_DIR", &self.agents.path().display().to_string())
             .variable("WORKSPACE_ROOTS", &self.workspaces.path().display().to_string())
             .variable("SESSION_MAX_CONCURRENT", &agents.to_string())
             .start()
@@ -90,6 +97,31 @@ async fn a_killed_servers_tasks_end_and_its_queue_moves() {
 }
 
 #[tokio::test]
+async fn a_session_that_began_at_a_dead_server_goes_on_at_another() {
+    let cluster = Cluster::start().await;
+    let first = cluster.start_on(ServerBuilder::demo(BINARY), 1).await;
+    let session = json!({"reuse_existing": true, "session_id": "session-one"});
+    let body = cluster.task("one", "[[say I will remember]]");
+    first.submit(&body).await;
+    assert_eq!(first.stream("one", "").await.finish().await.assert_whole()["status"], json!("completed"));
+    let mut cut_off = cluster.task("two", "[[bash python3 -c 'import time; time.sleep(600)']] [[history]]");
+    cut_off["session"] = session.clone();
+    cut_off["workspace"] = body["workspace"].clone();
+    first.submit(&cut_off).await;
+    first.stream("two", "").await.wait_for("its tool", is_tool_use).await;
+    let second = cluster.start_on(ServerBuilder::demo(BINARY), 1).await;
+    first.kill().await;
+    assert_cut_off(&second.stream("two", "").await.finish().await.assert_whole());
+    let mut asks = cluster.task("three", "[[history]]");
+    asks["session"] = session;
+    asks["workspace"] = body["workspace"].clone();
+    second.submit(&asks).await;
+    let complete = second.stream("three", "").await.finish().await.assert_whole();
+    let summary = complete["summary"].as_str().expect("a text");
+    assert!(summary.starts_with("[[say I will remember]]\n[[bash"), "{complete}");
+}
+
+#[tokio::test]
 async fn a_server_that_redis_is_gone_for_ends_its_agents_and_comes_back() {
     let cluster = Cluster::start().await;
     let server = cluster.server(2).await;
@@ -97,7 +129,7 @@ async fn a_server_that_redis_is_gone_for_ends_its_agents_and_comes_back() {
     let mut stream = server.stream("t", "").await;
     stream.wait_for("its tool", is_tool_use).await;
     cluster.redis.signal(Signal::STOP);
-    wait_until_none_mention(&server.agents_folder(), Duration::from_secs(20)).await;
+    wait_until_none_mention(&cluster.agents.path().join("default"), Duration::from_secs(20)).await;
     let (status, refused) = server.post("/api/v1/tasks", &cluster.task("u", "say bye")).await;
     assert_eq!((status, &refused["detail"]), (503, &json!("the storage is not available")), "{refused}");
     assert_eq!(server.get("/health").await.0, 503);

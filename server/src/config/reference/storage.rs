@@ -2,7 +2,7 @@
 
 use super::{Preset, Variable};
 
-pub(super) const STORAGE: [Variable; 16] = [
+pub(super) const STORAGE: [Variable; 17] = [
     Variable::choice(
         "STORAGE_TYPE",
         "sqlite",
@@ -67,6 +67,12 @@ pub(super) const STORAGE: [Variable; 16] = [
         "10",
         (2, 3600),
         "how long a server may be out of touch before others take over what it runs",
+    ),
+    Variable::text(
+        "STORAGE_AGENTS_DIR",
+        Preset::Told("agents in the data folder"),
+        "a folder",
+        "the agents' homes and conversations; with Redis, a folder that all servers mount lets each go on with any session",
     ),
     Variable::text(
         "STORAGE_INSTANCE_NAME",

@@ -34,7 +34,7 @@ const OF_TEXTS: [(&str, &str); 26] = [
 ];
 
 /// Variables of which any text is right.
-const ANYTHING: [&str; 12] = [
+const ANYTHING: [&str; 13] = [
     "SERVER_UNIX_SOCKET",
     "API_API_KEY",
     "API_KEYS_FILE",
@@ -44,6 +44,7 @@ const ANYTHING: [&str; 12] = [
     "CLAUDE_DEFAULT_MODEL",
     "CLAUDE_CLI_PATH",
     "STORAGE_DATA_DIR",
+    "STORAGE_AGENTS_DIR",
     "STORAGE_REDIS_HOST",
     "STORAGE_REDIS_USERNAME",
     "STORAGE_REDIS_PASSWORD",
@@ -140,6 +141,7 @@ fn values_that_do_not_go_together_are_told_beside_wrong_ones() {
             ("SESSION_MAX_CONCURRENT", "2"),
             ("SESSION_PREWARM", "3"),
             ("STORAGE_TYPE", "paper"),
+            ("STORAGE_AGENTS_DIR", "/agents"),
             ("STORAGE_REDIS_URL", "http://redis"),
             ("STORAGE_REDIS_PREFIX", "ccs"),
         ],
@@ -155,6 +157,7 @@ fn values_that_do_not_go_together_are_told_beside_wrong_ones() {
             "SERVER_HOST=0.0.0.0 opens the server to the network without authentication: set API_AUTH_ENABLED=true and \
              API_API_KEY, or SERVER_ALLOW_INSECURE=true if that is meant",
             "SESSION_PREWARM=\"3\": must not exceed SESSION_MAX_CONCURRENT, which is 2",
+            "STORAGE_AGENTS_DIR=\"/agents\": is for servers that share Redis: set STORAGE_TYPE=redis, or leave it out",
             "MONITORING_PROMETHEUS_PORT=\"9191\": is SERVER_PORT too: choose another port, or set \
              MONITORING_PROMETHEUS_ENABLED=false",
         ]
