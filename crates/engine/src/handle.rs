@@ -1,5 +1,6 @@
 //! What the outside can ask of the engine.
 
+mod instances;
 mod messages;
 mod sessions;
 mod tasks;

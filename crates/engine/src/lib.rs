@@ -11,6 +11,7 @@ mod handle;
 mod keeper;
 mod lease;
 mod notice;
+mod patience;
 mod recovery;
 mod run;
 mod settings;

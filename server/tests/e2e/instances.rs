@@ -83,6 +83,35 @@ async fn what_is_submitted_at_one_server_is_seen_and_stopped_at_another() {
 }
 
 #[tokio::test]
+async fn the_servers_are_listed_and_one_that_is_drained_is_handed_nothing() {
+    let cluster = Cluster::start().await;
+    let servers = [cluster.server(1).await, cluster.server(1).await];
+    let (_, list) = servers[0].get("/api/v1/instances").await;
+    let of =
+        |this: bool| list["instances"].as_array().expect("a list").iter().find(|row| row["is_this"] == this);
+    let (first, other) =
+        (of(true).expect("itself").clone(), of(false).expect("the other")["instance_id"].clone());
+    let told = (&first["alive"], &first["draining"], &first["active_tasks"], &first["workspace_roots"]);
+    let roots = json!([cluster.workspaces.path()]);
+    assert_eq!(told, (&json!(true), &json!(false), &json!(0), &roots), "{first}");
+    let drain = format!("/api/v1/instances/{}/drain", other.as_str().expect("an id"));
+    let drained = servers[0].post(&drain, &json!({})).await;
+    assert_eq!(drained, (200, json!({"instance_id": other, "draining": true})));
+    for id in ["a", "b"] {
+        servers[1].submit(&cluster.task(id, "tool Bash; hold")).await;
+    }
+    servers[1].stream("a", "").await.wait_for("its tool", is_tool_use).await;
+    let (_, list) = servers[1].get("/api/v1/instances").await;
+    let at_work = |row: &Value| (row["draining"].clone(), row["active_tasks"].clone());
+    let rows: Vec<_> = list["instances"].as_array().expect("a list").iter().map(at_work).collect();
+    assert_eq!(rows, [(json!(false), json!(1)), (json!(true), json!(0))]);
+    let undrained = Server::send(servers[1].request("DELETE", &drain)).await;
+    assert_eq!(undrained, (200, json!({"instance_id": other, "draining": false})));
+    servers[0].stream("b", "").await.wait_for("its tool", is_tool_use).await;
+    assert_eq!(servers[0].post("/api/v1/instances/nobody/drain", &json!({})).await.0, 404);
+}
+
+#[tokio::test]
 async fn a_killed_servers_tasks_end_and_its_queue_moves() {
     let cluster = Cluster::start().await;
     let first = cluster.server(1).await;

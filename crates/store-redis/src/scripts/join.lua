@@ -12,7 +12,7 @@ if earlier then
     forget_if_done(earlier)
   end
 end
-local instance = name .. '#' .. int(call('HINCRBY', META, 'opened', 1))
+local instance = name .. ':' .. int(call('HINCRBY', META, 'opened', 1))
 call('HSET', META, 'version', version)
 call('HSET', P .. 'names', name, instance)
 call('ZADD', P .. 'leases', now + lease, instance)
