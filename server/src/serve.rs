@@ -201,7 +201,7 @@ fn announce(config: &Config, parts: &Parts, listeners: &Listeners) {
 
 /// Ends the agents first, so that streams can carry their last events, and then the streams.
 async fn stop(parts: Parts, hurry: CancellationToken) {
-    let Parts { engine, state, storage, scripted, gateway, .. } = parts;
+    let Parts { engine, state, storage, scripted, gateway, warden, .. } = parts;
     engine.shut_down(hurry).await;
     state.closing.cancel();
     state.streams.close();
@@ -209,6 +209,7 @@ async fn stop(parts: Parts, hurry: CancellationToken) {
         tracing::warn!(streams = state.streams.len(), "streams were cut: their clients did not read on");
     }
     storage.close().await;
+    drop(warden);
     if let Some(gateway) = gateway {
         gateway.shutdown().await;
     }

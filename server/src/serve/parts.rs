@@ -14,13 +14,15 @@ use http_api::{AppState, Guesses, HostPolicy, RateLimit, Tickets, WorkspaceRoots
 use process::{CgroupLimits, Cgroups, Limits, Owner};
 use scripted_model::ScriptedModel;
 use sha2::{Digest, Sha256};
+use store::Store;
 use telemetry::{Metrics, Traces};
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use super::model::{Model, Opened};
 use super::storage::{self, Storage};
 use crate::config::{self, AuthSettings, Config};
+use crate::warden;
 
 /// Who can connect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +39,8 @@ pub(super) struct Parts {
     pub(super) engine: Engine,
     pub(super) state: Arc<AppState>,
     pub(super) storage: Storage,
+    /// Ends the agents when this process stands still, where others may take them over.
+    pub(super) warden: Option<AbortOnDropHandle<()>>,
     /// In demo mode.
     pub(super) scripted: Option<ScriptedModel>,
     pub(super) gateway: Option<Arc<Gateway>>,
@@ -59,6 +63,7 @@ impl Parts {
         let Model { environment, gateway, scripted } =
             Model::start(config, prepare_folder("STORAGE_AGENTS_DIR", &config.agents_dir)?).await?;
         let cgroups = detect_cgroups(&owner);
+        let warded = owner.clone();
         let launcher = ClaudeLauncher::new(ClaudeConfig {
             program: cli.program.clone(),
             environment,
@@ -72,6 +77,7 @@ impl Parts {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let metrics = Arc::new(Metrics::default());
         let (store, launcher) = (storage.store.clone(), Arc::new(launcher));
+        let warden = start_warden(config, &*store, &warded);
         let engine =
             Engine::start(settings(config), store, launcher, clock.clone(), metrics.clone(), traces.clone());
         let engine = engine.await.context("what an earlier server left cannot be taken over")?;
@@ -83,7 +89,7 @@ impl Parts {
             &cli,
             storage.warnings.clone(),
         )?);
-        Ok(Self { cli, engine, state, storage, scripted, gateway, cgroups })
+        Ok(Self { cli, engine, state, storage, warden, scripted, gateway, cgroups })
     }
 }
 
@@ -140,6 +146,13 @@ fn owner_of(data: &Path) -> anyhow::Result<Owner> {
     let digest = Sha256::digest(data.as_os_str().as_bytes());
     let name: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
     Owner::new(&name).context("the data folder gives no name")
+}
+
+/// The warden fires before the lease ends: a server is last heard of up to a fifth of the lease after it renewed it.
+fn start_warden(config: &Config, store: &dyn Store, owner: &Owner) -> Option<AbortOnDropHandle<()>> {
+    let (config::Storage::Redis(redis), Some(lease)) = (&config.storage, store.lease()) else { return None };
+    let (within, owner) = (redis.lease.mul_f64(0.6), owner.clone());
+    Some(AbortOnDropHandle::new(tokio::spawn(async move { warden::keep(&owner, within, lease).await })))
 }
 
 async fn sweep(owner: &Owner) {

@@ -1,5 +1,6 @@
 //! Several servers on one Redis.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -123,6 +124,45 @@ async fn a_killed_servers_tasks_end_and_its_queue_moves() {
     let stream = second.stream("runs", "").await;
     first.kill().await;
     assert_cut_off(&stream.finish().await.assert_whole());
+}
+
+/// When each process wrote into a log, in nanoseconds, by process.
+fn writers(log: &str) -> BTreeMap<u32, (u64, u64)> {
+    let mut writers = BTreeMap::new();
+    for line in log.lines() {
+        let mut words = line.split(' ');
+        let at: u64 = words.next().and_then(|at| at.parse().ok()).expect("a time");
+        let pid = words.next().and_then(|pid| pid.parse().ok()).expect("a process");
+        let (_, last) = writers.entry(pid).or_insert((at, at));
+        *last = at;
+    }
+    writers
+}
+
+#[tokio::test]
+async fn a_server_that_stands_still_has_no_agent_beside_its_successors() {
+    let cluster = Cluster::start().await;
+    let first = cluster.server(1).await;
+    let log = cluster.workspace("t").join("log");
+    let prompt =
+        format!("tool Bash; {}say bye", format!("log {} at-work; sleep 10; ", log.display()).repeat(600));
+    let mut body = cluster.task("t", &prompt);
+    body["options"] = json!({"on_restart": "resume"});
+    first.submit(&body).await;
+    first.stream("t", "").await.wait_for("its tool", is_tool_use).await;
+    let second = cluster.server(1).await;
+    first.signal(Signal::STOP);
+    let complete = second.stream("t", "").await.finish().await.assert_whole();
+    assert_eq!(complete["status"], json!("completed"), "{complete}");
+    let writers = writers(&std::fs::read_to_string(&log).expect("a log"));
+    let mut times: Vec<_> = writers.values().collect();
+    times.sort();
+    assert_eq!(times.len(), 2, "{writers:?}");
+    assert!(times[0].1 < times[1].0, "two agents wrote at once: {writers:?}");
+    first.signal(Signal::CONT);
+    assert_eq!(first.stream("t", "").await.finish().await.assert_whole(), complete);
+    first.submit(&cluster.task("u", "say bye")).await;
+    assert_eq!(first.stream("u", "").await.finish().await.assert_whole()["summary"], json!("bye"));
 }
 
 #[tokio::test]
