@@ -70,6 +70,7 @@ impl Shared {
         let mut reply = self.link.commit(&call).await?;
         match reply.code.as_str() {
             "ok" => {
+                self.live.forget(task);
                 self.dropped.notify_one();
                 Ok(())
             }

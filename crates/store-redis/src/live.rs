@@ -2,6 +2,7 @@
 //! one task read Redis once. Only tasks that somebody watches are here.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use domain::TaskId;
@@ -12,6 +13,8 @@ use crate::news::News;
 
 /// Bytes of a task's latest events that are kept here.
 const RECENT_BYTES: usize = 256 * 1024;
+/// How often a task that has ended is left when it is tidied up: for two seconds.
+const KEPT_FOR: u32 = 10;
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // Nothing in here is ever half done.
@@ -50,12 +53,15 @@ pub(crate) struct Followed {
     recent: Mutex<Recent>,
     /// One reads for all.
     pub(crate) fetching: tokio::sync::Mutex<()>,
+    /// How often it was left when it had ended.
+    tidied: AtomicU32,
 }
 
 impl Followed {
     fn new() -> Arc<Self> {
         let signal = watch::Sender::new(Signal::default());
-        Arc::new(Self { signal, recent: Mutex::default(), fetching: tokio::sync::Mutex::default() })
+        let (recent, fetching) = (Mutex::default(), tokio::sync::Mutex::default());
+        Arc::new(Self { signal, recent, fetching, tidied: AtomicU32::new(0) })
     }
 
     /// Tells where the task is. What comes late says nothing new: a tail never goes back.
@@ -127,15 +133,27 @@ impl Live {
 
     /// Begins to follow a task. Where it is has to be looked up afterwards, so that nothing falls in between.
     pub(crate) fn follow(&self, task: &TaskId) -> Arc<Followed> {
-        Arc::clone(lock(&self.tasks).entry(task.clone()).or_insert_with(Followed::new))
+        let mut tasks = lock(&self.tasks);
+        // Another task may have the name of one that has ended and was deleted.
+        if tasks.get(task).is_some_and(|followed| followed.signal.borrow().ended) {
+            tasks.remove(task);
+        }
+        Arc::clone(tasks.entry(task.clone()).or_insert_with(Followed::new))
     }
 
-    /// Forgets what has ended or nobody watches any more. Those who hold a receiver keep it.
+    /// Forgets a task that is no more.
+    pub(crate) fn forget(&self, task: &TaskId) {
+        lock(&self.tasks).remove(task);
+    }
+
+    /// Forgets what nobody watches any more, and what has ended. That stays for some times, so that those who follow it share its
+    /// end too, and not for long: another task may get its name.
     pub(crate) fn tidy(&self) {
-        // A task that is just being looked up has no receiver yet, and another holder.
         lock(&self.tasks).retain(|_, followed| {
-            !followed.signal.borrow().ended
-                && (followed.signal.receiver_count() > 0 || Arc::strong_count(followed) > 1)
+            // A task that is just being looked up has no receiver yet, and another holder.
+            let is_watched = followed.signal.receiver_count() > 0 || Arc::strong_count(followed) > 1;
+            let has_ended = followed.signal.borrow().ended;
+            is_watched && !(has_ended && followed.tidied.fetch_add(1, Ordering::Relaxed) >= KEPT_FOR)
         });
     }
 
@@ -185,10 +203,8 @@ impl Live {
     }
 
     pub(crate) fn apply_signal(&self, task: &TaskId, signal: Signal) {
-        let Some(followed) = self.find(task) else { return };
-        followed.tell(signal);
-        if signal.ended {
-            lock(&self.tasks).remove(task);
+        if let Some(followed) = self.find(task) {
+            followed.tell(signal);
         }
     }
 

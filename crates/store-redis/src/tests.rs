@@ -4,6 +4,7 @@ mod model;
 mod outages;
 mod scripts;
 mod server;
+mod space;
 
 use std::time::Duration;
 

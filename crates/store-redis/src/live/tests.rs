@@ -77,3 +77,21 @@ fn nobody_is_kept_for_whom_nobody_waits() {
     live.tidy();
     assert_eq!(live.followed(), []);
 }
+
+#[test]
+fn what_has_ended_stays_for_those_who_follow_it_and_gives_way_to_another_of_its_name() {
+    let live = Live::new(0);
+    let receiver = live.follow(&id("t")).subscribe();
+    let ended = Signal { ended: true, ..signal(1) };
+    live.apply_signal(&id("t"), ended);
+    for _ in 0..KEPT_FOR {
+        live.tidy();
+    }
+    assert_eq!(live.followed(), [id("t")]);
+    live.tidy();
+    assert_eq!(live.followed(), []);
+    live.follow(&id("t"));
+    live.apply_signal(&id("t"), ended);
+    let next = live.follow(&id("t")).subscribe();
+    assert_eq!((*receiver.borrow(), *next.borrow()), (ended, Signal::default()));
+}

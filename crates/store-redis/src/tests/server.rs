@@ -56,11 +56,15 @@ impl Server {
         command.arg(&words[1..]).query(&mut connection).expect("it is carried out")
     }
 
+    /// A part of what it says of itself.
+    pub(crate) fn info(&self, section: &str) -> String {
+        let redis::Value::BulkString(text) = self.run(&["INFO", section]) else { return String::new() };
+        String::from_utf8_lossy(&text).into_owned()
+    }
+
     /// How often a command was carried out.
     pub(crate) fn calls_of(&self, command: &str) -> u64 {
-        let redis::Value::BulkString(text) = self.run(&["INFO", "commandstats"]) else { return 0 };
-        let text = String::from_utf8_lossy(&text).into_owned();
-        let wanted = format!("cmdstat_{command}:calls=");
+        let (text, wanted) = (self.info("commandstats"), format!("cmdstat_{command}:calls="));
         let line = text.lines().find_map(|line| line.strip_prefix(wanted.as_str()));
         line.and_then(|line| line.split(',').next()).map_or(0, |calls| calls.parse().expect("a number"))
     }
