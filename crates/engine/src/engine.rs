@@ -14,6 +14,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::agents::Agents;
 use crate::dispatcher::Dispatcher;
+use crate::elsewhere::pass_on;
 use crate::handle::Handle;
 use crate::keeper::{clean_up, end_what_is_doomed};
 use crate::lease::keep_part;
@@ -31,7 +32,7 @@ pub struct Engine {
     handle: Handle,
     deps: Arc<Deps>,
     dispatcher: JoinHandle<()>,
-    keepers: [JoinHandle<()>; 3],
+    keepers: [JoinHandle<()>; 4],
     runs: TaskTracker,
     stop_claiming: CancellationToken,
 }
@@ -76,6 +77,7 @@ impl Engine {
             tokio::spawn(end_what_is_doomed(Arc::clone(&deps))),
             tokio::spawn(clean_up(Arc::clone(&deps))),
             tokio::spawn(keep_part(Arc::clone(&deps))),
+            tokio::spawn(pass_on(Arc::clone(&deps))),
         ];
         Ok(Self { handle, deps, dispatcher, keepers, runs, stop_claiming })
     }

@@ -17,6 +17,7 @@ use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 pub use self::messages::MessageError;
+pub(crate) use self::messages::TAKEN_WITHIN;
 pub(crate) use self::sessions::clear_away;
 pub use self::sessions::{DeleteSessionError, InterruptFirst};
 pub use self::tasks::TaskList;

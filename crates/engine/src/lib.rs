@@ -5,6 +5,7 @@
 
 mod agents;
 mod dispatcher;
+mod elsewhere;
 mod engine;
 mod feed;
 mod handle;

@@ -15,6 +15,7 @@ mod lease;
 mod link;
 mod listing;
 mod live;
+mod mail;
 mod news;
 mod open;
 mod reads;

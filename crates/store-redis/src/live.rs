@@ -113,6 +113,7 @@ pub(crate) struct Live {
     queue: watch::Sender<u64>,
     feed: watch::Sender<u64>,
     take_over: watch::Sender<u64>,
+    mail: watch::Sender<u64>,
     heard: Mutex<Heard>,
 }
 
@@ -123,6 +124,7 @@ impl Live {
             queue: watch::Sender::new(0),
             feed: watch::Sender::new(position),
             take_over: watch::Sender::new(0),
+            mail: watch::Sender::new(0),
             heard: Mutex::default(),
         }
     }
@@ -200,6 +202,7 @@ impl Live {
         self.advance(position);
         self.wake_queue();
         self.wake_take_over();
+        self.wake_mail();
     }
 
     pub(crate) fn apply_signal(&self, task: &TaskId, signal: Signal) {
@@ -219,6 +222,9 @@ impl Live {
         if news.take_over {
             self.wake_take_over();
         }
+        if news.mail {
+            self.wake_mail();
+        }
     }
 
     fn advance(&self, position: u64) {
@@ -235,6 +241,14 @@ impl Live {
 
     pub(crate) fn wake_take_over(&self) {
         self.take_over.send_modify(|changes| *changes = changes.wrapping_add(1));
+    }
+
+    fn wake_mail(&self) {
+        self.mail.send_modify(|changes| *changes = changes.wrapping_add(1));
+    }
+
+    pub(crate) fn watch_mail(&self) -> watch::Receiver<u64> {
+        self.mail.subscribe()
     }
 
     pub(crate) fn watch_queue(&self) -> watch::Receiver<u64> {

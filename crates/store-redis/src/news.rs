@@ -14,6 +14,8 @@ pub(crate) struct News {
     pub(crate) queue: bool,
     /// Whether an instance has left something to be taken over.
     pub(crate) take_over: bool,
+    /// Whether a message was left for an instance.
+    pub(crate) mail: bool,
     /// Where the tasks are that have changed.
     pub(crate) tasks: Vec<(TaskId, Signal)>,
 }
@@ -27,11 +29,13 @@ impl News {
             position: words.next()?.parse().ok()?,
             queue: false,
             take_over: false,
+            mail: false,
             tasks: Vec::new(),
         };
         let flags = words.next()?;
         news.queue = flags == "q";
         news.take_over = flags == "t";
+        news.mail = flags == "m";
         while let Some(task) = words.next() {
             let task = TaskId::parse(task).ok()?;
             let tail = words.next()?.parse().ok()?;
@@ -55,10 +59,12 @@ mod tests {
             position: 19,
             queue: true,
             take_over: false,
+            mail: false,
             tasks: vec![(task("a"), signal(3, false, true)), (task("b:c"), signal(4, true, false))],
         };
         assert_eq!(News::parse("7 19 q a 3 0 1 b:c 4 1 0"), Some(expected));
-        let bare = News { number: 1, position: 0, queue: false, take_over: true, tasks: vec![] };
+        let bare = News { number: 1, position: 0, queue: false, take_over: true, mail: false, tasks: vec![] };
+        assert_eq!(News::parse("1 0 m"), Some(News { take_over: false, mail: true, ..bare.clone() }));
         assert_eq!(News::parse("1 0 t"), Some(bare));
         for torn in ["", "1", "1 2", "x 2 -", "1 2 - a", "1 2 - a 3 0", "1 2 - ../a 3 0 0"] {
             assert_eq!(News::parse(torn), None, "{torn:?}");

@@ -47,6 +47,7 @@ scripts! {
     interrupt: ["base", "news", "queue", "interrupt"];
     join: ["base", "news", "instances", "join"];
     leave: ["base", "news", "instances", "leave"];
+    leave_message: ["base", "news", "leave_message"];
     list: ["base", "list"];
     list_instances: ["base", "list_instances"];
     list_sessions: ["base", "list_sessions"];
@@ -58,5 +59,6 @@ scripts! {
     signals: ["base", "signals"];
     submit: ["base", "news", "log", "queue", "sessions", "submit"];
     sweep: ["base", "sweep"];
+    take_messages: ["base", "take_messages"];
     take_over: ["base", "news", "queue", "sessions", "instances", "take_over"];
 }

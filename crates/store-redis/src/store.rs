@@ -3,13 +3,14 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use domain::{Answer, Priority, QuestionId, SessionId, TaskId, Timestamp};
 use redis::Client;
 use store::{
     AnswerError, Append, ChangeError, Claim, Claimed, CommitError, CoreSettings, Counts, CreateSession,
     CreateSessionError, DeleteError, DeleteTaskError, DeletedSession, Doomed, Dropped, FeedFilter, FeedPage,
-    Finish, InstanceRecord, InterruptError, Interrupted, LeaseState, LogPage, PutBack, Release, Retention,
-    SessionRecord, Signal, Store, StoreError, Submit, SubmitError, Submitted, TaskPage, TaskQuery,
+    Finish, InstanceRecord, InterruptError, Interrupted, LeaseState, Left, LogPage, PutBack, Release,
+    Retention, SessionRecord, Signal, Store, StoreError, Submit, SubmitError, Submitted, TaskPage, TaskQuery,
     TaskRecord,
 };
 use tokio::sync::{Notify, watch};
@@ -21,7 +22,7 @@ use crate::live::Live;
 use crate::open::OpenError;
 use crate::scripts::Scripts;
 use crate::settings::RedisSettings;
-use crate::{bus, durability, feed, lease, listing, sweep};
+use crate::{bus, durability, feed, lease, listing, mail, sweep};
 
 /// What commands, readers and the tasks in the background share.
 #[derive(Debug)]
@@ -255,6 +256,18 @@ impl Store for RedisStore {
 
     fn watch_take_over(&self) -> Option<watch::Receiver<u64>> {
         Some(self.shared.live.watch_take_over())
+    }
+
+    async fn leave_message(&self, task: &TaskId, message: &[u8]) -> Result<Left, StoreError> {
+        mail::leave(&self.shared, task, message).await
+    }
+
+    async fn take_messages(&self) -> Result<Vec<(TaskId, Bytes)>, StoreError> {
+        mail::take(&self.shared).await
+    }
+
+    fn watch_messages(&self) -> Option<watch::Receiver<u64>> {
+        Some(self.shared.live.watch_mail())
     }
 
     fn instance(&self) -> Option<String> {

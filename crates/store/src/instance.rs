@@ -14,6 +14,19 @@ pub enum LeaseState {
     Lost,
 }
 
+/// What became of a message to a task's worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Left {
+    /// The store is this server's alone: whoever is at work is here.
+    NotShared,
+    /// The server that runs the task takes it.
+    ForItsWorker,
+    /// No server runs the task.
+    NotAtWork,
+    /// Too many messages wait there.
+    TooMany,
+}
+
 /// A server that works on a shared store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InstanceRecord {

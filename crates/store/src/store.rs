@@ -1,6 +1,7 @@
 //! What every backend does.
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use domain::{Answer, Priority, QuestionId, SessionId, TaskId, Timestamp};
 use tokio::sync::watch;
 
@@ -10,7 +11,7 @@ use crate::command::{
 };
 use crate::retention::{Dropped, Retention};
 use crate::{
-    Claim, Claimed, Counts, DeletedSession, Doomed, FeedFilter, FeedPage, InstanceRecord, LeaseState,
+    Claim, Claimed, Counts, DeletedSession, Doomed, FeedFilter, FeedPage, InstanceRecord, LeaseState, Left,
     LogPage, SessionRecord, Signal, Submitted, TaskPage, TaskQuery, TaskRecord,
 };
 
@@ -139,6 +140,22 @@ pub trait Store: Send + Sync + 'static {
     /// Wake-ups when another server has died and left something to be taken over; `None` when the store is this server's
     /// alone.
     fn watch_take_over(&self) -> Option<watch::Receiver<u64>> {
+        None
+    }
+
+    /// Leaves a message for the worker of a running task, whichever server that is at. It may get lost with that server: who needs to
+    /// know looks for what comes of it in the task's log.
+    async fn leave_message(&self, _task: &TaskId, _message: &[u8]) -> Result<Left, StoreError> {
+        Ok(Left::NotShared)
+    }
+
+    /// Takes the messages that were left for tasks of this server, in order.
+    async fn take_messages(&self) -> Result<Vec<(TaskId, Bytes)>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    /// Wake-ups when messages may have been left; `None` when the store is this server's alone.
+    fn watch_messages(&self) -> Option<watch::Receiver<u64>> {
         None
     }
 

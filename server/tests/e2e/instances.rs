@@ -238,3 +238,31 @@ async fn without_redis_the_start_says_so_and_a_data_folder_is_one_servers() {
     assert_eq!(code, Some(2), "{said}");
     assert!(said.contains("another server uses"), "{said}");
 }
+
+#[tokio::test]
+async fn an_agent_hears_what_is_said_at_another_server() {
+    let cluster = Cluster::start().await;
+    let servers = [
+        cluster.start_on(ServerBuilder::demo(BINARY), 1).await,
+        cluster.start_on(ServerBuilder::demo(BINARY), 1).await,
+    ];
+    let id = &servers[0].get("/api/v1/instances").await.1["instances"];
+    let others = id.as_array().expect("a list").iter().find(|row| row["is_this"] == false).expect("another");
+    let drain = format!("/api/v1/instances/{}/drain", others["instance_id"].as_str().expect("an id"));
+    assert_eq!(servers[0].post(&drain, &json!({})).await.0, 200);
+    let wait = "[[bash python3 -c 'while not __import__(\"os\").path.exists(\"go\"): __import__(\"time\").sleep(0.05)']]";
+    servers[1].submit(&cluster.task("t", &format!("{wait} [[say first]]"))).await;
+    let mut stream = servers[1].stream("t", "").await;
+    stream.wait_for("its tool", is_tool_use).await;
+    let message = json!({"text": "[[say heard it]]", "message_id": "0f8fad5b-d9cb-469f-a165-70867728950e"});
+    for _ in 0..2 {
+        let (status, receipt) = servers[1].post("/api/v1/tasks/t/messages", &message).await;
+        assert_eq!((status, &receipt["message_id"]), (200, &message["message_id"]), "{receipt}");
+    }
+    std::fs::write(cluster.workspace("t").join("go"), "").expect("written");
+    let finished = stream.finish().await;
+    let told =
+        finished.events().into_iter().filter(|event| event["data"]["subtype"] == "task_message").count();
+    assert_eq!((told, &finished.assert_whole()["summary"]), (1, &json!("heard it")));
+    assert_eq!(servers[1].post("/api/v1/tasks/t/messages", &json!({"text": "late"})).await.0, 409);
+}

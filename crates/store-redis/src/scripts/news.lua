@@ -1,5 +1,5 @@
 -- What readers on all instances are told of a commit: its number, so that a lost message is noticed; the feed's last place;
--- whether the queue has changed (q) or something can be taken over (t); and where each changed task is.
+-- whether the queue has changed (q), something can be taken over (t) or was left for an instance (m); and where each changed task is.
 local told, flags = {}, ''
 
 local function tell(task)
