@@ -19,8 +19,8 @@ const PREFIX: &str = "{ccs}:";
 /// A server whose lease ends soon after it has fallen silent.
 async fn open_hasty(server: &Server, name: &str) -> RedisStore {
     let settings = RedisSettings {
-        lease: Duration::from_millis(500),
-        heartbeat: Duration::from_millis(100),
+        lease: Duration::from_millis(2_000),
+        heartbeat: Duration::from_millis(200),
         ..settings(server, PREFIX, name)
     };
     RedisStore::open(settings).await.expect("opens")
@@ -113,6 +113,35 @@ async fn what_a_dead_one_ran_is_taken_over_and_it_is_fenced() {
     two.append(append(taken, 2..=2)).await.expect("its log goes on");
     finish(&two, taken, 3).await;
     assert_eq!(read_all(&one, "t").await, encoded(1..=3));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_those_who_take_over_at_once_each_gets_something_else() {
+    let server = Server::start("no");
+    let one = open_as(&server, PREFIX, "one").await;
+    let mut expected = Vec::new();
+    for number in 0..20 {
+        let claimed = submit_and_claim(&one, &format!("t{number}")).await;
+        expected.push(claimed.task.spec.task_id.clone());
+        // Of some only the release is missing.
+        if number % 4 == 0 {
+            let end = finish_of(&claimed.task.spec.task_id, Some(claimed.token), 1, false);
+            one.finish(end).await.expect("finished");
+            expected.pop();
+        }
+    }
+    let others = [open_as(&server, PREFIX, "two").await, open_as(&server, PREFIX, "three").await];
+    one.close().await.expect("left");
+    let (two, three) = tokio::join!(others[0].take_over(NOW), others[1].take_over(NOW));
+    let taken = [two.expect("available"), three.expect("available")].concat();
+    let mut found: Vec<_> = taken.iter().map(|taken| taken.task.spec.task_id.clone()).collect();
+    found.sort();
+    expected.sort();
+    assert_eq!(found, expected);
+    assert_eq!(
+        others[0].counts().await,
+        Ok(Counts { running: 15, active_sessions: 15, ..Counts::default() })
+    );
 }
 
 #[tokio::test]

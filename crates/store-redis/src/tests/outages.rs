@@ -112,8 +112,8 @@ async fn a_silent_redis_holds_nobody_up() {
 async fn a_lease_that_cannot_be_renewed_is_lost_before_others_may_take_it() {
     let mut server = Server::start("always");
     let short = RedisSettings {
-        lease: Duration::from_millis(500),
-        heartbeat: Duration::from_millis(100),
+        lease: Duration::from_millis(1_000),
+        heartbeat: Duration::from_millis(200),
         ..settings(&server, PREFIX, "one")
     };
     let store = RedisStore::open(short).await.expect("opens");
@@ -146,6 +146,21 @@ async fn an_opening_without_redis_says_so() {
     let (lease, heartbeat) = (Duration::from_secs(2), Duration::from_secs(1));
     let slow = RedisSettings { lease, heartbeat, ..RedisSettings::default() };
     assert_eq!(RedisStore::open(slow).await.expect_err("too slow"), OpenError::Lease { lease, heartbeat });
+}
+
+#[tokio::test]
+async fn who_speaks_no_tls_is_not_spoken_to() {
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    let deaf = tokio::spawn(async move {
+        while let Ok((connection, _)) = listener.accept().await {
+            drop(connection);
+        }
+    });
+    let settings = RedisSettings { host: "127.0.0.1".into(), port, tls: true, ..RedisSettings::default() };
+    let error = RedisStore::open(settings).await.expect_err("no handshake");
+    assert!(error.to_string().contains(&format!("redis at 127.0.0.1:{port} ")), "{error}");
+    deaf.abort();
 }
 
 #[tokio::test]
