@@ -17,6 +17,7 @@ mod listing;
 mod live;
 mod mail;
 mod news;
+mod notes;
 mod open;
 mod reads;
 mod reply;

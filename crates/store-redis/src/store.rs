@@ -1,6 +1,7 @@
 //! The store: commands go to Redis as scripts, reads to what the readers share or to Redis.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -22,7 +23,7 @@ use crate::live::Live;
 use crate::open::OpenError;
 use crate::scripts::Scripts;
 use crate::settings::RedisSettings;
-use crate::{bus, durability, feed, lease, listing, mail, sweep};
+use crate::{bus, durability, feed, lease, listing, mail, notes, sweep};
 
 /// What commands, readers and the tasks in the background share.
 #[derive(Debug)]
@@ -268,6 +269,18 @@ impl Store for RedisStore {
 
     fn watch_messages(&self) -> Option<watch::Receiver<u64>> {
         Some(self.shared.live.watch_mail())
+    }
+
+    async fn keep_note(&self, name: &str, note: &[u8], lifetime: Duration) -> Result<(), StoreError> {
+        notes::keep(&self.shared, name, note, lifetime).await
+    }
+
+    async fn note(&self, name: &str) -> Result<Option<Bytes>, StoreError> {
+        notes::read(&self.shared, name).await
+    }
+
+    async fn take_note(&self, name: &str) -> Result<Option<Bytes>, StoreError> {
+        notes::take(&self.shared, name).await
     }
 
     fn instance(&self) -> Option<String> {

@@ -1,5 +1,7 @@
 //! What every backend does.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use domain::{Answer, Priority, QuestionId, SessionId, TaskId, Timestamp};
@@ -157,6 +159,21 @@ pub trait Store: Send + Sync + 'static {
     /// Wake-ups when messages may have been left; `None` when the store is this server's alone.
     fn watch_messages(&self) -> Option<watch::Receiver<u64>> {
         None
+    }
+
+    /// Keeps a note for a while, for all servers that share the store. A store that is not shared keeps none.
+    async fn keep_note(&self, _name: &str, _note: &[u8], _lifetime: Duration) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    /// A note, if it is still there.
+    async fn note(&self, _name: &str) -> Result<Option<Bytes>, StoreError> {
+        Ok(None)
+    }
+
+    /// Takes a note away: one server gets it.
+    async fn take_note(&self, _name: &str) -> Result<Option<Bytes>, StoreError> {
+        Ok(None)
     }
 
     /// The id of this server among those that share the store, if it is shared.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use testing::{RedisServer, Server, ServerBuilder, Signal, wait_until_none_mention};
+use testing::{EventStream, RedisServer, Server, ServerBuilder, Signal, wait_until_none_mention};
 
 use crate::{BINARY, is_tool_use};
 
@@ -265,4 +265,24 @@ async fn an_agent_hears_what_is_said_at_another_server() {
         finished.events().into_iter().filter(|event| event["data"]["subtype"] == "task_message").count();
     assert_eq!((told, &finished.assert_whole()["summary"]), (1, &json!("heard it")));
     assert_eq!(servers[1].post("/api/v1/tasks/t/messages", &json!({"text": "late"})).await.0, 409);
+}
+
+#[tokio::test]
+async fn a_ticket_of_one_server_opens_its_stream_at_another_once() {
+    let cluster = Cluster::start().await;
+    let builder =
+        || ServerBuilder::stub(BINARY).variable("API_AUTH_ENABLED", "true").variable("API_API_KEY", "right");
+    let servers = [cluster.start_on(builder(), 1).await, cluster.start_on(builder(), 1).await];
+    let submit = servers[0].request("POST", "/api/v1/tasks").bearer_auth("right");
+    let (_, answer) = Server::send(submit.json(&cluster.task("t", "say bye"))).await;
+    let url = answer["websocket_url"].as_str().expect("a URL");
+    let address = |server: &Server| server.url().trim_start_matches("http://").to_owned();
+    let elsewhere = url.replacen(&address(&servers[0]), &address(&servers[1]), 1);
+    assert_ne!(url, elsewhere);
+    let stream = EventStream::open(&elsewhere, &[]).await;
+    assert_eq!(stream.finish().await.assert_whole()["summary"], json!("bye"));
+    let (_, path) = url.split_once("/ws/").expect("a path");
+    for server in &servers {
+        assert_eq!(server.get(&format!("/ws/{path}")).await.0, 401, "it is used up");
+    }
 }
