@@ -61,11 +61,11 @@ impl Membership {
             roots: rows::json(&instance.workspace_roots)?,
             lease: settings.lease,
             heartbeat: settings.heartbeat,
-            now: Mutex::new(Incarnation { id: "".into(), ends: begun + settings.lease }),
+            now: Mutex::new(Incarnation { id: "".into(), ends: begun + held(settings.lease) }),
             state: watch::Sender::new(LeaseState::Held),
         };
         match membership.ask_to_join(link, scripts).await? {
-            Joined::As(id) => membership.set(id, begun + settings.lease),
+            Joined::As(id) => membership.set(id, begun + held(settings.lease)),
             Joined::Replaced => return Err(membership.replaced().into()),
             Joined::Version(found) => {
                 return Err(OpenError::Version { prefix: link.prefix.clone(), found, ours: VERSION });
@@ -126,7 +126,7 @@ impl Membership {
         }
         let begun = Instant::now();
         match self.ask_to_join(link, scripts).await? {
-            Joined::As(id) => self.set(id, begun + self.lease),
+            Joined::As(id) => self.set(id, begun + held(self.lease)),
             Joined::Replaced => return Err(self.replaced()),
             Joined::Version(found) => {
                 return Err(StoreError(format!(
@@ -142,6 +142,11 @@ impl Membership {
 /// What a command answers that comes without a lease.
 pub(crate) fn ended() -> StoreError {
     StoreError("the lease of this server has ended: its agents have to end, then it can join again".into())
+}
+
+/// How long this server counts on a lease that it has asked for: what it runs takes a moment to end.
+fn held(lease: Duration) -> Duration {
+    lease.mul_f64(0.9)
 }
 
 fn millis(time: Duration) -> u64 {
@@ -188,7 +193,7 @@ async fn renew(shared: &Shared) {
         return;
     }
     if reply.code == "held" {
-        now.ends = begun + membership.lease;
+        now.ends = begun + held(membership.lease);
         drop(now);
         if reply.rest.number::<u64>().is_ok_and(|left| left > 0) {
             shared.live.wake_take_over();

@@ -20,7 +20,14 @@ fn signal(tail: u64) -> Signal {
 }
 
 fn news(number: u64, tail: u64) -> News {
-    News { number, position: tail, queue: true, take_over: false, tasks: vec![(id("t"), signal(tail))] }
+    News {
+        number,
+        position: tail,
+        queue: true,
+        take_over: false,
+        mail: false,
+        tasks: vec![(id("t"), signal(tail))],
+    }
 }
 
 fn seqs(page: Option<LogPage>) -> Option<Vec<u64>> {
