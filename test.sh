@@ -14,6 +14,8 @@ install_package chromium chromium
 install_schemathesis "$PWD"
 # A real Prometheus reads the metrics.
 unpack_package "$PWD" prometheus
+# The distributed store runs against a real Redis, which needs two libraries that few machines have.
+unpack_package "$PWD" redis-server redis-server redis-tools liblzf1 libjemalloc2
 
 echo "== format"
 cargo fmt --all --check

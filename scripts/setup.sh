@@ -55,21 +55,23 @@ install_schemathesis() {
   cp "$wanted" "$folder/.installed"
 }
 
-# Unpacks a Debian package into .tools, without installing it: a server of that kind must not start on this machine.
+# Unpacks Debian packages into a folder of .tools, without installing them: a server of that kind must not start on this machine.
+# Without a list of packages, the folder's name is the package.
 unpack_package() {
-  local folder="$1/.tools/$2" package="$2"
+  local folder="$1/.tools/$2" packages=("${@:3}")
+  [ "${#packages[@]}" -gt 0 ] || packages=("$2")
   [ -e "$folder/.unpacked" ] && return
-  echo "unpacking the Debian package $package into .tools…"
+  echo "unpacking the Debian packages ${packages[*]} into .tools…"
   rm -rf "$folder"
   mkdir -p "$folder"
   (
     cd "$folder"
-    apt-get download -qq "$package" 2>/dev/null || {
-      echo "missing: the Debian package $package — apt-get update, then try again" >&2
+    apt-get download -qq "${packages[@]}" 2>/dev/null || {
+      echo "missing: the Debian packages ${packages[*]} — apt-get update, then try again" >&2
       exit 1
     }
-    dpkg -x "$package"_*.deb .
-    rm -f "$package"_*.deb
+    for file in *.deb; do dpkg -x "$file" .; done
+    rm -f -- *.deb
   )
   touch "$folder/.unpacked"
 }

@@ -34,6 +34,9 @@ pub(crate) enum Command {
     Keys(KeysCommand),
     /// Print the OpenAPI document of the server's API.
     Openapi,
+    /// Watch over the agents of a server; a server starts this itself.
+    #[command(hide = true)]
+    Warden(WardenArguments),
     /// Submit a task to a running server, show its events and end with its exit code.
     Run(RunArguments),
 }
@@ -52,6 +55,19 @@ pub(crate) struct ServeArguments {
     /// A TOML file with settings; the environment and .env go before it [env: CLAUDE_CODE_SERVER_CONFIG].
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct WardenArguments {
+    /// Name of the server's owner.
+    #[arg(long)]
+    pub(crate) owner: String,
+    /// The server's process.
+    #[arg(long)]
+    pub(crate) server: u32,
+    /// How long the server may be silent, in milliseconds.
+    #[arg(long)]
+    pub(crate) within_ms: u64,
 }
 
 #[derive(Subcommand)]

@@ -29,7 +29,6 @@ use self::agents::AgentLife;
 pub(crate) use self::auth::AuthSettings;
 pub(crate) use self::folders::{data_dir, keys_file};
 pub(crate) use self::layers::{Layers, Origin};
-use self::reference::Kind;
 pub(crate) use self::storage::{Storage, Sync};
 use self::texts::{
     address, gateway_use, log_format, log_level, roots, secret, setting_sources, web_origin, web_url,
@@ -90,6 +89,8 @@ pub(crate) struct Config {
     pub(crate) storage: Storage,
     pub(crate) retention: Retention,
     pub(crate) data_dir: PathBuf,
+    /// The agents' homes and conversations.
+    pub(crate) agents_dir: PathBuf,
     pub(crate) workspace_roots: Vec<PathBuf>,
     /// How often a caller may call.
     pub(crate) rate_limit: RateLimitSettings,
@@ -122,7 +123,6 @@ impl Config {
         config.check_exposure(&mut read);
         config.check_limits(&mut read);
         config.transport.check(&mut read, config.auth.is_some());
-        config.warnings.extend(read_without_effect(&mut read));
         let misplaced = layers.misplaced();
         config.warnings.extend(misplaced.map(|(name, origin)| {
             format!("{name} ({origin}) is without effect: it is read from the environment only")
@@ -157,6 +157,7 @@ impl Config {
             storage: storage::read_storage(read),
             retention: storage::read_retention(read),
             data_dir: folders::read_data_dir(read),
+            agents_dir: folders::read_agents_dir(read),
             workspace_roots: read.value("WORKSPACE_ROOTS", vec![".".into()], roots),
             rate_limit: RateLimitSettings::read(read),
             monitoring: Monitoring::read(read),
@@ -188,6 +189,14 @@ impl Config {
                 &format!("must not exceed SESSION_MAX_CONCURRENT, which is {most}"),
             );
         }
+        let is_shared = matches!(self.storage, Storage::Redis(_));
+        if !is_shared && read.text("STORAGE_AGENTS_DIR").is_some() {
+            // Backups copy the data folder.
+            read.refuse(
+                "STORAGE_AGENTS_DIR",
+                "is for servers that share Redis: set STORAGE_TYPE=redis, or leave it out",
+            );
+        }
         let metrics = self.monitoring.filter(|metrics| metrics.is_wanted);
         let is_same = |port| self.transport.tcp && port == self.port && port != 0;
         if metrics.is_some_and(|metrics| is_same(metrics.port)) {
@@ -202,20 +211,6 @@ fn traces_are_wanted(layers: &Layers) -> bool {
     let is_disabled = layers.in_environment(reference::traces::DISABLED);
     reference::traces::ENDPOINTS.iter().any(|name| layers.in_environment(name).is_some())
         && !is_disabled.is_some_and(|text| text.eq_ignore_ascii_case("true"))
-}
-
-/// Checks variables that this version does not act on; says which are set.
-fn read_without_effect(read: &mut Reader<'_>) -> Vec<String> {
-    let mut warnings = Vec::new();
-    for variable in reference::all().filter(|variable| !variable.has_effect) {
-        if read.text(variable.name).is_some() {
-            warnings.push(format!("{} is set, and this version does not act on it", variable.name));
-        }
-        if let Kind::Count { .. } = variable.kind {
-            read.count(variable.name, 0_u64);
-        }
-    }
-    warnings
 }
 
 /// How often a caller may call.

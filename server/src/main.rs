@@ -11,6 +11,7 @@ mod openapi;
 mod run;
 mod serve;
 mod transport;
+mod warden;
 
 use std::process::ExitCode;
 
@@ -28,6 +29,7 @@ fn main() -> ExitCode {
         cli::Command::Restore(arguments) => backup::restore(&arguments),
         cli::Command::Keys(command) => keys::main(command),
         cli::Command::Openapi => openapi::main(),
+        cli::Command::Warden(arguments) => warden::main(&arguments),
         cli::Command::Run(arguments) => run::main(arguments),
     }
 }

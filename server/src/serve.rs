@@ -25,7 +25,7 @@ use self::parts::{Exposure, Parts};
 use self::signals::{Hangup, Signals, Told};
 pub(crate) use self::storage::DATABASE;
 use crate::cli::ServeArguments;
-use crate::config::{Config, Storage};
+use crate::config::Config;
 use crate::logging;
 use crate::transport::{Connections, Inherited, Listeners, Server, Tls};
 
@@ -188,8 +188,11 @@ fn announce(config: &Config, parts: &Parts, listeners: &Listeners) {
     if parts.scripted.is_some() {
         tracing::warn!("demo mode: answers come from a script, not from a model");
     }
-    if config.storage == Storage::Memory {
+    if config.storage.forgets() {
         tracing::warn!("tasks are kept in memory: they are gone when the server stops");
+    }
+    for warning in &parts.storage.warnings {
+        tracing::warn!("storage: {warning}");
     }
     for warning in &config.warnings {
         tracing::warn!("configuration: {warning}");
@@ -198,7 +201,7 @@ fn announce(config: &Config, parts: &Parts, listeners: &Listeners) {
 
 /// Ends the agents first, so that streams can carry their last events, and then the streams.
 async fn stop(parts: Parts, hurry: CancellationToken) {
-    let Parts { engine, state, storage, scripted, gateway, .. } = parts;
+    let Parts { engine, state, storage, scripted, gateway, warden, .. } = parts;
     engine.shut_down(hurry).await;
     state.closing.cancel();
     state.streams.close();
@@ -206,6 +209,7 @@ async fn stop(parts: Parts, hurry: CancellationToken) {
         tracing::warn!(streams = state.streams.len(), "streams were cut: their clients did not read on");
     }
     storage.close().await;
+    drop(warden);
     if let Some(gateway) = gateway {
         gateway.shutdown().await;
     }

@@ -12,6 +12,7 @@ mod browser;
 mod events;
 mod fast_stream;
 mod processes;
+mod redis;
 mod server;
 mod stub;
 
@@ -19,6 +20,7 @@ pub use browser::rendered;
 pub use events::{EventStream, Finished, Wire};
 pub use fast_stream::FastStream;
 pub use processes::{ChildWatch, children, cpu_time, resident_kib, wait_until_none_mention, which_mention};
+pub use redis::RedisServer;
 pub use rustix::process::Signal;
 pub use server::{Server, ServerBuilder, Stopped, pinned_cli};
 pub use stub::stub_agent;

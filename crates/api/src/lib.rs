@@ -5,6 +5,7 @@
 
 mod capabilities;
 mod event;
+mod instance;
 mod problem;
 mod question;
 mod request;
@@ -18,6 +19,7 @@ pub use event::{
     CompleteData, EVENT_TYPES, ErrorData, EventBody, EventHeader, MessageData, MessageType, StatusData,
     ToolResultData, ToolUseData, encode, kind_of, status_notice, transient_error,
 };
+pub use instance::{Draining, InstanceInfo, InstanceList};
 pub use problem::{Code, Fault, PROBLEM_CONTENT_TYPE, Problem};
 pub use question::{AnswerRequest, Decision, QuestionBody};
 pub use request::{OptionsRequest, RetryRequest, SessionRequest, TaskRequest};

@@ -1,5 +1,7 @@
 //! Bodies of the session and health endpoints.
 
+use std::borrow::Cow;
+
 use domain::{Principal, SessionId, SessionStatus, TaskId, Timestamp};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -92,7 +94,7 @@ pub struct Health {
     /// Time since the start, in seconds.
     pub uptime_seconds: u64,
     /// What needs attention; empty when all is well.
-    pub reasons: Vec<&'static str>,
+    pub reasons: Vec<Cow<'static, str>>,
 }
 
 /// Answer to `GET /ready`.

@@ -234,6 +234,25 @@ impl Agents {
         receipt
     }
 
+    /// Ends all agents that wait, until there are none: those at work are ended by their tasks' workers.
+    pub(crate) async fn end_all(self: &Arc<Self>) {
+        let all = u32::try_from(self.settings.max_agents).unwrap_or(u32::MAX);
+        loop {
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            while let Some(waiting) = self.take_longest_waiting().await {
+                drop(waiting.hibernate().await);
+            }
+            tokio::select! {
+                biased;
+                // Closed means that the server stops.
+                all_free = self.permits.acquire_many(all) => return drop(all_free),
+                () = changed => {}
+            }
+        }
+    }
+
     /// Ends all agents that wait, and takes none any more.
     pub(crate) async fn close(self: &Arc<Self>) {
         self.lock().closed = true;

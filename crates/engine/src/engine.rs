@@ -14,8 +14,10 @@ use tokio_util::task::TaskTracker;
 
 use crate::agents::Agents;
 use crate::dispatcher::Dispatcher;
+use crate::elsewhere::pass_on;
 use crate::handle::Handle;
 use crate::keeper::{clean_up, end_what_is_doomed};
+use crate::lease::keep_part;
 use crate::recovery::recover;
 use crate::run::Deps;
 use crate::run::messages::Inboxes;
@@ -30,7 +32,7 @@ pub struct Engine {
     handle: Handle,
     deps: Arc<Deps>,
     dispatcher: JoinHandle<()>,
-    keepers: [JoinHandle<()>; 2],
+    keepers: [JoinHandle<()>; 4],
     runs: TaskTracker,
     stop_claiming: CancellationToken,
 }
@@ -71,8 +73,12 @@ impl Engine {
         };
         let handle = Handle::new(Arc::clone(&deps), tempo, stop_claiming.clone());
         let dispatcher = tokio::spawn(dispatcher.run());
-        let keepers =
-            [tokio::spawn(end_what_is_doomed(Arc::clone(&deps))), tokio::spawn(clean_up(Arc::clone(&deps)))];
+        let keepers = [
+            tokio::spawn(end_what_is_doomed(Arc::clone(&deps))),
+            tokio::spawn(clean_up(Arc::clone(&deps))),
+            tokio::spawn(keep_part(Arc::clone(&deps))),
+            tokio::spawn(pass_on(Arc::clone(&deps))),
+        ];
         Ok(Self { handle, deps, dispatcher, keepers, runs, stop_claiming })
     }
 

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use store::{FeedEntry, FeedFilter, Store, StoreError};
 use tokio::sync::watch;
 
+use crate::patience::Patience;
+
 /// Some entries of the feed, in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FeedBatch {
@@ -43,12 +45,18 @@ impl FeedSubscription {
     /// Waits for the next entries. Cancel-safe: nothing is taken before it is returned.
     ///
     /// # Errors
-    /// When the storage fails.
+    /// When the storage goes on failing.
     pub async fn next(&mut self) -> Result<FeedBatch, StoreError> {
+        let mut patience = Patience::default();
         loop {
             // Seen before the read: what is committed after it changes the signal again.
             self.signal.borrow_and_update();
-            let mut page = self.store.read_feed(self.cursor, &self.filter).await?;
+            let mut page = match self.store.read_feed(self.cursor, &self.filter).await {
+                Ok(page) => page,
+                Err(error) if patience.waits(&error).await => continue,
+                Err(error) => return Err(error),
+            };
+            patience = Patience::default();
             if page.cursor > self.cursor {
                 self.cursor = page.cursor;
                 page.entries.retain(|entry| self.wants(entry));

@@ -1,5 +1,6 @@
 //! What the outside can ask of the engine.
 
+mod instances;
 mod messages;
 mod sessions;
 mod tasks;
@@ -16,6 +17,7 @@ use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 pub use self::messages::MessageError;
+pub(crate) use self::messages::TAKEN_WITHIN;
 pub(crate) use self::sessions::clear_away;
 pub use self::sessions::{DeleteSessionError, InterruptFirst};
 pub use self::tasks::TaskList;

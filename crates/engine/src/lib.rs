@@ -5,11 +5,14 @@
 
 mod agents;
 mod dispatcher;
+mod elsewhere;
 mod engine;
 mod feed;
 mod handle;
 mod keeper;
+mod lease;
 mod notice;
+mod patience;
 mod recovery;
 mod run;
 mod settings;

@@ -6,6 +6,8 @@ use domain::TaskId;
 use store::{EncodedEvent, Signal, Store, StoreError};
 use tokio::sync::watch;
 
+use crate::patience::Patience;
+
 /// Why there is nothing more to read, although the task has not ended.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SubscriptionError {
@@ -47,18 +49,24 @@ impl Subscription {
     /// Waits for the next events. Cancel-safe: nothing is taken before it is returned.
     ///
     /// # Errors
-    /// When the task is gone or the storage fails.
+    /// When the task is gone or the storage goes on failing.
     pub async fn next(&mut self) -> Result<Batch, SubscriptionError> {
+        let mut patience = Patience::default();
         loop {
             // Seen before the read: what is committed after it changes the signal again.
             self.signal.borrow_and_update();
-            let page = self.store.read(&self.task_id, self.cursor).await?.ok_or(SubscriptionError::Gone)?;
+            let page = match self.store.read(&self.task_id, self.cursor).await {
+                Ok(page) => page.ok_or(SubscriptionError::Gone)?,
+                Err(error) if patience.waits(&error).await => continue,
+                Err(error) => return Err(error.into()),
+            };
             if let Some(last) = page.events.last() {
                 self.cursor = last.seq;
             }
             if page.complete || !page.events.is_empty() {
                 return Ok(Batch { events: page.events, complete: page.complete });
             }
+            patience = Patience::default();
             self.signal.changed().await.map_err(|_| SubscriptionError::Gone)?;
         }
     }

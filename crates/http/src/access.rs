@@ -42,6 +42,8 @@ needs! {
     SessionsRead,
     /// To make and delete sessions.
     SessionsWrite,
+    /// To look after the servers.
+    Admin,
 }
 
 /// A caller who may do that.

@@ -18,7 +18,7 @@ use crate::rate_limit::Caller;
 use crate::reached::Reached;
 use crate::refusal::Refusal;
 use crate::state::AppState;
-use crate::ticket::Opens;
+use crate::ticket::{Opens, shared};
 
 /// Lets in whoever is known, and refuses those who call too often. Who is not known is counted by address: so keys cannot be
 /// guessed faster than that.
@@ -39,7 +39,8 @@ pub(crate) async fn check(State(state): State<Arc<AppState>>, mut request: Reque
             }
             (Some(left), refusal.into_response())
         }
-        (Ok(left), found) => match found.and_then(|found| found.admit(&state)) {
+        (Ok(left), Err(refusal)) => (left, refusal.into_response()),
+        (Ok(left), Ok(found)) => match found.admit(&state).await {
             Err(refusal) => (left, refusal.into_response()),
             Ok(identity) => {
                 request.extensions_mut().insert(identity);
@@ -69,9 +70,9 @@ struct Found {
 
 impl Found {
     /// Uses the ticket up: not before the request is let in.
-    fn admit(self, state: &AppState) -> Result<Identity, Refusal> {
+    async fn admit(self, state: &AppState) -> Result<Identity, Refusal> {
         let Some((ticket, opens)) = self.ticket else { return Ok(self.identity) };
-        state.tickets.redeem(&ticket, &opens, state.clock.now()).ok_or_else(nothing_shown)
+        shared::redeem(state, &ticket, &opens).await?.ok_or_else(nothing_shown)
     }
 }
 
@@ -88,7 +89,7 @@ async fn find(
 ) -> Result<Found, Refusal> {
     let Some(auth) = &state.auth else { return Ok(Identity::operator().into()) };
     let Some(text) = shown(headers) else {
-        return by_ticket(state, uri).ok_or_else(nothing_shown);
+        return by_ticket(state, uri).await?.ok_or_else(nothing_shown);
     };
     let shown = Shown::new(address.clone(), text);
     if let Some(wait) = state.guesses.wait(&shown, state.clock.now()) {
@@ -125,7 +126,7 @@ fn nothing_shown() -> Refusal {
 }
 
 /// Who got the ticket that a request for a stream shows.
-fn by_ticket(state: &AppState, uri: &Uri) -> Option<Found> {
+async fn by_ticket(state: &AppState, uri: &Uri) -> Result<Option<Found>, Refusal> {
     let task = |rest: &str| TaskId::parse(rest).ok().map(Opens::Task);
     let path = uri.path();
     let wanted = match path.strip_prefix("/ws/tasks/") {
@@ -136,9 +137,9 @@ fn by_ticket(state: &AppState, uri: &Uri) -> Option<Found> {
         }
     };
     let parameters = Parameters::read(uri);
-    let (ticket, opens) = (parameters.text("ticket")?, wanted?);
-    let identity = state.tickets.holder(ticket, &opens, state.clock.now())?;
-    Some(Found { identity, ticket: Some((ticket.to_owned(), opens)) })
+    let (Some(ticket), Some(opens)) = (parameters.text("ticket"), wanted) else { return Ok(None) };
+    let identity = shared::holder(state, ticket, &opens).await?;
+    Ok(identity.map(|identity| Found { identity, ticket: Some((ticket.to_owned(), opens)) }))
 }
 
 /// The key or token that a request shows. `X-API-Key` goes first: a proxy may put an `Authorization` header of its own there.

@@ -16,9 +16,9 @@ use utoipa_axum::routes;
 
 use crate::endpoints::{
     all_events, all_socket, answer_question, capabilities, change_task, create_session, delete_session,
-    delete_task, fork_session, get_session, get_task, health, interrupt_task, issue_ticket, list_sessions,
-    list_tasks, ready, send_message, session_transcript, submit_batch, submit_task, task_events, task_result,
-    task_socket,
+    delete_task, drain_instance, fork_session, get_session, get_task, health, interrupt_task, issue_ticket,
+    list_instances, list_sessions, list_tasks, ready, send_message, session_transcript, submit_batch,
+    submit_task, task_events, task_result, task_socket,
 };
 use crate::refusal::Refusal;
 use crate::state::AppState;
@@ -50,6 +50,8 @@ fn routes() -> Routes {
         .routes(routes!(fork_session::handle))
         .routes(routes!(session_transcript::handle))
         .routes(routes!(capabilities::handle))
+        .routes(routes!(list_instances::handle))
+        .routes(routes!(drain_instance::begin, drain_instance::end))
         .routes(routes!(get_session::handle, delete_session::handle));
     Routes {
         guarded,

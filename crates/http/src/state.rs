@@ -75,6 +75,8 @@ pub struct AppState {
     pub agent_program: PathBuf,
     /// The version of the agents' CLI.
     pub agent_version: String,
+    /// What is wrong with how the storage is set up, for health.
+    pub storage_warnings: Vec<String>,
     /// When the server started.
     pub started: Instant,
     /// Cancelled when streams have to end, after the engine's last event.

@@ -1,6 +1,8 @@
 //! Tickets: what browsers, which cannot send headers with a WebSocket, show in place of a key. A ticket opens one stream, once,
 //! and not for long.
 
+pub(crate) mod shared;
+
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

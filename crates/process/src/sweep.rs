@@ -59,6 +59,26 @@ fn sweep_now(owner: &Owner) -> SweepReport {
     SweepReport { children, processes_killed: toll.killed, processes_left: toll.left }
 }
 
+/// Kills what a server runs, though that still lives: for a process beside it that knows that it may run nothing any more. The calling
+/// process, and what it descends from, are not touched.
+pub fn end_children_of(owner: &Owner, server: u32) -> SweepReport {
+    let (Some(this), Ok(rows)) = (Server::this(), proc_table::rows()) else { return SweepReport::default() };
+    let marks = rows.iter().filter_map(|row| match proc_table::mark(row.identity.pid) {
+        Mark::Of(marker) => Some(marker),
+        Mark::None | Mark::Unknown => None,
+    });
+    let is_its = |marker: &Marker| {
+        marker.owner == *owner
+            && marker.server.namespace == this.namespace
+            && marker.server.process.pid == server
+    };
+    let children: HashSet<Marker> = marks.filter(is_its).collect();
+    let number = children.len();
+    let toll =
+        Tree::new(Claim::Marked(children), Vec::new(), ancestors(&rows, this.process.pid)).kill(SWEEP_LIMIT);
+    SweepReport { children: number, processes_killed: toll.killed, processes_left: toll.left }
+}
+
 /// A process with its ancestors and descendants.
 fn kin(rows: &[Row], pid: u32) -> HashSet<u32> {
     let mut kin = HashSet::from([pid]);
@@ -67,12 +87,19 @@ fn kin(rows: &[Row], pid: u32) -> HashSet<u32> {
     {
         kin.insert(child.identity.pid);
     }
+    kin.extend(ancestors(rows, pid));
+    kin
+}
+
+/// A process with its ancestors.
+fn ancestors(rows: &[Row], pid: u32) -> HashSet<u32> {
+    let mut found = HashSet::from([pid]);
     let mut eldest = pid;
     while let Some(row) = rows.iter().find(|row| row.identity.pid == eldest) {
         eldest = row.parent;
-        if !kin.insert(eldest) {
+        if !found.insert(eldest) {
             break;
         }
     }
-    kin
+    found
 }

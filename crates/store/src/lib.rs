@@ -13,6 +13,7 @@ mod command;
 pub mod conformance;
 mod core;
 mod feed;
+mod instance;
 mod listing;
 mod live;
 mod memory;
@@ -29,6 +30,7 @@ pub use command::{
 };
 pub use core::{Core, CoreSettings, News, Notice, TaskNews};
 pub use feed::FeedBuilder;
+pub use instance::{InstanceRecord, LeaseState, Left};
 pub use listing::{LOOKED_AT, TaskFilter, TaskOrder, TaskPage, TaskQuery};
 pub use live::{Live, LogBuilder, page, settled};
 pub use memory::{KEPT_IN_MEMORY, MemoryStore};

@@ -1,6 +1,9 @@
 //! What every backend does.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
+use bytes::Bytes;
 use domain::{Answer, Priority, QuestionId, SessionId, TaskId, Timestamp};
 use tokio::sync::watch;
 
@@ -10,8 +13,8 @@ use crate::command::{
 };
 use crate::retention::{Dropped, Retention};
 use crate::{
-    Claim, Claimed, Counts, DeletedSession, Doomed, FeedFilter, FeedPage, LogPage, SessionRecord, Signal,
-    Submitted, TaskPage, TaskQuery, TaskRecord,
+    Claim, Claimed, Counts, DeletedSession, Doomed, FeedFilter, FeedPage, InstanceRecord, LeaseState, Left,
+    LogPage, SessionRecord, Signal, Submitted, TaskPage, TaskQuery, TaskRecord,
 };
 
 /// The event log, the queue and the sessions. Each method is one atomic command or one consistent read. An error of the
@@ -123,4 +126,68 @@ pub trait Store: Send + Sync + 'static {
 
     /// Wake-ups of the feed: the place of its last entry.
     fn watch_feed(&self) -> watch::Receiver<u64>;
+
+    /// Whether this server may go on with what it was handed; `None` when the store is its alone, so that nobody can take it
+    /// away. When the lease is lost, agents have to end before anything else.
+    fn lease(&self) -> Option<watch::Receiver<LeaseState>> {
+        None
+    }
+
+    /// Begins anew after the lease was lost and all agents have ended. Older tokens stay stale; what this server ran and
+    /// nobody has taken over comes back by [`Self::take_over`].
+    async fn rejoin(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    /// Wake-ups when another server has died and left something to be taken over; `None` when the store is this server's
+    /// alone.
+    fn watch_take_over(&self) -> Option<watch::Receiver<u64>> {
+        None
+    }
+
+    /// Leaves a message for the worker of a running task, whichever server that is at. It may get lost with that server: who needs to
+    /// know looks for what comes of it in the task's log.
+    async fn leave_message(&self, _task: &TaskId, _message: &[u8]) -> Result<Left, StoreError> {
+        Ok(Left::NotShared)
+    }
+
+    /// Takes the messages that were left for tasks of this server, in order.
+    async fn take_messages(&self) -> Result<Vec<(TaskId, Bytes)>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    /// Wake-ups when messages may have been left; `None` when the store is this server's alone.
+    fn watch_messages(&self) -> Option<watch::Receiver<u64>> {
+        None
+    }
+
+    /// Keeps a note for a while, for all servers that share the store. A store that is not shared keeps none.
+    async fn keep_note(&self, _name: &str, _note: &[u8], _lifetime: Duration) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    /// A note, if it is still there.
+    async fn note(&self, _name: &str) -> Result<Option<Bytes>, StoreError> {
+        Ok(None)
+    }
+
+    /// Takes a note away: one server gets it.
+    async fn take_note(&self, _name: &str) -> Result<Option<Bytes>, StoreError> {
+        Ok(None)
+    }
+
+    /// The id of this server among those that share the store, if it is shared.
+    fn instance(&self) -> Option<String> {
+        None
+    }
+
+    /// The servers that share the store; none when it is not shared.
+    async fn instances(&self) -> Result<Vec<InstanceRecord>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    /// Says whether a server is to be handed nothing more. Tells whether there is such a one.
+    async fn set_draining(&self, _instance: &str, _draining: bool) -> Result<bool, StoreError> {
+        Ok(false)
+    }
 }

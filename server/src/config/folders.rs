@@ -10,6 +10,11 @@ pub(super) fn read_data_dir(read: &mut Reader<'_>) -> PathBuf {
     read.value("STORAGE_DATA_DIR", "data".into(), |text| Some(text.into()))
 }
 
+pub(super) fn read_agents_dir(read: &mut Reader<'_>) -> PathBuf {
+    let usual = read_data_dir(read).join("agents");
+    read.value("STORAGE_AGENTS_DIR", usual, |text| Some(text.into()))
+}
+
 pub(super) fn read_keys_file(read: &mut Reader<'_>) -> PathBuf {
     let usual = read_data_dir(read).join("keys.json");
     read.value("API_KEYS_FILE", usual, |text| Some(text.into()))

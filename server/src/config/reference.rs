@@ -116,15 +116,13 @@ pub(crate) struct Variable {
     pub(crate) help: &'static str,
     /// Whether its value is nobody's business.
     pub(crate) is_secret: bool,
-    /// Whether this version acts on it.
-    pub(crate) has_effect: bool,
     /// Who reads it.
     pub(crate) scope: Scope,
 }
 
 impl Variable {
     const fn new(name: &'static str, kind: Kind, preset: Preset, help: &'static str) -> Self {
-        Self { name, kind, preset, help, is_secret: false, has_effect: true, scope: Scope::Server }
+        Self { name, kind, preset, help, is_secret: false, scope: Scope::Server }
     }
 
     const fn flag(name: &'static str, default: &'static str, help: &'static str) -> Self {
@@ -160,10 +158,6 @@ impl Variable {
 
     const fn secret(self) -> Self {
         Self { is_secret: true, ..self }
-    }
-
-    const fn without_effect(self) -> Self {
-        Self { has_effect: false, ..self }
     }
 
     const fn scope(self, scope: Scope) -> Self {

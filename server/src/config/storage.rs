@@ -2,17 +2,28 @@
 
 use std::time::Duration;
 
+use secrecy::SecretString;
 use store::Retention;
+use store_redis::{InstanceSettings, RedisSettings};
 
 use super::variables::Reader;
 
 /// Where tasks, events and sessions are kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) enum Storage {
     /// In this process's memory.
     Memory,
     /// In a database in the data folder.
     Sqlite(Sync),
+    /// In Redis, where other servers may share it.
+    Redis(Box<RedisSettings>),
+}
+
+impl Storage {
+    /// Whether tasks are gone when the server stops.
+    pub(crate) fn forgets(&self) -> bool {
+        matches!(self, Self::Memory)
+    }
 }
 
 /// What a commit survives.
@@ -30,15 +41,53 @@ pub(super) fn read_storage(read: &mut Reader<'_>) -> Storage {
         "full" => Some(Sync::Full),
         _ => None,
     });
-    if read.text("STORAGE_TYPE") == Some("redis") {
-        read.refuse("STORAGE_TYPE", "this version has no Redis storage yet: set sqlite or memory");
-        return Storage::Memory;
-    }
+    let redis = read_redis(read);
     read.value("STORAGE_TYPE", Storage::Sqlite(sync), |text| match text {
         "sqlite" => Some(Storage::Sqlite(sync)),
         "memory" => Some(Storage::Memory),
+        "redis" => Some(Storage::Redis(Box::new(redis))),
         _ => None,
     })
+}
+
+/// Servers renew their leases that often while one lasts.
+const HEARTBEATS: u32 = 5;
+
+fn read_redis(read: &mut Reader<'_>) -> RedisSettings {
+    let preset = RedisSettings::default();
+    let lease = Duration::from_secs(read.count("STORAGE_REDIS_LEASE_SECONDS", 10));
+    let secret = |text: &str| Some(SecretString::from(text));
+    let text = |text: &str| Some(text.to_owned());
+    let name = read.optional("STORAGE_INSTANCE_NAME", |text| instance_name(text).then(|| text.to_owned()));
+    RedisSettings {
+        url: read.optional("STORAGE_REDIS_URL", |text| is_redis_url(text).then(|| secret(text)).flatten()),
+        host: read.value("STORAGE_REDIS_HOST", preset.host, text),
+        port: read.count("STORAGE_REDIS_PORT", 6379),
+        db: read.count("STORAGE_REDIS_DB", 0),
+        username: read.optional("STORAGE_REDIS_USERNAME", text),
+        password: read.optional("STORAGE_REDIS_PASSWORD", secret),
+        tls: read.flag("STORAGE_REDIS_TLS", false),
+        prefix: read
+            .value("STORAGE_REDIS_PREFIX", preset.prefix, |text| has_tag(text).then(|| text.to_owned())),
+        lease,
+        heartbeat: lease / HEARTBEATS,
+        instance: InstanceSettings { name, ..InstanceSettings::default() },
+        ..RedisSettings::default()
+    }
+}
+
+fn is_redis_url(text: &str) -> bool {
+    ["redis://", "rediss://", "redis+unix://"].iter().any(|scheme| text.starts_with(scheme))
+}
+
+/// A part in braces puts all keys into one slot of a cluster.
+fn has_tag(prefix: &str) -> bool {
+    prefix.split_once('{').and_then(|(_, rest)| rest.split_once('}')).is_some_and(|(tag, _)| !tag.is_empty())
+}
+
+fn instance_name(text: &str) -> bool {
+    let is_allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    !text.is_empty() && text.len() <= 128 && text.chars().all(is_allowed)
 }
 
 /// Whoever waits for a task's end, or reconnects, finds it.

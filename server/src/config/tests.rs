@@ -42,7 +42,7 @@ fn defaults_are_those_of_the_contract() {
         }
     );
     assert!(config.auth.is_none() && config.credential.is_none());
-    assert_eq!(config.storage, Storage::Sqlite(Sync::Normal));
+    assert!(matches!(config.storage, Storage::Sqlite(Sync::Normal)));
     let life = config.agent_life;
     assert_eq!((life.idle_timeout.as_secs(), life.cleanup_interval.as_secs(), life.prewarm), (1800, 300, 0));
 }
@@ -67,7 +67,7 @@ fn all_faults_are_reported_at_once_with_name_value_and_remedy() {
             ("TASK_STALL_AFTER_SECONDS", "0"),
             ("TASK_ON_RESTART", "hope"),
             ("TASK_MAX_ATTEMPTS", "99"),
-            ("STORAGE_TYPE", "redis"),
+            ("STORAGE_TYPE", "paper"),
             ("STORAGE_SYNC", "sometimes"),
             ("STORAGE_KEEP_DAYS", "a month"),
             ("WORKSPACE_ROOTS", "/nowhere/at/all"),

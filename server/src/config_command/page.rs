@@ -46,8 +46,5 @@ fn row(variable: &Variable) -> String {
     if variable.is_secret {
         help.push_str(" (secret)");
     }
-    if !variable.has_effect {
-        help.push_str(" (without effect in this version)");
-    }
     format!("| `{}` | {place} | {default} | {} | {help} |\n", variable.name, variable.allowed())
 }

@@ -42,8 +42,12 @@ pub(super) fn check_folder(config: &Config) -> Check {
 /// Also tells whether a server runs on it.
 pub(super) fn check_database(config: &Config) -> (Check, bool) {
     const NAME: &str = "database";
-    if config.storage == Storage::Memory {
-        return (Check::ok(NAME, "none: tasks are kept in memory until the server stops"), false);
+    match config.storage {
+        Storage::Memory => {
+            return (Check::ok(NAME, "none: tasks are kept in memory until the server stops"), false);
+        }
+        Storage::Redis(_) => return (Check::ok(NAME, "none: tasks are kept in Redis"), false),
+        Storage::Sqlite(_) => {}
     }
     match store_sqlite::inspect(&config.data_dir.join(DATABASE)) {
         Ok(Condition::Absent) => (Check::ok(NAME, "will be made at the first start"), false),

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use agent::claude::{ClaudeConfig, ClaudeLauncher, Cli, LocateError, locate, probe};
 use agent::{AgentSpec, Asking, ModelGateway, Opening};
@@ -14,13 +14,15 @@ use http_api::{AppState, Guesses, HostPolicy, RateLimit, Tickets, WorkspaceRoots
 use process::{CgroupLimits, Cgroups, Limits, Owner};
 use scripted_model::ScriptedModel;
 use sha2::{Digest, Sha256};
+use store::Store;
 use telemetry::{Metrics, Traces};
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use super::model::{Model, Opened};
 use super::storage::{self, Storage};
-use crate::config::{AuthSettings, Config};
+use crate::config::{self, AuthSettings, Config};
+use crate::warden;
 
 /// Who can connect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +39,8 @@ pub(super) struct Parts {
     pub(super) engine: Engine,
     pub(super) state: Arc<AppState>,
     pub(super) storage: Storage,
+    /// Ends the agents when this process stands still, where others may take them over.
+    pub(super) warden: Option<AbortOnDropHandle<()>>,
     /// In demo mode.
     pub(super) scripted: Option<ScriptedModel>,
     pub(super) gateway: Option<Arc<Gateway>>,
@@ -50,14 +54,16 @@ impl Parts {
         exposure: Exposure,
         traces: Traces,
     ) -> anyhow::Result<Self> {
-        let data = prepare_data_dir(&config.data_dir)?;
+        let data = prepare_folder("STORAGE_DATA_DIR", &config.data_dir)?;
         let owner = owner_of(&data)?;
         // First: it makes sure that this folder is ours, and with it what an earlier server left.
         let storage = storage::open(config, &data).await?;
         sweep(&owner).await;
         let cli = find_cli(config, &data, &owner).await?;
-        let Model { environment, gateway, scripted } = Model::start(config, data.join("agents")).await?;
+        let Model { environment, gateway, scripted } =
+            Model::start(config, prepare_folder("STORAGE_AGENTS_DIR", &config.agents_dir)?).await?;
         let cgroups = detect_cgroups(&owner);
+        let warded = owner.clone();
         let launcher = ClaudeLauncher::new(ClaudeConfig {
             program: cli.program.clone(),
             environment,
@@ -71,21 +77,31 @@ impl Parts {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let metrics = Arc::new(Metrics::default());
         let (store, launcher) = (storage.store.clone(), Arc::new(launcher));
+        let warden = start_warden(config, &*store, &warded);
         let engine =
             Engine::start(settings(config), store, launcher, clock.clone(), metrics.clone(), traces.clone());
         let engine = engine.await.context("what an earlier server left cannot be taken over")?;
-        let state = Arc::new(state(config, exposure, &engine, (clock, metrics, traces), &cli)?);
-        Ok(Self { cli, engine, state, storage, scripted, gateway, cgroups })
+        let state = Arc::new(state(
+            config,
+            exposure,
+            &engine,
+            (clock, metrics, traces),
+            &cli,
+            storage.warnings.clone(),
+        )?);
+        Ok(Self { cli, engine, state, storage, warden, scripted, gateway, cgroups })
     }
 }
 
 fn settings(config: &Config) -> Settings {
     let life = config.agent_life;
+    let is_shared = matches!(config.storage, config::Storage::Redis(_));
     Settings {
         max_agents: config.max_agents,
         max_pending: config.max_pending,
         drain: config.drain,
-        idle_timeout: life.idle_timeout,
+        // Another server may carry on a session, and an agent that waits here would not know of it.
+        idle_timeout: if is_shared { Duration::ZERO } else { life.idle_timeout },
         cleanup_interval: life.cleanup_interval,
         prewarm: life.prewarm,
         prewarmed: (life.prewarm > 0).then(|| prewarmed(config)),
@@ -113,9 +129,8 @@ fn prewarmed(config: &Config) -> AgentSpec {
     }
 }
 
-fn prepare_data_dir(path: &Path) -> anyhow::Result<PathBuf> {
-    let fault =
-        || format!("STORAGE_DATA_DIR={}: the folder cannot be made: choose one that can", path.display());
+fn prepare_folder(variable: &str, path: &Path) -> anyhow::Result<PathBuf> {
+    let fault = || format!("{variable}={}: the folder cannot be made: choose one that can", path.display());
     make_folder(path).with_context(fault)?;
     path.canonicalize().with_context(fault)
 }
@@ -131,6 +146,13 @@ fn owner_of(data: &Path) -> anyhow::Result<Owner> {
     let digest = Sha256::digest(data.as_os_str().as_bytes());
     let name: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
     Owner::new(&name).context("the data folder gives no name")
+}
+
+/// The warden fires before the lease ends: a server is last heard of up to a fifth of the lease after it renewed it.
+fn start_warden(config: &Config, store: &dyn Store, owner: &Owner) -> Option<AbortOnDropHandle<()>> {
+    let (config::Storage::Redis(redis), Some(lease)) = (&config.storage, store.lease()) else { return None };
+    let (within, owner) = (redis.lease.mul_f64(0.6), owner.clone());
+    Some(AbortOnDropHandle::new(tokio::spawn(async move { warden::keep(&owner, within, lease).await })))
 }
 
 async fn sweep(owner: &Owner) {
@@ -180,6 +202,7 @@ fn state(
     engine: &Engine,
     (clock, metrics, traces): (Arc<dyn Clock>, Arc<Metrics>, Traces),
     cli: &Cli,
+    storage_warnings: Vec<String>,
 ) -> anyhow::Result<AppState> {
     let auth = config.auth.as_ref().map(AuthSettings::open).transpose().map_err(anyhow::Error::msg)?;
     let hosts = if auth.is_some() || exposure == Exposure::Network {
@@ -195,7 +218,7 @@ fn state(
         clock,
         defaults: config.defaults.clone(),
         policy: config.policy.clone(),
-        roots: WorkspaceRoots::resolve_all(&config.workspace_roots, &config.data_dir.join("agents"))
+        roots: WorkspaceRoots::resolve_all(&config.workspace_roots, &config.agents_dir)
             .context("WORKSPACE_ROOTS cannot be used")?,
         auth,
         tickets: Tickets::default(),
@@ -210,6 +233,7 @@ fn state(
         version: env!("CARGO_PKG_VERSION"),
         agent_program: cli.program.clone(),
         agent_version: cli.version.to_string(),
+        storage_warnings,
         started: Instant::now(),
         closing: CancellationToken::new(),
         streams: TaskTracker::new(),

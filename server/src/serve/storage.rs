@@ -1,38 +1,67 @@
 //! Opens the storage.
 
+use std::fs::{File, OpenOptions, TryLockError};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
+use anyhow::{Context, bail};
 use store::{CoreSettings, KEPT_IN_MEMORY, MemoryStore, Store};
+use store_redis::{InstanceSettings, RedisSettings, RedisStore};
 use store_sqlite::{SqliteOptions, SqliteStore, Sync};
 use tokio::task::spawn_blocking;
+use tokio::time::{sleep, timeout};
 
 use crate::config::{self, Config};
 
 /// The database's name in the data folder.
 pub(crate) const DATABASE: &str = "tasks.sqlite";
+/// The file whose lock says that a server uses the data folder, where no database says it.
+const LOCK: &str = "server.lock";
+/// A server that was killed while it started an agent leaves a process that has the lock until it runs the agent's program.
+const HELD_BY_THE_DYING: Duration = Duration::from_secs(2);
+const TRY_AGAIN_AFTER: Duration = Duration::from_millis(10);
 
 /// The open storage.
 pub(super) struct Storage {
     pub(super) store: Arc<dyn Store>,
-    /// The database that has to be closed at the end.
-    sqlite: Option<Arc<SqliteStore>>,
+    /// What is wrong with how it is set up, for health.
+    pub(super) warnings: Vec<String>,
+    kind: Kind,
+}
+
+/// What has to be closed at the end.
+enum Kind {
+    Memory,
+    Sqlite(Arc<SqliteStore>),
+    Redis(Arc<RedisStore>, File),
 }
 
 impl Storage {
     /// Waits until nothing can be written any more. Only a restart helps then: what is stored is whole.
     pub(super) async fn ended(&self) {
-        match &self.sqlite {
-            Some(sqlite) => sqlite.ended().await,
-            None => std::future::pending().await,
+        match &self.kind {
+            Kind::Sqlite(sqlite) => sqlite.ended().await,
+            // Redis may come back.
+            Kind::Memory | Kind::Redis(..) => std::future::pending().await,
         }
     }
 
     /// Writes down what is left to write, and lets go of the database.
     pub(super) async fn close(self) {
-        let Some(sqlite) = self.sqlite else { return };
-        if spawn_blocking(move || sqlite.close()).await.is_err() {
-            tracing::error!("the database could not be closed in order");
+        match self.kind {
+            Kind::Memory => {}
+            Kind::Sqlite(sqlite) => {
+                if spawn_blocking(move || sqlite.close()).await.is_err() {
+                    tracing::error!("the database could not be closed in order");
+                }
+            }
+            Kind::Redis(redis, _lock) => {
+                if let Err(error) = redis.close().await {
+                    tracing::error!(%error, "the other servers could not be told that this one has ended");
+                }
+            }
         }
     }
 }
@@ -40,10 +69,10 @@ impl Storage {
 /// The storage that the configuration asks for, below that folder.
 pub(super) async fn open(config: &Config, data: &Path) -> anyhow::Result<Storage> {
     let settings = CoreSettings { notice: engine::status_notice, ..CoreSettings::default() };
-    match config.storage {
+    match &config.storage {
         config::Storage::Memory => {
             let store = Arc::new(MemoryStore::new(settings, KEPT_IN_MEMORY));
-            Ok(Storage { store, sqlite: None })
+            Ok(Storage { store, warnings: Vec::new(), kind: Kind::Memory })
         }
         config::Storage::Sqlite(sync) => {
             let sync = match sync {
@@ -52,7 +81,46 @@ pub(super) async fn open(config: &Config, data: &Path) -> anyhow::Result<Storage
             };
             let options = SqliteOptions { path: data.join(DATABASE), sync, settings };
             let sqlite = Arc::new(spawn_blocking(move || SqliteStore::open(options)).await??);
-            Ok(Storage { store: sqlite.clone(), sqlite: Some(sqlite) })
+            Ok(Storage { store: sqlite.clone(), warnings: Vec::new(), kind: Kind::Sqlite(sqlite) })
+        }
+        config::Storage::Redis(redis) => open_redis(config, redis, settings, data).await,
+    }
+}
+
+async fn open_redis(
+    config: &Config,
+    redis: &RedisSettings,
+    core: CoreSettings,
+    data: &Path,
+) -> anyhow::Result<Storage> {
+    let lock = lock(data).await?;
+    let workspace_roots = config.workspace_roots.clone();
+    let instance = InstanceSettings { workspace_roots, ..redis.instance.clone() };
+    let redis = RedisStore::open(RedisSettings { core, instance, ..redis.clone() }).await;
+    let redis = Arc::new(redis.context("STORAGE_TYPE=redis")?);
+    let warnings = redis.warnings().await.context("STORAGE_TYPE=redis")?;
+    Ok(Storage { store: redis.clone(), warnings, kind: Kind::Redis(redis, lock) })
+}
+
+/// Makes sure that no other server uses the folder: each ends what an earlier one on its folder has left.
+async fn lock(data: &Path) -> anyhow::Result<File> {
+    let path = data.join(LOCK);
+    let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
+    let file = file.with_context(|| format!("{} cannot be opened", path.display()))?;
+    let taken = async {
+        loop {
+            match file.try_lock() {
+                Err(TryLockError::WouldBlock) => sleep(TRY_AGAIN_AFTER).await,
+                Err(TryLockError::Error(error)) => return Err(error),
+                Ok(()) => return Ok(()),
+            }
+        }
+    };
+    match timeout(HELD_BY_THE_DYING, taken).await {
+        Ok(taken) => taken.with_context(|| format!("{} cannot be locked", path.display()))?,
+        Err(_) => {
+            bail!("another server uses {}: give each server a STORAGE_DATA_DIR of its own", data.display())
         }
     }
+    Ok(file)
 }

@@ -17,6 +17,7 @@ mod doctor;
 mod guard;
 mod health;
 mod hostile;
+mod instances;
 mod keys;
 mod limits;
 mod local;

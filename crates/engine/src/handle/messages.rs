@@ -10,10 +10,11 @@ use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::Handle;
+use crate::elsewhere;
 use crate::run::messages::{Incoming, NoTurn};
 
 /// How long a worker may take: it may wait for a permit, and its agent may have to start first.
-const TAKEN_WITHIN: Duration = Duration::from_secs(30);
+pub(crate) const TAKEN_WITHIN: Duration = Duration::from_secs(30);
 
 /// Why a message was not taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -50,7 +51,9 @@ impl Handle {
         if task.status != TaskStatus::Running || task.waiting.is_some() {
             return Err(not_at_work);
         }
-        let Some(inbox) = self.deps.inboxes.of(id) else { return Err(not_at_work) };
+        let Some(inbox) = self.deps.inboxes.of(id) else {
+            return elsewhere::tell(&self.deps, &task, text, chosen).await;
+        };
         let (taken, answer) = oneshot::channel();
         match inbox.try_send(Incoming { id: chosen.unwrap_or_else(Uuid::new_v4), text, taken }) {
             Ok(()) => {}

@@ -22,6 +22,7 @@ use super::plan::{Plan, agent_spec, opening};
 use super::traced::attempt_trace;
 use super::wire;
 use crate::agents::{Agents, AtWork, Slot, Unobtained};
+use crate::lease;
 use crate::settings::Settings;
 
 /// What every run needs.
@@ -46,7 +47,12 @@ const END_WITHIN: Duration = Duration::from_secs(10);
 /// Runs a claimed task until it has ended or waits for another attempt, and gives its session back. Never panics.
 pub(crate) async fn run(deps: Arc<Deps>, claimed: Claimed, slot: Slot) {
     let mut after = After::default();
-    if let Err(error) = attempt(&deps, &claimed, slot, &mut after).await {
+    let attempted = attempt(&deps, &claimed, slot, &mut after).await;
+    if let Err(WorkerError::LeaseLost) = attempted {
+        // Whoever has the task now writes what becomes of it.
+        return end_at_once(&deps, &claimed, after.agent).await;
+    }
+    if let Err(error) = attempted {
         tracing::error!(task_id = %claimed.task.spec.task_id, %error, "the task's worker failed");
         if let Some(at_work) = after.agent.take() {
             report(&deps, &claimed, &deps.agents.end(at_work, Urgency::Now).await);
@@ -75,6 +81,13 @@ pub(crate) async fn run(deps: Arc<Deps>, claimed: Claimed, slot: Slot) {
     persist(&deps, &claimed, End::Session(release)).await;
 }
 
+async fn end_at_once(deps: &Deps, claimed: &Claimed, agent: Option<AtWork>) {
+    tracing::error!(task_id = %claimed.task.spec.task_id, "the lease is lost: the task is left to another server");
+    if let Some(at_work) = agent {
+        report(deps, claimed, &deps.agents.end(at_work, Urgency::Now).await);
+    }
+}
+
 /// What is left after an attempt.
 struct After {
     agent: Option<AtWork>,
@@ -98,6 +111,8 @@ enum WorkerError {
     Commit(#[from] CommitError),
     #[error("it panicked")]
     Panicked,
+    #[error("the lease is lost")]
+    LeaseLost,
 }
 
 /// A panic as an error: what was begun can still be ended in order.
@@ -118,6 +133,7 @@ async fn stop_wanted(deps: &Deps, signal: &mut watch::Receiver<Signal>) -> Input
         biased;
         () = interrupt => Input::InterruptRequested,
         () = deps.stop_tasks.cancelled() => Input::ShutdownRequested,
+        () = lease::lost(&*deps.store) => Input::ShutdownRequested,
     }
 }
 
@@ -162,6 +178,9 @@ async fn attempt(
     let trace = attempt_trace(&deps.traces, &claimed.task, deps.clock.now());
     plan.trace_parent = trace.as_ref().map(AttemptTrace::trace_parent);
     let launched = guarded(launch(deps, claimed, slot, &mut plan, signal.clone())).await?;
+    if let (true, Err(_)) = (lease::is_lost(&*deps.store), &launched) {
+        return Err(WorkerError::LeaseLost);
+    }
     let (how, tells) = (plan.describe(), plan.tells.clone());
     let mut drive = Drive::new(Arc::clone(deps), claimed, plan, signal);
     drive.trace = trace;
@@ -175,7 +194,11 @@ async fn attempt(
         Ok(at_work) => {
             drive.log.set_conversation(at_work.conversation);
             let at_work = after.agent.insert(at_work);
-            let driven = guarded(drive.run(at_work)).await;
+            let driven = tokio::select! {
+                biased;
+                () = lease::lost(&*deps.store) => return Err(WorkerError::LeaseLost),
+                driven = guarded(drive.run(at_work)) => driven,
+            };
             // A transcript that got lost is for the next task to report, not a reason to begin anew.
             if drive.machine.has_answered() || at_work.agent.has_conversation().await {
                 after.conversation = Some(at_work.conversation);
@@ -240,13 +263,16 @@ async fn persist(deps: &Deps, claimed: &Claimed, end: End<'_>) {
         }
     };
     let give_up = async {
-        deps.stop_tasks.cancelled().await;
-        sleep(END_WITHIN).await;
+        tokio::select! {
+            // Another server has it, or will.
+            () = lease::lost(&*deps.store) => {}
+            () = deps.stop_tasks.cancelled() => sleep(END_WITHIN).await,
+        }
     };
     tokio::select! {
         biased;
         () = write => {}
-        () = give_up => tracing::error!("an end could not be written before the server stops"),
+        () = give_up => tracing::error!("an end could not be written before the server stops or loses its lease"),
     }
 }
 

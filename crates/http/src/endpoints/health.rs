@@ -1,5 +1,6 @@
 //! `GET /health`: is the server alive.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,19 +27,20 @@ const SLOW: Duration = Duration::from_secs(1);
     )
 )]
 pub(crate) async fn handle(State(state): State<Arc<AppState>>) -> (StatusCode, Json<Health>) {
-    let mut reasons = Vec::new();
+    let mut reasons: Vec<Cow<'static, str>> = Vec::new();
     if !state.has_agent() {
-        reasons.push("the agent's CLI is not there: install it, or set CLAUDE_CLI_PATH");
+        reasons.push("the agent's CLI is not there: install it, or set CLAUDE_CLI_PATH".into());
     }
     let counts = state.engine.counts().await;
     match timeout(SLOW, state.engine.reach_storage()).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => {
             tracing::error!(%error, "the storage cannot be reached");
-            reasons.push("the storage is not available: see the server's log");
+            reasons.push("the storage is not available: see the server's log".into());
         }
-        Err(_) => reasons.push("the storage is slow: is its disk full, or busy?"),
+        Err(_) => reasons.push("the storage is slow: is its disk full, or busy?".into()),
     }
+    reasons.extend(state.storage_warnings.iter().cloned().map(Cow::Owned));
     let status = match (&counts, reasons.is_empty()) {
         (Err(_), _) => HealthStatus::Unhealthy,
         (Ok(_), true) => HealthStatus::Healthy,

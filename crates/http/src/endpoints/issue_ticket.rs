@@ -12,7 +12,7 @@ use crate::access::{May, TasksRead};
 use crate::refusal::Refusal;
 use crate::state::AppState;
 use crate::submission;
-use crate::ticket::{Issued, Opens};
+use crate::ticket::{Issued, Opens, shared};
 
 /// Makes a ticket: it opens one stream of events, once, within a minute, and is shown as `?ticket=` in place of a key. Browsers
 /// need one, because they cannot send headers with a WebSocket.
@@ -45,7 +45,7 @@ pub(crate) async fn handle(
             Opens::Task(id)
         }
     };
-    let issued = state.tickets.issue(opens, &may.caller, state.clock.now()).ok_or_else(|| {
+    let issued = shared::issue(&state, opens, &may.caller).await.ok_or_else(|| {
         let detail = "too many tickets wait to be used: use those first, or try again in a minute";
         Refusal::new(StatusCode::SERVICE_UNAVAILABLE, Code::AtCapacity, detail).retry_after(60)
     })?;

@@ -19,7 +19,7 @@ use crate::reached::Reached;
 use crate::refusal::Refusal;
 use crate::state::AppState;
 use crate::submission;
-use crate::ticket::Opens;
+use crate::ticket::{Opens, shared};
 
 /// Submits a task. The same id and body again is the same task.
 #[utoipa::path(
@@ -71,7 +71,7 @@ pub(super) async fn submit(
         }
         None => admit(state, caller, TaskId::generate(), request, traced).await?,
     };
-    Ok(response(state, caller, reached, &view))
+    Ok(response(state, caller, reached, &view).await)
 }
 
 fn is_same(view: &TaskView, caller: &Identity, request: &TaskRequest) -> bool {
@@ -148,14 +148,16 @@ fn refused(state: &AppState, id: &TaskId, error: SubmitError) -> Refusal {
 
 /// Where callers need a key, their browsers need something else. Whoever submitted a task may see it. They can do without a
 /// ticket when too many wait to be used.
-fn ticket(state: &AppState, caller: &Identity, task: &TaskId) -> String {
+async fn ticket(state: &AppState, caller: &Identity, task: &TaskId) -> String {
+    if state.auth.is_none() {
+        return String::new();
+    }
     let holder = Identity { scopes: caller.scopes.and(Scopes::of(&[Scope::TasksRead])), ..caller.clone() };
-    let issue = || state.tickets.issue(Opens::Task(task.clone()), &holder, state.clock.now());
-    let issued = state.auth.is_some().then(issue).flatten();
+    let issued = shared::issue(state, Opens::Task(task.clone()), &holder).await;
     issued.map(|issued| format!("?ticket={}", issued.ticket)).unwrap_or_default()
 }
 
-fn response(state: &AppState, caller: &Identity, reached: &Reached, view: &TaskView) -> TaskResponse {
+async fn response(state: &AppState, caller: &Identity, reached: &Reached, view: &TaskView) -> TaskResponse {
     let base = reached.websocket_base(state);
     let task = &view.record;
     let id = &task.spec.task_id;
@@ -164,7 +166,7 @@ fn response(state: &AppState, caller: &Identity, reached: &Reached, view: &TaskV
         task_id: id.clone(),
         session_id: task.session_id.clone(),
         status: task.status,
-        websocket_url: format!("{base}/ws/tasks/{id}{}", ticket(state, caller, id)),
+        websocket_url: format!("{base}/ws/tasks/{id}{}", ticket(state, caller, id).await),
         created_at: task.created_at,
         queue_position,
         estimated_start_at,

@@ -2,12 +2,12 @@
 
 use super::{Preset, Variable};
 
-pub(super) const STORAGE: [Variable; 11] = [
+pub(super) const STORAGE: [Variable; 17] = [
     Variable::choice(
         "STORAGE_TYPE",
         "sqlite",
-        &["sqlite", "memory"],
-        "where tasks are kept; memory forgets everything at the end",
+        &["sqlite", "memory", "redis"],
+        "where tasks are kept; memory forgets everything at the end, redis may be shared by several servers",
     ),
     Variable::text(
         "STORAGE_DATA_DIR",
@@ -34,19 +34,50 @@ pub(super) const STORAGE: [Variable; 11] = [
         (1, 1 << 30),
         "how much of ended tasks' events is kept, in MiB",
     ),
-    Variable::text("STORAGE_REDIS_HOST", Preset::Value("localhost"), "a host", "the Redis server")
-        .without_effect(),
-    Variable::port("STORAGE_REDIS_PORT", "6379", "its port").without_effect(),
-    Variable::count("STORAGE_REDIS_DB", "0", (0, 65_535), "its database").without_effect(),
-    Variable::text("STORAGE_REDIS_PASSWORD", Preset::Told("none"), "a password", "its password")
-        .secret()
-        .without_effect(),
+    Variable::text("STORAGE_REDIS_HOST", Preset::Value("localhost"), "a host", "the Redis server"),
+    Variable::port("STORAGE_REDIS_PORT", "6379", "its port"),
+    Variable::count("STORAGE_REDIS_DB", "0", (0, 65_535), "its database"),
+    Variable::text(
+        "STORAGE_REDIS_USERNAME",
+        Preset::Told("none"),
+        "a name",
+        "the user, where it has more than one",
+    ),
+    Variable::text("STORAGE_REDIS_PASSWORD", Preset::Told("none"), "a password", "its password").secret(),
+    Variable::flag(
+        "STORAGE_REDIS_TLS",
+        "false",
+        "whether it is reached by TLS, with the system's certificates",
+    ),
     Variable::text(
         "STORAGE_REDIS_URL",
         Preset::Told("none"),
-        "a URL",
-        "in place of host, port, database and password",
+        "a URL that begins with redis://, rediss:// or redis+unix://",
+        "in place of host, port, database, user, password and TLS",
     )
-    .secret()
-    .without_effect(),
+    .secret(),
+    Variable::text(
+        "STORAGE_REDIS_PREFIX",
+        Preset::Value("{ccs}:"),
+        "a text with a part in braces",
+        "what all keys begin with; servers with the same one are one service",
+    ),
+    Variable::count(
+        "STORAGE_REDIS_LEASE_SECONDS",
+        "10",
+        (2, 3600),
+        "how long a server may be out of touch before others take over what it runs",
+    ),
+    Variable::text(
+        "STORAGE_AGENTS_DIR",
+        Preset::Told("agents in the data folder"),
+        "a folder",
+        "the agents' homes and conversations; with Redis, a folder that all servers mount lets each go on with any session",
+    ),
+    Variable::text(
+        "STORAGE_INSTANCE_NAME",
+        Preset::Told("a new one at each start"),
+        "1 to 128 letters, digits and . _ -",
+        "names this server among those that share Redis; with a name, it takes over at once what it ran before a crash",
+    ),
 ];

@@ -205,7 +205,6 @@ fn names_that_look_like_ours_are_warned_about_and_others_are_not() {
         ("CLAUDE_SERVER_URL", "http://x"),
         ("AGENT_PROCESS_OWNER", "x"),
         ("XERVER_PORT", "1"),
-        ("STORAGE_REDIS_HOST", "redis"),
     ];
     let config = Config::resolve(&place.layers(arguments(), &variables), true).expect("valid");
     assert_eq!(
@@ -213,7 +212,6 @@ fn names_that_look_like_ours_are_warned_about_and_others_are_not() {
         [
             "SERVER_PROT is not a variable of this server: did you mean SERVER_PORT?",
             "TASK_MAX_QUEUE_SIZ (.env) is not a variable of this server: did you mean TASK_MAX_QUEUE_SIZE?",
-            "STORAGE_REDIS_HOST is set, and this version does not act on it",
         ]
     );
 }

@@ -4,7 +4,7 @@ use super::super::reference::{self, Kind, Scope, Variable};
 use super::*;
 
 /// Wrong values of variables whose table row tells what they may be in words only.
-const OF_TEXTS: [(&str, &str); 23] = [
+const OF_TEXTS: [(&str, &str); 26] = [
     ("SERVER_HOST", "somewhere"),
     ("SERVER_PUBLIC_URL", "agents.example.com"),
     ("SERVER_UNIX_SOCKET_MODE", "0888"),
@@ -28,10 +28,13 @@ const OF_TEXTS: [(&str, &str); 23] = [
     ("POLICY_MODELS", "[1]"),
     ("POLICY_MAX_BUDGET_USD", "0"),
     ("POLICY_OPTIONS", "agents,everything"),
+    ("STORAGE_REDIS_URL", "http://redis"),
+    ("STORAGE_REDIS_PREFIX", "ccs"),
+    ("STORAGE_INSTANCE_NAME", "a b"),
 ];
 
 /// Variables of which any text is right.
-const ANYTHING: [&str; 12] = [
+const ANYTHING: [&str; 13] = [
     "SERVER_UNIX_SOCKET",
     "API_API_KEY",
     "API_KEYS_FILE",
@@ -41,9 +44,10 @@ const ANYTHING: [&str; 12] = [
     "CLAUDE_DEFAULT_MODEL",
     "CLAUDE_CLI_PATH",
     "STORAGE_DATA_DIR",
+    "STORAGE_AGENTS_DIR",
     "STORAGE_REDIS_HOST",
+    "STORAGE_REDIS_USERNAME",
     "STORAGE_REDIS_PASSWORD",
-    "STORAGE_REDIS_URL",
 ];
 
 fn wrong_value(variable: &Variable) -> Option<&'static str> {
@@ -136,7 +140,10 @@ fn values_that_do_not_go_together_are_told_beside_wrong_ones() {
             ("MONITORING_PROMETHEUS_PORT", "9191"),
             ("SESSION_MAX_CONCURRENT", "2"),
             ("SESSION_PREWARM", "3"),
-            ("STORAGE_TYPE", "redis"),
+            ("STORAGE_TYPE", "paper"),
+            ("STORAGE_AGENTS_DIR", "/agents"),
+            ("STORAGE_REDIS_URL", "http://redis"),
+            ("STORAGE_REDIS_PREFIX", "ccs"),
         ],
     );
     assert_eq!(
@@ -144,10 +151,13 @@ fn values_that_do_not_go_together_are_told_beside_wrong_ones() {
         [
             "SERVER_WORKERS=\"none\": must be a whole number from 1 to 512",
             "API_JWT_SECRET, API_JWT_JWKS_FILE and API_JWT_JWKS_URL exclude each other: set one of them",
-            "STORAGE_TYPE=\"redis\": this version has no Redis storage yet: set sqlite or memory",
+            "STORAGE_REDIS_URL: must be a URL that begins with redis://, rediss:// or redis+unix://",
+            "STORAGE_REDIS_PREFIX=\"ccs\": must be a text with a part in braces",
+            "STORAGE_TYPE=\"paper\": must be one of sqlite, memory, redis",
             "SERVER_HOST=0.0.0.0 opens the server to the network without authentication: set API_AUTH_ENABLED=true and \
              API_API_KEY, or SERVER_ALLOW_INSECURE=true if that is meant",
             "SESSION_PREWARM=\"3\": must not exceed SESSION_MAX_CONCURRENT, which is 2",
+            "STORAGE_AGENTS_DIR=\"/agents\": is for servers that share Redis: set STORAGE_TYPE=redis, or leave it out",
             "MONITORING_PROMETHEUS_PORT=\"9191\": is SERVER_PORT too: choose another port, or set \
              MONITORING_PROMETHEUS_ENABLED=false",
         ]

@@ -1,0 +1,128 @@
+//! The subscription of this server: hears of the commits of all, and looks up what it may have missed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::TaskId;
+use futures_util::StreamExt;
+use redis::aio::PubSubStream;
+use store::{Signal, StoreError};
+
+use crate::link::Link;
+use crate::news::News;
+use crate::reply::Items;
+use crate::rows;
+use crate::scripts::Scripts;
+use crate::store::Shared;
+
+/// How often it is looked whether a message was lost, and how long to wait before the next attempt to connect.
+const CHECK: Duration = Duration::from_millis(200);
+/// Tasks that one look-up asks for.
+const ASKED_AT_ONCE: usize = 500;
+
+/// Where things are: the last message's number, the feed's last place, and the tasks that were asked for.
+struct Standing {
+    number: u64,
+    position: u64,
+    tasks: Vec<Option<Signal>>,
+}
+
+/// Listens until it is aborted.
+pub(crate) async fn run(shared: Arc<Shared>) {
+    loop {
+        // Whatever ends a subscription, the next one begins by looking everything up.
+        if let Ok(stream) = subscribe(&shared).await
+            && catch_up(&shared).await.is_ok()
+        {
+            listen(&shared, stream).await;
+        }
+        tokio::time::sleep(CHECK).await;
+    }
+}
+
+async fn subscribe(shared: &Shared) -> Result<PubSubStream, StoreError> {
+    let link = &shared.link;
+    let subscribed = async {
+        let mut subscription = link.client.get_async_pubsub().await?;
+        subscription.subscribe(format!("{}news", link.prefix)).await?;
+        Ok(subscription.into_on_message())
+    };
+    match tokio::time::timeout(link.timeout, subscribed).await {
+        Ok(stream) => stream.map_err(|error| link.failed(&error)),
+        Err(_) => Err(StoreError(format!("redis at {} did not answer a subscription", link.address))),
+    }
+}
+
+/// Hears messages until the connection is gone, or has gone silent without telling.
+async fn listen(shared: &Shared, mut stream: PubSubStream) {
+    let mut check = tokio::time::interval(CHECK);
+    check.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut behind = None;
+    loop {
+        tokio::select! {
+            message = stream.next() => {
+                let Some(message) = message else { return };
+                let news = std::str::from_utf8(message.get_payload_bytes()).ok().and_then(News::parse);
+                let is_lost = news.is_none_or(|news| shared.live.hear(&news));
+                if is_lost && catch_up(shared).await.is_err() {
+                    return;
+                }
+            }
+            _ = check.tick() => {
+                shared.live.tidy();
+                let Ok(standing) = standing(shared, &[]).await else { continue };
+                let heard = shared.live.last_heard();
+                if behind.is_some_and(|behind| behind > heard) || standing.number < heard {
+                    return;
+                }
+                behind = Some(standing.number);
+            }
+        }
+    }
+}
+
+/// Looks up where everything is that somebody watches.
+async fn catch_up(shared: &Shared) -> Result<(), StoreError> {
+    // Before the tasks, so that what comes meanwhile is a message of its own.
+    let first = standing(shared, &[]).await?;
+    for tasks in shared.live.followed().chunks(ASKED_AT_ONCE) {
+        for (task, signal) in tasks.iter().zip(standing(shared, tasks).await?.tasks) {
+            // One that is no more has ended where it was.
+            let gone = Signal { ended: true, ..Signal::default() };
+            shared.live.apply_signal(task, signal.unwrap_or(gone));
+        }
+    }
+    shared.live.caught_up(first.number, first.position);
+    Ok(())
+}
+
+async fn standing(shared: &Shared, tasks: &[TaskId]) -> Result<Standing, StoreError> {
+    let mut call = shared.link.call(&shared.scripts.signals);
+    for task in tasks {
+        call.arg(task.as_str());
+    }
+    let mut items = Items::of(shared.link.ask(&call).await?)?;
+    let (number, position) = (items.number()?, items.number()?);
+    let tasks = items.each(|items| {
+        let mut row = items.items()?;
+        let (tail, status, interrupt_requested) = (row.text()?, row.text()?, row.flag()?);
+        if tail.is_empty() {
+            return Ok(None);
+        }
+        let ended = rows::status(&status)?.is_terminal();
+        Ok(Some(Signal { tail: tail.parse().unwrap_or_default(), ended, interrupt_requested }))
+    })?;
+    Ok(Standing { number, position, tasks })
+}
+
+/// Where a task is, if it is there.
+pub(crate) async fn signal(shared: &Shared, task: &TaskId) -> Result<Option<Signal>, StoreError> {
+    Ok(standing(shared, std::slice::from_ref(task)).await?.tasks.pop().flatten())
+}
+
+/// The feed's last place.
+pub(crate) async fn position(link: &Link, scripts: &Scripts) -> Result<u64, StoreError> {
+    let mut items = Items::of(link.ask(&link.call(&scripts.signals)).await?)?;
+    items.text()?;
+    items.number()
+}

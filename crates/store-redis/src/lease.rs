@@ -1,0 +1,254 @@
+//! This server's place among those that share the store: its lease, renewed while it lives, by the time of Redis.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use store::{InstanceRecord, LeaseState, StoreError};
+use tokio::sync::watch;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use crate::link::Link;
+use crate::open::OpenError;
+use crate::reply::{Items, Reply};
+use crate::rows;
+use crate::scripts::Scripts;
+use crate::settings::RedisSettings;
+use crate::store::Shared;
+
+/// How what is stored looks.
+pub(crate) const VERSION: &str = "1";
+
+/// Who this server is now.
+#[derive(Debug, Clone)]
+struct Incarnation {
+    id: Arc<str>,
+    /// When the lease ends at the latest, as far as is known here.
+    ends: Instant,
+}
+
+#[derive(Debug)]
+pub(crate) struct Membership {
+    name: String,
+    labels: String,
+    roots: String,
+    lease: Duration,
+    heartbeat: Duration,
+    now: Mutex<Incarnation>,
+    pub(crate) state: watch::Sender<LeaseState>,
+}
+
+/// What joining answers.
+enum Joined {
+    As(Arc<str>),
+    Replaced,
+    Version(String),
+}
+
+impl Membership {
+    /// Joins those that share the store.
+    pub(crate) async fn join(
+        link: &Link,
+        scripts: &Scripts,
+        settings: &RedisSettings,
+    ) -> Result<Self, OpenError> {
+        let instance = &settings.instance;
+        let name = instance.name.clone().unwrap_or_else(|| Uuid::new_v4().to_string());
+        let begun = Instant::now();
+        let membership = Self {
+            name,
+            labels: rows::json(&instance.labels)?,
+            roots: rows::json(&instance.workspace_roots)?,
+            lease: settings.lease,
+            heartbeat: settings.heartbeat,
+            now: Mutex::new(Incarnation { id: "".into(), ends: begun + held(settings.lease) }),
+            state: watch::Sender::new(LeaseState::Held),
+        };
+        match membership.ask_to_join(link, scripts).await? {
+            Joined::As(id) => membership.set(id, begun + held(settings.lease)),
+            Joined::Replaced => return Err(membership.replaced().into()),
+            Joined::Version(found) => {
+                return Err(OpenError::Version { prefix: link.prefix.clone(), found, ours: VERSION });
+            }
+        }
+        Ok(membership)
+    }
+
+    async fn ask_to_join(&self, link: &Link, scripts: &Scripts) -> Result<Joined, StoreError> {
+        let mut call = link.call(&scripts.join);
+        call.arg(&self.name).arg(millis(self.lease)).arg(&self.labels).arg(&self.roots);
+        call.arg(VERSION).arg(&*self.id());
+        let mut reply = Reply::of(link.ask(&call).await?)?;
+        match reply.code.as_str() {
+            "ok" => {
+                reply.rest.text()?;
+                Ok(Joined::As(reply.rest.text()?.into()))
+            }
+            "replaced" => Ok(Joined::Replaced),
+            "version" => Ok(Joined::Version(reply.rest.text()?)),
+            _ => Err(reply.unknown()),
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Incarnation> {
+        // Nothing in here is ever half done.
+        self.now.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set(&self, id: Arc<str>, ends: Instant) {
+        *self.lock() = Incarnation { id, ends };
+    }
+
+    /// The id under which commands are sent.
+    pub(crate) fn id(&self) -> Arc<str> {
+        Arc::clone(&self.lock().id)
+    }
+
+    fn replaced(&self) -> StoreError {
+        StoreError(format!(
+            "another server has begun under the instance name {:?}: give each server a name of its own",
+            self.name
+        ))
+    }
+
+    pub(crate) fn lost(&self) {
+        self.state.send_if_modified(|state| std::mem::replace(state, LeaseState::Lost) != LeaseState::Lost);
+    }
+
+    pub(crate) fn is_lost(&self) -> bool {
+        *self.state.borrow() == LeaseState::Lost
+    }
+
+    /// Begins anew under the same name.
+    pub(crate) async fn rejoin(&self, link: &Link, scripts: &Scripts) -> Result<(), StoreError> {
+        if !self.is_lost() {
+            return Ok(());
+        }
+        let begun = Instant::now();
+        match self.ask_to_join(link, scripts).await? {
+            Joined::As(id) => self.set(id, begun + held(self.lease)),
+            Joined::Replaced => return Err(self.replaced()),
+            Joined::Version(found) => {
+                return Err(StoreError(format!(
+                    "redis now holds version {found} of the store: upgrade this server"
+                )));
+            }
+        }
+        self.state.send_replace(LeaseState::Held);
+        Ok(())
+    }
+}
+
+/// What a command answers that comes without a lease.
+pub(crate) fn ended() -> StoreError {
+    StoreError("the lease of this server has ended: its agents have to end, then it can join again".into())
+}
+
+/// How long this server counts on a lease that it has asked for: what it runs takes a moment to end.
+fn held(lease: Duration) -> Duration {
+    lease.mul_f64(0.9)
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Renews the lease until it is aborted. When Redis cannot be asked, the lease is lost as soon as others may hold it so.
+pub(crate) async fn run(shared: Arc<Shared>) {
+    let membership = &shared.membership;
+    let mut beat = tokio::time::interval(membership.heartbeat);
+    beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        let ends = membership.lock().ends;
+        tokio::select! {
+            biased;
+            () = tokio::time::sleep_until(ends), if !membership.is_lost() => {
+                // A rejoin may have come between.
+                if Instant::now() >= membership.lock().ends {
+                    membership.lost();
+                }
+            }
+            _ = beat.tick() => {
+                if membership.is_lost() {
+                    continue;
+                }
+                tokio::select! {
+                    () = renew(&shared) => {}
+                    () = tokio::time::sleep_until(ends) => {}
+                }
+            }
+        }
+    }
+}
+
+async fn renew(shared: &Shared) {
+    let membership = &shared.membership;
+    let (id, begun) = (membership.id(), Instant::now());
+    let mut call = shared.link.call(&shared.scripts.heartbeat);
+    call.arg(&*id).arg(millis(membership.lease));
+    let Ok(mut reply) = shared.link.ask(&call).await.and_then(Reply::of) else { return };
+    let mut now = membership.lock();
+    // A rejoin meanwhile has made another incarnation, of which this says nothing.
+    if now.id != id {
+        return;
+    }
+    if reply.code == "held" {
+        now.ends = begun + held(membership.lease);
+        drop(now);
+        if reply.rest.number::<u64>().is_ok_and(|left| left > 0) {
+            shared.live.wake_take_over();
+        }
+    } else {
+        drop(now);
+        membership.lost();
+    }
+}
+
+/// Ends the lease.
+pub(crate) async fn leave(shared: &Shared) -> Result<(), StoreError> {
+    let mut call = shared.link.call(&shared.scripts.leave);
+    call.arg(&*shared.membership.id());
+    let left = Reply::of(shared.link.ask(&call).await?);
+    shared.membership.lost();
+    left.map(drop)
+}
+
+/// All that share the store.
+pub(crate) async fn list(shared: &Shared) -> Result<Vec<InstanceRecord>, StoreError> {
+    let items = Items::of(shared.link.ask(&shared.link.call(&shared.scripts.list_instances)).await?)?;
+    let mut found = items.each(|items| {
+        let mut row = items.items()?;
+        let name = row.text()?;
+        let unreadable = |_| StoreError(format!("redis holds something odd of the instance {name}"));
+        let (labels, roots) = (row.text()?, row.text()?);
+        Ok(InstanceRecord {
+            labels: serde_json::from_str(&labels).map_err(unreadable)?,
+            workspace_roots: serde_json::from_str(&roots).map_err(unreadable)?,
+            started_at: rows::time(&row.text()?)?,
+            last_heartbeat: rows::time(&row.text()?)?,
+            draining: row.flag()?,
+            alive: row.flag()?,
+            running: row.number()?,
+            id: row.text()?,
+            name,
+        })
+    })?;
+    found.sort_by(|a, b| (a.started_at, &a.id).cmp(&(b.started_at, &b.id)));
+    Ok(found)
+}
+
+/// Says whether an instance is to be handed nothing more.
+pub(crate) async fn set_draining(
+    shared: &Shared,
+    instance: &str,
+    draining: bool,
+) -> Result<bool, StoreError> {
+    let mut call = shared.link.call(&shared.scripts.drain);
+    call.arg(instance).arg(u8::from(draining));
+    let mut reply = shared.link.commit(&call).await?;
+    if reply.code == "unknown" {
+        return Ok(false);
+    }
+    shared.tell(&mut reply, None)?;
+    Ok(true)
+}

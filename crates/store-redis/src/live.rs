@@ -1,0 +1,268 @@
+//! What the readers of this server share: wake-ups, and the latest events of the tasks that they follow, so that many who follow
+//! one task read Redis once. Only tasks that somebody watches are here.
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use domain::TaskId;
+use store::{EventBatch, LogPage, Signal, page};
+use tokio::sync::watch;
+
+use crate::news::News;
+
+/// Bytes of a task's latest events that are kept here.
+const RECENT_BYTES: usize = 256 * 1024;
+/// How often a task that has ended is left when it is tidied up: for two seconds.
+const KEPT_FOR: u32 = 10;
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing in here is ever half done.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The latest events of a task, without a hole.
+#[derive(Debug, Default)]
+struct Recent {
+    batches: VecDeque<Arc<EventBatch>>,
+    bytes: usize,
+}
+
+impl Recent {
+    fn push(&mut self, batch: Arc<EventBatch>) {
+        if let Some(last) = self.batches.back() {
+            if batch.next() <= last.next() {
+                return;
+            }
+            if batch.first() != last.next() {
+                *self = Self::default();
+            }
+        }
+        self.bytes += batch.bytes().len();
+        self.batches.push_back(batch);
+        while self.bytes > RECENT_BYTES && self.batches.len() > 1 {
+            self.bytes -= self.batches.pop_front().map_or(0, |batch| batch.bytes().len());
+        }
+    }
+}
+
+/// A task that somebody watches.
+#[derive(Debug)]
+pub(crate) struct Followed {
+    signal: watch::Sender<Signal>,
+    recent: Mutex<Recent>,
+    /// One reads for all.
+    pub(crate) fetching: tokio::sync::Mutex<()>,
+    /// How often it was left when it had ended.
+    tidied: AtomicU32,
+}
+
+impl Followed {
+    fn new() -> Arc<Self> {
+        let signal = watch::Sender::new(Signal::default());
+        let (recent, fetching) = (Mutex::default(), tokio::sync::Mutex::default());
+        Arc::new(Self { signal, recent, fetching, tidied: AtomicU32::new(0) })
+    }
+
+    /// Tells where the task is. What comes late says nothing new: a tail never goes back.
+    pub(crate) fn tell(&self, signal: Signal) {
+        self.signal.send_if_modified(|known| {
+            let next = Signal {
+                tail: known.tail.max(signal.tail),
+                ended: known.ended || signal.ended,
+                interrupt_requested: known.interrupt_requested || signal.interrupt_requested,
+            };
+            std::mem::replace(known, next) != next
+        });
+    }
+
+    pub(crate) fn subscribe(&self) -> watch::Receiver<Signal> {
+        self.signal.subscribe()
+    }
+
+    pub(crate) fn keep(&self, batch: Arc<EventBatch>) {
+        lock(&self.recent).push(batch);
+    }
+
+    /// The next page, when it is here, or when there is none yet.
+    pub(crate) fn read(&self, after: u64) -> Option<LogPage> {
+        let recent = lock(&self.recent);
+        let signal = *self.signal.borrow();
+        if after >= signal.tail {
+            return Some(page(std::iter::empty(), after, signal));
+        }
+        let (first, last) = (recent.batches.front()?, recent.batches.back()?);
+        // Events that are here and not told of yet are committed all the same.
+        let is_here = after + 1 >= first.first() && after + 1 < last.next();
+        is_here.then(|| page(recent.batches.iter().map(AsRef::as_ref), after, signal))
+    }
+}
+
+/// Which messages have come.
+#[derive(Debug, Default)]
+struct Heard {
+    last: u64,
+    /// Those of this server's own commits, which were told before they came.
+    told: BTreeSet<u64>,
+}
+
+/// Everything that readers of this server share.
+#[derive(Debug)]
+pub(crate) struct Live {
+    tasks: Mutex<HashMap<TaskId, Arc<Followed>>>,
+    queue: watch::Sender<u64>,
+    feed: watch::Sender<u64>,
+    take_over: watch::Sender<u64>,
+    mail: watch::Sender<u64>,
+    heard: Mutex<Heard>,
+}
+
+impl Live {
+    pub(crate) fn new(position: u64) -> Self {
+        Self {
+            tasks: Mutex::default(),
+            queue: watch::Sender::new(0),
+            feed: watch::Sender::new(position),
+            take_over: watch::Sender::new(0),
+            mail: watch::Sender::new(0),
+            heard: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn find(&self, task: &TaskId) -> Option<Arc<Followed>> {
+        lock(&self.tasks).get(task).cloned()
+    }
+
+    /// Begins to follow a task. Where it is has to be looked up afterwards, so that nothing falls in between.
+    pub(crate) fn follow(&self, task: &TaskId) -> Arc<Followed> {
+        let mut tasks = lock(&self.tasks);
+        // Another task may have the name of one that has ended and was deleted.
+        if tasks.get(task).is_some_and(|followed| followed.signal.borrow().ended) {
+            tasks.remove(task);
+        }
+        Arc::clone(tasks.entry(task.clone()).or_insert_with(Followed::new))
+    }
+
+    /// Forgets a task that is no more.
+    pub(crate) fn forget(&self, task: &TaskId) {
+        lock(&self.tasks).remove(task);
+    }
+
+    /// Forgets what nobody watches any more, and what has ended. That stays for some times, so that those who follow it share its
+    /// end too, and not for long: another task may get its name.
+    pub(crate) fn tidy(&self) {
+        lock(&self.tasks).retain(|_, followed| {
+            // A task that is just being looked up has no receiver yet, and another holder.
+            let is_watched = followed.signal.receiver_count() > 0 || Arc::strong_count(followed) > 1;
+            let has_ended = followed.signal.borrow().ended;
+            is_watched && !(has_ended && followed.tidied.fetch_add(1, Ordering::Relaxed) >= KEPT_FOR)
+        });
+    }
+
+    /// All tasks that are followed.
+    pub(crate) fn followed(&self) -> Vec<TaskId> {
+        lock(&self.tasks).keys().cloned().collect()
+    }
+
+    /// Tells of a commit of this server, before whoever asked for it is answered.
+    pub(crate) fn committed(&self, news: &News, events: Option<(&TaskId, EventBatch)>) {
+        if let Some((task, events)) = events
+            && let Some(followed) = self.find(task)
+        {
+            followed.keep(Arc::new(events));
+        }
+        let mut heard = lock(&self.heard);
+        if news.number > heard.last {
+            heard.told.insert(news.number);
+        }
+        drop(heard);
+        self.apply(news);
+    }
+
+    /// Takes a message that was sent to all; says whether one before it was lost.
+    pub(crate) fn hear(&self, news: &News) -> bool {
+        let mut heard = lock(&self.heard);
+        let (is_told, is_lost) = (heard.told.remove(&news.number), news.number > heard.last + 1);
+        heard.last = heard.last.max(news.number);
+        drop(heard);
+        if !is_told {
+            self.apply(news);
+        }
+        is_lost
+    }
+
+    /// How far the messages are that have come.
+    pub(crate) fn last_heard(&self) -> u64 {
+        lock(&self.heard).last
+    }
+
+    /// Begins to count anew after everything was looked up.
+    pub(crate) fn caught_up(&self, number: u64, position: u64) {
+        *lock(&self.heard) = Heard { last: number, told: BTreeSet::new() };
+        self.advance(position);
+        self.wake_queue();
+        self.wake_take_over();
+        self.wake_mail();
+    }
+
+    pub(crate) fn apply_signal(&self, task: &TaskId, signal: Signal) {
+        if let Some(followed) = self.find(task) {
+            followed.tell(signal);
+        }
+    }
+
+    fn apply(&self, news: &News) {
+        for (task, signal) in &news.tasks {
+            self.apply_signal(task, *signal);
+        }
+        self.advance(news.position);
+        if news.queue {
+            self.wake_queue();
+        }
+        if news.take_over {
+            self.wake_take_over();
+        }
+        if news.mail {
+            self.wake_mail();
+        }
+    }
+
+    fn advance(&self, position: u64) {
+        self.feed.send_if_modified(|known| {
+            let further = position > *known;
+            *known = position.max(*known);
+            further
+        });
+    }
+
+    fn wake_queue(&self) {
+        self.queue.send_modify(|changes| *changes = changes.wrapping_add(1));
+    }
+
+    pub(crate) fn wake_take_over(&self) {
+        self.take_over.send_modify(|changes| *changes = changes.wrapping_add(1));
+    }
+
+    fn wake_mail(&self) {
+        self.mail.send_modify(|changes| *changes = changes.wrapping_add(1));
+    }
+
+    pub(crate) fn watch_mail(&self) -> watch::Receiver<u64> {
+        self.mail.subscribe()
+    }
+
+    pub(crate) fn watch_queue(&self) -> watch::Receiver<u64> {
+        self.queue.subscribe()
+    }
+
+    pub(crate) fn watch_feed(&self) -> watch::Receiver<u64> {
+        self.feed.subscribe()
+    }
+
+    pub(crate) fn watch_take_over(&self) -> watch::Receiver<u64> {
+        self.take_over.subscribe()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,104 @@
+use bytes::BufMut;
+use store::BatchBuilder;
+
+use super::*;
+
+fn id(text: &str) -> TaskId {
+    TaskId::parse(text).expect("valid")
+}
+
+fn batch(seqs: std::ops::RangeInclusive<u64>) -> EventBatch {
+    let mut builder = BatchBuilder::new(*seqs.start());
+    for seq in seqs {
+        builder.push(|bytes| bytes.put_slice(seq.to_string().as_bytes()));
+    }
+    builder.take()
+}
+
+fn signal(tail: u64) -> Signal {
+    Signal { tail, ..Signal::default() }
+}
+
+fn news(number: u64, tail: u64) -> News {
+    News {
+        number,
+        position: tail,
+        queue: true,
+        take_over: false,
+        mail: false,
+        tasks: vec![(id("t"), signal(tail))],
+    }
+}
+
+fn seqs(page: Option<LogPage>) -> Option<Vec<u64>> {
+    page.map(|page| page.events.iter().map(|event| event.seq).collect())
+}
+
+#[test]
+fn what_is_kept_has_no_hole() {
+    let followed = Followed::new();
+    followed.keep(Arc::new(batch(1..=2)));
+    followed.tell(signal(2));
+    assert_eq!(seqs(followed.read(0)), Some(vec![1, 2]));
+    assert_eq!(seqs(followed.read(2)), Some(vec![]), "there is nothing after it");
+    followed.tell(signal(5));
+    assert_eq!(seqs(followed.read(2)), None, "another server has written that");
+    followed.keep(Arc::new(batch(5..=5)));
+    assert_eq!((seqs(followed.read(2)), seqs(followed.read(4))), (None, Some(vec![5])));
+    followed.keep(Arc::new(batch(3..=5)));
+    assert_eq!(seqs(followed.read(4)), Some(vec![5]), "what comes late changes nothing");
+}
+
+#[test]
+fn a_signal_never_goes_back() {
+    let live = Live::new(0);
+    let receiver = live.follow(&id("t")).subscribe();
+    live.hear(&news(2, 7));
+    live.hear(&news(1, 3));
+    assert_eq!((*receiver.borrow(), *live.watch_feed().borrow()), (signal(7), 7));
+}
+
+#[test]
+fn a_lost_message_is_noticed_and_an_own_one_wakes_once() {
+    let live = Live::new(0);
+    live.caught_up(4, 0);
+    let mut queue = live.watch_queue();
+    queue.borrow_and_update();
+    live.committed(&news(5, 1), None);
+    assert!(queue.has_changed().expect("open"));
+    queue.borrow_and_update();
+    assert!(!live.hear(&news(5, 1)), "nothing is missing");
+    assert!(!queue.has_changed().expect("open"), "it was told already");
+    assert!(live.hear(&news(7, 2)), "6 is missing");
+    assert_eq!(live.last_heard(), 7);
+}
+
+#[test]
+fn nobody_is_kept_for_whom_nobody_waits() {
+    let live = Live::new(0);
+    let receiver = live.follow(&id("t")).subscribe();
+    live.follow(&id("u"));
+    live.tidy();
+    assert_eq!(live.followed(), [id("t")]);
+    drop(receiver);
+    live.tidy();
+    assert_eq!(live.followed(), []);
+}
+
+#[test]
+fn what_has_ended_stays_for_those_who_follow_it_and_gives_way_to_another_of_its_name() {
+    let live = Live::new(0);
+    let receiver = live.follow(&id("t")).subscribe();
+    let ended = Signal { ended: true, ..signal(1) };
+    live.apply_signal(&id("t"), ended);
+    for _ in 0..KEPT_FOR {
+        live.tidy();
+    }
+    assert_eq!(live.followed(), [id("t")]);
+    live.tidy();
+    assert_eq!(live.followed(), []);
+    live.follow(&id("t"));
+    live.apply_signal(&id("t"), ended);
+    let next = live.follow(&id("t")).subscribe();
+    assert_eq!((*receiver.borrow(), *next.borrow()), (ended, Signal::default()));
+}

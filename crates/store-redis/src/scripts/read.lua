@@ -1,0 +1,20 @@
+-- A page of a task's log, and where the task is.
+local id, after = ARGV[1], ARGV[2]
+local row = call('HMGET', task_key(id), 'n', 'tail', 'st', 'ia')
+if not row[1] then return false end
+local batches, events, bytes = {}, 0, 0
+repeat
+  local entries = call('XRANGE', P .. 'log:' .. row[1], '(' .. after .. '-0', '+', 'COUNT', 16)
+  for _, entry in ipairs(entries) do
+    local first, data = entry[2][2], entry[2][6]
+    after = string.match(entry[1], '^%d+')
+    batches[#batches + 1] = first
+    batches[#batches + 1] = data
+    -- Of the first batch only a part may be wanted.
+    if #batches > 2 then
+      events, bytes = events + tonumber(after) - tonumber(first) + 1, bytes + #data
+    end
+    if events >= 512 or bytes >= 262144 then break end
+  end
+until #entries < 16 or events >= 512 or bytes >= 262144
+return { row[2], row[3], row[4] == '' and '0' or '1', batches }

@@ -1,0 +1,51 @@
+//! Servers that share a store.
+
+use std::path::PathBuf;
+
+use domain::Timestamp;
+
+/// Whether a server may go on with what it was handed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LeaseState {
+    /// It may.
+    Held,
+    /// Its lease has ended: another server may have taken over what it ran, so its agents have to end. See
+    /// [`crate::Store::rejoin`].
+    Lost,
+}
+
+/// What became of a message to a task's worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Left {
+    /// The store is this server's alone: whoever is at work is here.
+    NotShared,
+    /// The server that runs the task takes it.
+    ForItsWorker,
+    /// No server runs the task.
+    NotAtWork,
+    /// Too many messages wait there.
+    TooMany,
+}
+
+/// A server that works on a shared store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InstanceRecord {
+    /// Names this start of the server.
+    pub id: String,
+    /// What its operator calls it; the same after a restart.
+    pub name: String,
+    /// What its operator says of it.
+    pub labels: Vec<String>,
+    /// Where the workspaces are that it can reach.
+    pub workspace_roots: Vec<PathBuf>,
+    /// When it began, by the clock of the store.
+    pub started_at: Timestamp,
+    /// When it last renewed its lease, by the clock of the store.
+    pub last_heartbeat: Timestamp,
+    /// Tasks at work.
+    pub running: usize,
+    /// Whether it is handed nothing more.
+    pub draining: bool,
+    /// Whether its lease holds. What one without a lease ran is to be taken over.
+    pub alive: bool,
+}
