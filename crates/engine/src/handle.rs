@@ -13,7 +13,7 @@ use store::{
     AnswerError, CommitError, Counts, Doom, Doomed, FeedFilter, InterruptError, Interrupted, SessionRecord,
     StoreError, Submit, SubmitError, Submitted, TaskRecord,
 };
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 pub use self::messages::MessageError;
@@ -27,6 +27,8 @@ use crate::run::Deps;
 use crate::subscription::Subscription;
 use crate::tempo::Tempo;
 
+/// A stream that could not be looked for is looked for again.
+const FIND_AGAIN_AFTER: Duration = Duration::from_millis(100);
 /// How long a request waits for an interrupted task to end: 25 ms as a rule, 1.1 s when the agent has to be killed.
 const INTERRUPT_WITHIN: Duration = Duration::from_secs(5);
 
@@ -286,7 +288,7 @@ impl Handle {
     /// As [`Self::subscribe`], for those who come before their task: waits for it, at most that long.
     ///
     /// # Errors
-    /// When the storage fails.
+    /// When the storage goes on failing.
     pub async fn subscribe_soon(
         &self,
         id: &TaskId,
@@ -294,16 +296,28 @@ impl Handle {
         patience: Duration,
     ) -> Result<Option<Subscription>, StoreError> {
         let mut queue = self.deps.store.watch_queue();
+        let mut failure = None;
         let find = async {
             loop {
                 queue.borrow_and_update();
-                if let Some(subscription) = self.subscribe(id, after).await? {
-                    return Ok(Some(subscription));
+                match self.subscribe(id, after).await {
+                    Ok(Some(subscription)) => return subscription,
+                    Ok(None) => {
+                        failure = None;
+                        drop(queue.changed().await);
+                    }
+                    // It may be another machine, whose connection has just ended.
+                    Err(error) => {
+                        failure = Some(error);
+                        sleep(FIND_AGAIN_AFTER).await;
+                    }
                 }
-                drop(queue.changed().await);
             }
         };
-        timeout(patience, find).await.unwrap_or(Ok(None))
+        match timeout(patience, find).await {
+            Ok(found) => Ok(Some(found)),
+            Err(_) => failure.map_or(Ok(None), Err),
+        }
     }
 
     /// A reader of the events of all tasks after a cursor, or from now on; of these types only, unless there are none. A

@@ -94,7 +94,10 @@ async fn open_redis(
     data: &Path,
 ) -> anyhow::Result<Storage> {
     let lock = lock(data).await?;
-    let workspace_roots = config.workspace_roots.clone();
+    let roots = config.workspace_roots.iter().map(|root| {
+        root.canonicalize().with_context(|| format!("WORKSPACE_ROOTS: {} cannot be found", root.display()))
+    });
+    let workspace_roots = roots.collect::<Result<_, _>>()?;
     let instance = InstanceSettings { workspace_roots, ..redis.instance.clone() };
     let redis = RedisStore::open(RedisSettings { core, instance, ..redis.clone() }).await;
     let redis = Arc::new(redis.context("STORAGE_TYPE=redis")?);

@@ -29,6 +29,10 @@ impl Cluster {
 
     /// It takes over from others after two seconds.
     async fn start_on(&self, builder: ServerBuilder, agents: usize) -> Server {
+        self.on(builder, agents).start().await
+    }
+
+    fn on(&self, builder: ServerBuilder, agents: usize) -> ServerBuilder {
         builder
             .variable("STORAGE_TYPE", "redis")
             .variable("STORAGE_REDIS_URL", &self.redis.url())
@@ -36,8 +40,6 @@ impl Cluster {
             .variable("STORAGE_AGENTS_DIR", &self.agents.path().display().to_string())
             .variable("WORKSPACE_ROOTS", &self.workspaces.path().display().to_string())
             .variable("SESSION_MAX_CONCURRENT", &agents.to_string())
-            .start()
-            .await
     }
 
     fn workspace(&self, name: &str) -> PathBuf {
@@ -284,5 +286,78 @@ async fn a_ticket_of_one_server_opens_its_stream_at_another_once() {
     let (_, path) = url.split_once("/ws/").expect("a path");
     for server in &servers {
         assert_eq!(server.get(&format!("/ws/{path}")).await.0, 401, "it is used up");
+    }
+}
+
+#[tokio::test]
+async fn a_task_waits_for_a_server_that_has_its_workspace() {
+    let cluster = Cluster::start().await;
+    let elsewhere = tempfile::tempdir().expect("a folder");
+    let roots = elsewhere.path().display().to_string();
+    let first = cluster.server(1).await;
+    first.submit(&cluster.task("holds", "tool Bash; hold")).await;
+    first.stream("holds", "").await.wait_for("its tool", is_tool_use).await;
+    first.submit(&cluster.task("waits", "say bye")).await;
+    // It has a free place, and not the workspace.
+    let second = cluster.on(ServerBuilder::stub(BINARY), 1).variable("WORKSPACE_ROOTS", &roots).start().await;
+    let place = elsewhere.path().canonicalize().expect("there");
+    second.submit(&json!({"task_id": "own", "prompt": "say bye", "workspace": place})).await;
+    let complete = first.stream("own", "").await.finish().await.assert_whole();
+    assert_eq!(complete["summary"], json!("bye"), "{complete}");
+    assert_eq!(second.get("/api/v1/tasks/waits").await.1["status"], json!("pending"));
+    assert_eq!(second.post("/api/v1/tasks/holds/interrupt", &json!({})).await.0, 200);
+    let complete = second.stream("waits", "").await.finish().await.assert_whole();
+    assert_eq!(complete["summary"], json!("bye"), "{complete}");
+}
+
+/// Kills one of three servers, lets another one stand still past its lease, and restarts Redis meanwhile.
+#[tokio::test]
+async fn whatever_dies_every_task_ends_once_and_no_session_has_two_agents() {
+    const TASKS: usize = 24;
+    let mut cluster = Cluster::start().await;
+    let servers = [cluster.server(2).await, cluster.server(2).await, cluster.server(2).await];
+    let log = cluster.workspace("log").join("log");
+    for number in 0..TASKS {
+        let work = format!("log {} at-work; emit 5 40; sleep 20; ", log.display()).repeat(40);
+        let mut body = cluster.task(&format!("t{number}"), &format!("tool Bash; {work}say bye"));
+        body["options"] = json!({"on_restart": if number % 2 == 0 { "resume" } else { "interrupt" }});
+        servers[number % 3].submit(&body).await;
+    }
+    let mut streams = Vec::new();
+    for number in 0..TASKS {
+        streams.push(servers[0].stream(&format!("t{number}"), "").await);
+    }
+    let [_first, second, third] = servers;
+    streams[0].wait_for("the middle of its work", |event| event["seq"] == 50).await;
+    third.kill().await;
+    streams[3].wait_for("the middle of its work", |event| event["seq"] == 50).await;
+    second.signal(Signal::STOP);
+    streams[6].wait_for("the middle of its work", |event| event["seq"] == 50).await;
+    cluster.redis.restart().await;
+    let mut ends = Vec::new();
+    for stream in streams {
+        ends.push(stream.finish().await.assert_whole()["status"].clone());
+    }
+    second.signal(Signal::CONT);
+    for number in 0..TASKS {
+        let stream = second.stream(&format!("t{number}"), "").await;
+        assert_eq!(stream.finish().await.assert_whole()["status"], ends[number]);
+    }
+    let resumed = ends.iter().step_by(2).filter(|status| *status == "completed").count();
+    assert_eq!(resumed, TASKS / 2, "{ends:?}");
+    let whole = std::fs::read_to_string(&log).expect("a log");
+    let mut sessions: BTreeMap<&str, String> = BTreeMap::new();
+    for line in whole.lines() {
+        let session = line.split(' ').nth(2).expect("a session");
+        let own = sessions.entry(session).or_default();
+        own.push_str(line);
+        own.push('\n');
+    }
+    assert!(sessions.len() >= TASKS / 2, "{}", sessions.len());
+    for (session, log) in sessions {
+        let mut times: Vec<_> = writers(&log).into_values().collect();
+        times.sort_unstable();
+        let apart = times.windows(2).all(|pair| pair[0].1 < pair[1].0);
+        assert!(apart, "two agents wrote {session} at once: {times:?}");
     }
 }

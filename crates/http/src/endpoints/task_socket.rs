@@ -7,6 +7,7 @@ use api::{ErrorData, Problem, transient_error};
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::{Path, State};
+use axum::http::StatusCode;
 use axum::response::Response;
 use domain::TaskId;
 use engine::Subscription;
@@ -61,7 +62,12 @@ async fn find(state: &AppState, may: &May<TasksRead>, id: &str, after: u64) -> R
         Ok(task) => state.engine.subscribe_soon(&task, after, PATIENCE).await.map_err(Failed::from)?,
         Err(_) => None,
     };
-    if found.is_some() && may.task(state, id).await.is_err() {
+    if found.is_some()
+        && let Err(refusal) = may.task(state, id).await
+    {
+        if refusal.status != StatusCode::NOT_FOUND {
+            return Err(End::Failed);
+        }
         // Somebody else's task is no more there than one that nobody has: neither by word nor by time.
         sleep_until(start + PATIENCE).await;
         found = None;

@@ -93,22 +93,23 @@ local function first_allowed(place, busy)
   return best
 end
 
-local function next_of_principal(priority, principal)
+local function next_of_principal(priority, principal, reachable)
   local mine = P .. 'ready:' .. priority .. ':' .. principal
   local busy = tonumber(call('HGET', P .. 'at_work', 'p ' .. principal) or 0)
   for _, workspace in ipairs(call('ZRANGE', mine, 0, -1)) do
-    local found = first_allowed(mine .. '\0' .. workspace, busy)
+    local found = reachable(workspace) and first_allowed(mine .. '\0' .. workspace, busy)
     if found then return found end
   end
 end
 
-local function next_task()
+-- Of the tasks in workspaces that are reachable.
+local function next_task(reachable)
   for _, priority in ipairs(call('ZREVRANGE', P .. 'ready', 0, -1)) do
     local from = 0
     repeat
       local principals = call('ZRANGE', P .. 'ready:' .. priority, from, from + 63)
       for _, principal in ipairs(principals) do
-        local found = next_of_principal(priority, principal)
+        local found = next_of_principal(priority, principal, reachable)
         if found then return found end
       end
       from = from + 64

@@ -22,13 +22,24 @@ struct Line<'a> {
     #[serde(default)]
     leaf_uuid: Option<Uuid>,
     #[serde(default)]
+    parent_uuid: Option<Uuid>,
+    #[serde(default)]
     is_sidechain: bool,
+}
+
+/// An entry that the CLI wrote.
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    place: usize,
+    parent: Option<Uuid>,
+    /// A prompt, or the result of a tool.
+    is_users: bool,
 }
 
 /// The newest message, and where the CLI would go on.
 #[derive(Debug, Default)]
 struct Ends {
-    entries: HashMap<Uuid, usize>,
+    entries: HashMap<Uuid, Entry>,
     message: Option<(usize, Uuid)>,
     leaf: Option<(usize, Uuid)>,
 }
@@ -55,7 +66,8 @@ impl Ends {
             self.leaf = line.leaf_uuid.map(|leaf| (place, leaf)).or(self.leaf);
         }
         let Some(id) = line.uuid else { return };
-        self.entries.insert(id, place);
+        let is_users = line.kind == "user" && !line.is_sidechain;
+        self.entries.insert(id, Entry { place, parent: line.parent_uuid, is_users });
         if matches!(line.kind, "user" | "assistant") && !line.is_sidechain {
             self.message = Some((place, id));
         }
@@ -64,8 +76,27 @@ impl Ends {
     /// The message that is to be gone on from, if the CLI would not.
     fn forgotten(&self) -> Option<Uuid> {
         let ((message_at, message), (leaf_at, leaf)) = (self.message?, self.leaf?);
-        let named_at = self.entries.get(&leaf).copied().unwrap_or(0);
-        (message_at > leaf_at && message_at > named_at).then_some(message)
+        let named_at = self.entries.get(&leaf).map_or(0, |entry| entry.place);
+        let is_behind = message_at > leaf_at && message_at > named_at;
+        (is_behind || self.leaves_out(leaf, message)).then_some(message)
+    }
+
+    /// Whether what a user said stands between the leaf and a message that comes after it. The CLI leaves answers out on purpose,
+    /// and nothing else: but when it resumes, it notes the leaf that it found once more, which may come after the next prompt.
+    fn leaves_out(&self, leaf: Uuid, message: Uuid) -> bool {
+        let (mut at, mut is_said) = (message, false);
+        while at != leaf {
+            let Some(Entry { place, parent: Some(parent), is_users }) = self.entries.get(&at).copied() else {
+                return false;
+            };
+            // Each is written after its parent: so there are no circles.
+            if self.entries.get(&parent).is_none_or(|found| found.place >= place) {
+                return false;
+            }
+            is_said |= is_users;
+            at = parent;
+        }
+        is_said
     }
 }
 
@@ -113,6 +144,23 @@ mod tests {
         let more =
             [&lines[..], &[entry("assistant", 5), "{\"half".to_owned(), entry("attachment", 6)]].concat();
         assert_eq!(added(&more), Some(Uuid::from_u128(5)));
+    }
+
+    #[test]
+    fn a_line_that_comes_after_a_prompt_that_it_does_not_know_is_brought_up_to_date() {
+        let child = |kind: &str, id: u128, parent: u128| {
+            let (id, parent) = (Uuid::from_u128(id), Uuid::from_u128(parent));
+            json!({"type": kind, "uuid": id, "parentUuid": parent}).to_string()
+        };
+        let first = [entry("user", 1), child("assistant", 2, 1), leaf(2)];
+        let with = |more: &[String]| added(&[&first[..], more].concat());
+        assert_eq!(with(&[child("user", 3, 2), leaf(2)]), Some(Uuid::from_u128(3)));
+        let worked = [child("attachment", 3, 2), child("user", 4, 3), child("assistant", 5, 4)];
+        assert_eq!(with(&[&worked[..], &[leaf(2)]].concat()), Some(Uuid::from_u128(5)));
+        assert_eq!(with(&[&worked[..], &[leaf(4)]].concat()), None, "an answer was left out");
+        assert_eq!(with(&[child("user", 3, 1), leaf(2)]), None, "another branch");
+        assert_eq!(with(&[child("user", 3, 9), leaf(2)]), None, "of something that is not there");
+        assert_eq!(with(&[child("user", 3, 3), leaf(2)]), None, "a circle");
     }
 
     #[test]
