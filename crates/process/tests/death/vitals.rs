@@ -45,8 +45,9 @@ async fn descendants_are_counted_wherever_they_are_and_their_time_is_kept_when_t
     assert!(working.children == 1 && working.cpu < SOME, "{working:?}");
     let pid = i32::try_from(worker).ok().and_then(rustix::process::Pid::from_raw).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
-    let ended = vitals(&child.life, |vitals| vitals.children == 0).await;
-    assert!(ended.children_cpu >= working.children_cpu, "{ended:?}");
+    // One look may meet the parent before it has waited for the worker, and the worker's place after that.
+    let is_kept = |vitals: &Vitals| vitals.children == 0 && vitals.children_cpu >= working.children_cpu;
+    vitals(&child.life, is_kept).await;
     child.life.stop(AT_ONCE).await;
 }
 
