@@ -32,7 +32,8 @@ pub(crate) async fn check(State(state): State<Arc<AppState>>, mut request: Reque
     };
     let (left, mut response) = match (state.rate_limit.check(caller, own), found) {
         (Err((left, refusal)), found) => {
-            if found.is_err() {
+            // Who shows nothing guesses nothing, and a storage that is away is nobody's guess.
+            if found.is_err_and(|refusal| is_wrong_key(&refusal)) {
                 let now = state.clock.now();
                 let wait = Duration::from_secs(refusal.retry_after_seconds.unwrap_or(1));
                 state.guesses.block(address, now.after(wait), now);
@@ -98,6 +99,11 @@ async fn find(
     let identity = identify(auth, text, state.clock.now()).await?;
     state.guesses.was_right(shown);
     Ok(identity.into())
+}
+
+/// Whether a key or token was looked at, and does not count.
+fn is_wrong_key(refusal: &Refusal) -> bool {
+    refusal.status == StatusCode::FORBIDDEN || refusal.challenge.is_some()
 }
 
 fn too_many_guesses(wait: Duration) -> Refusal {

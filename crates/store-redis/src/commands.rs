@@ -55,6 +55,10 @@ impl Shared {
     }
 
     pub(crate) async fn claim(&self, ticket: u64, now: Timestamp) -> Result<Claim, StoreError> {
+        // Redis may still know of the lease when this server counts on it no more.
+        if self.membership.is_lost() {
+            return Err(lease::ended());
+        }
         let mut call = self.link.call(&self.scripts.claim);
         call.arg(&*self.membership.id()).arg(ticket).arg(now.millis());
         call.arg(json(&Answer::expired())?).arg(json(&now)?);
