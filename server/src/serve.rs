@@ -208,8 +208,10 @@ async fn stop(parts: Parts, hurry: CancellationToken) {
     if timeout(STREAMS_WITHIN, state.streams.wait()).await.is_err() {
         tracing::warn!(streams = state.streams.len(), "streams were cut: their clients did not read on");
     }
+    if let Some(warden) = warden {
+        warden.end().await;
+    }
     storage.close().await;
-    drop(warden);
     if let Some(gateway) = gateway {
         gateway.shutdown().await;
     }

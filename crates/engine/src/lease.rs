@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use domain::LeaseToken;
 use store::{LeaseState, Store};
 use tokio::sync::watch;
 use tokio::time::sleep;
@@ -14,19 +15,28 @@ use crate::run::Deps;
 /// After the storage failed to answer, how long to wait before asking again.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// Waits until the lease is lost; for ever when nobody can take it away.
-pub(crate) async fn lost(store: &dyn Store) {
+/// Waits until the lease is lost that the token was handed out under; for ever when nobody can take it away.
+pub(crate) async fn lost(store: &dyn Store, token: LeaseToken) {
+    until(store, |state| !state.covers(token)).await;
+}
+
+/// Whether the lease is lost that the token was handed out under.
+pub(crate) fn is_lost(store: &dyn Store, token: LeaseToken) -> bool {
+    store.lease().is_some_and(|lease| !lease.borrow().covers(token))
+}
+
+/// Whether this server has no lease, where it needs one.
+pub(crate) fn has_none(store: &dyn Store) -> bool {
+    store.lease().is_some_and(|lease| *lease.borrow() == LeaseState::Lost)
+}
+
+async fn until(store: &dyn Store, mut wanted: impl FnMut(LeaseState) -> bool) {
     let Some(mut lease) = store.lease() else { return std::future::pending().await };
-    let is_told = lease.wait_for(|state| *state == LeaseState::Lost).await.is_ok();
+    let is_told = lease.wait_for(|state| wanted(*state)).await.is_ok();
     if !is_told {
         // The store, which knows, is about to be dropped.
         std::future::pending::<()>().await;
     }
-}
-
-/// Whether the lease is lost.
-pub(crate) fn is_lost(store: &dyn Store) -> bool {
-    store.lease().is_some_and(|lease| *lease.borrow() == LeaseState::Lost)
 }
 
 /// Takes part again after each loss of the lease, and takes over what other servers left. Never returns.
@@ -35,12 +45,16 @@ pub(crate) async fn keep_part(deps: Arc<Deps>) {
     loop {
         tokio::select! {
             biased;
-            () = lost(&*deps.store) => begin_anew(&deps).await,
+            () = until(&*deps.store, |state| state == LeaseState::Lost) => begin_anew(&deps).await,
             () = changed(left_over.as_mut()) => {}
         }
-        if let Err(error) = recover(&deps).await {
-            tracing::error!(%error, "what another server left could not be taken over");
+        // What was taken over has no worker until this is done.
+        while let Err(error) = recover(&deps).await {
+            tracing::error!(%error, "what another server left could not be taken over yet");
             sleep(RETRY_AFTER).await;
+            if has_none(&*deps.store) {
+                break;
+            }
         }
     }
 }

@@ -57,16 +57,17 @@ impl Shared {
     pub(crate) async fn claim(&self, ticket: u64, now: Timestamp) -> Result<Claim, StoreError> {
         // Redis may still know of the lease when this server counts on it no more.
         if self.membership.is_lost() {
-            return Err(lease::ended());
+            return Err(lease::no_lease());
         }
         let mut call = self.link.call(&self.scripts.claim);
-        call.arg(&*self.membership.id()).arg(ticket).arg(now.millis());
+        let me = self.membership.id();
+        call.arg(&*me).arg(ticket).arg(now.millis());
         call.arg(json(&Answer::expired())?).arg(json(&now)?);
         let mut reply = self.link.commit(&call).await?;
         match reply.code.as_str() {
             "lost" => {
-                self.membership.lost();
-                Err(lease::ended())
+                self.membership.lost_as(&me);
+                Err(lease::no_lease())
             }
             "nothing" => {
                 let until = reply.rest.text()?;
@@ -83,11 +84,12 @@ impl Shared {
 
     pub(crate) async fn take_over(&self, now: Timestamp) -> Result<Vec<Claimed>, StoreError> {
         let mut call = self.link.call(&self.scripts.take_over);
-        call.arg(&*self.membership.id()).arg(now.millis());
+        let me = self.membership.id();
+        call.arg(&*me).arg(now.millis());
         let mut reply = self.link.commit(&call).await?;
         if reply.code == "lost" {
-            self.membership.lost();
-            return Err(lease::ended());
+            self.membership.lost_as(&me);
+            return Err(lease::no_lease());
         }
         self.tell(&mut reply, None)?;
         let mut taken = reply.rest.items()?.each(|items| claimed(&mut items.items()?, false))?;

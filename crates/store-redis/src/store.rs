@@ -247,6 +247,10 @@ impl Store for RedisStore {
         self.shared.live.watch_feed()
     }
 
+    fn lease_ends(&self) -> Option<Duration> {
+        Some(self.shared.membership.ends())
+    }
+
     fn lease(&self) -> Option<watch::Receiver<LeaseState>> {
         Some(self.shared.membership.state.subscribe())
     }

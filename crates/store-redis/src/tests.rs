@@ -2,6 +2,7 @@ mod conformance;
 mod instances;
 mod model;
 mod outages;
+mod returning;
 mod scripts;
 mod server;
 mod space;

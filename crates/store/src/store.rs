@@ -35,7 +35,8 @@ pub trait Store: Send + Sync + 'static {
     async fn doomed(&self) -> Result<Vec<Doomed>, StoreError>;
 
     /// Takes over what workers of an earlier process held, under leases of this one; gives the tasks that were running.
-    /// Sessions that were held though their task had ended are given back.
+    /// Sessions that were held though their task had ended are given back. What was taken over comes again, under the same lease,
+    /// until its session is given back.
     async fn take_over(&self, now: Timestamp) -> Result<Vec<Claimed>, StoreError>;
 
     /// Adds events to a running task.
@@ -130,6 +131,11 @@ pub trait Store: Send + Sync + 'static {
     /// Whether this server may go on with what it was handed; `None` when the store is its alone, so that nobody can take it
     /// away. When the lease is lost, agents have to end before anything else.
     fn lease(&self) -> Option<watch::Receiver<LeaseState>> {
+        None
+    }
+
+    /// Until when the lease holds at the latest, as [`crate::boot_time`]; `None` when the store is this server's alone.
+    fn lease_ends(&self) -> Option<Duration> {
         None
     }
 
