@@ -1,6 +1,8 @@
 //! The right to run what was handed out, where servers share a store. When it is lost, another server may carry on what ran
 //! here: so the agents end first, and only then does this server take part again.
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,6 +24,7 @@ pub(crate) async fn lost(store: &dyn Store, token: LeaseToken) {
 
 /// Whether the lease is lost that the token was handed out under.
 pub(crate) fn is_lost(store: &dyn Store, token: LeaseToken) -> bool {
+    store.lease_ends();
     store.lease().is_some_and(|lease| !lease.borrow().covers(token))
 }
 
@@ -30,7 +33,18 @@ pub(crate) fn has_none(store: &dyn Store) -> bool {
     store.lease().is_some_and(|lease| *lease.borrow() == LeaseState::Lost)
 }
 
-async fn until(store: &dyn Store, mut wanted: impl FnMut(LeaseState) -> bool) {
+async fn until(store: &dyn Store, wanted: impl FnMut(LeaseState) -> bool) {
+    let mut told = pin!(told(store, wanted));
+    // Looked at whenever something happens to whoever waits: a server that stood still hears of its agents' end, which its warden has
+    // brought about, before anything else has noticed that the time is over.
+    poll_fn(|context| {
+        store.lease_ends();
+        told.as_mut().poll(context)
+    })
+    .await;
+}
+
+async fn told(store: &dyn Store, mut wanted: impl FnMut(LeaseState) -> bool) {
     let Some(mut lease) = store.lease() else { return std::future::pending().await };
     let is_told = lease.wait_for(|state| wanted(*state)).await.is_ok();
     if !is_told {

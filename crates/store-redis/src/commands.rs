@@ -1,6 +1,6 @@
 //! What is sent for each command, and what its answer means.
 
-use domain::{Answer, QuestionId, SessionChoice, SessionId, TaskId, Timestamp, WhenBusy};
+use domain::{Answer, InstanceLabel, QuestionId, SessionChoice, SessionId, TaskId, Timestamp, WhenBusy};
 use redis::ScriptInvocation;
 use store::{
     AnswerError, Append, Claim, Claimed, CommitError, DeletedSession, EventBatch, Finish, PutBack,
@@ -214,6 +214,7 @@ fn submit_arguments(call: &mut ScriptInvocation<'_>, command: &Submit) -> Result
     call.arg(schedule.priority.value()).arg(schedule.max_running.map_or(0, |most| most.get()));
     call.arg(text_of(schedule.start_at.map(Timestamp::millis))).arg(words(&schedule.depends_on));
     call.arg(json(spec)?).arg(spec.prompt.len());
+    call.arg(schedule.runs_on.iter().map(InstanceLabel::as_str).collect::<Vec<_>>().join(","));
     for argument in rows::label_arguments(&spec.labels) {
         call.arg(argument);
     }

@@ -126,9 +126,20 @@ impl Membership {
         self.lease.mul_f64(COUNTED_ON)
     }
 
-    /// When this server counts on its lease no more.
+    /// When this server counts on its lease no more. Whoever asks after that time ends the lease: from then on nobody goes on under it.
     pub(crate) fn ends(&self) -> Duration {
-        self.lock().ends
+        let now = self.lock();
+        self.end_if_over(&now);
+        now.ends
+    }
+
+    /// Tells whether the time is over; then the lease is lost, even if a renewal is on its way.
+    fn end_if_over(&self, now: &Incarnation) -> bool {
+        let is_over = boot_time() >= now.ends;
+        if is_over {
+            self.lost();
+        }
+        is_over
     }
 
     /// The id under which commands are sent.
@@ -195,27 +206,26 @@ pub(crate) async fn run(shared: Arc<Shared>) {
     loop {
         tokio::select! {
             biased;
-            id = ended(membership), if !membership.is_lost() => membership.lost_as(&id),
+            () = ended(membership), if !membership.is_lost() => {}
             _ = beat.tick() => {
                 if membership.is_lost() {
                     continue;
                 }
                 tokio::select! {
                     () = renew(&shared) => {}
-                    id = ended(membership) => membership.lost_as(&id),
+                    () = ended(membership) => {}
                 }
             }
         }
     }
 }
 
-/// Waits until this server counts on its lease no more; gives who it was then.
-async fn ended(membership: &Membership) -> Arc<str> {
+/// Waits until this server counts on its lease no more.
+async fn ended(membership: &Membership) {
     loop {
-        let Incarnation { id, ends, .. } = membership.lock().clone();
-        let left = ends.saturating_sub(boot_time());
-        if left.is_zero() {
-            return id;
+        let left = membership.ends().saturating_sub(boot_time());
+        if membership.is_lost() {
+            return;
         }
         sleep(left.min(LOOKED_AT_EACH)).await;
     }
@@ -233,8 +243,8 @@ async fn renew(shared: &Shared) {
     let (left, draining) = (reply.rest.number::<u64>(), reply.rest.flag());
     {
         let mut now = membership.lock();
-        // A rejoin meanwhile has made another incarnation, of which this says nothing.
-        if now.id != id {
+        // A rejoin meanwhile has made another incarnation, of which this says nothing; and what has ended stays so.
+        if now.id != id || membership.end_if_over(&now) {
             return;
         }
         now.ends = begun + membership.counted_on();

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use domain::{LeaseToken, Timestamp};
+use domain::{InstanceLabel, LeaseToken, Timestamp};
 use rustix::time::{ClockId, clock_gettime};
 
 /// Whether a server may go on with what it was handed.
@@ -55,8 +55,8 @@ pub struct InstanceRecord {
     pub id: String,
     /// What its operator calls it; the same after a restart.
     pub name: String,
-    /// What its operator says of it.
-    pub labels: Vec<String>,
+    /// What its operator says of it, for tasks to choose by.
+    pub labels: Vec<InstanceLabel>,
     /// Where the workspaces are that it can reach.
     pub workspace_roots: Vec<PathBuf>,
     /// When it began, by the clock of the store.

@@ -134,7 +134,8 @@ pub trait Store: Send + Sync + 'static {
         None
     }
 
-    /// Until when the lease holds at the latest, as [`crate::boot_time`]; `None` when the store is this server's alone.
+    /// Until when the lease holds at the latest, as [`crate::boot_time`]; `None` when the store is this server's alone. Once that time
+    /// is over, asking for it makes the lease lost.
     fn lease_ends(&self) -> Option<Duration> {
         None
     }

@@ -8,7 +8,7 @@ use agent::claude::{ClaudeConfig, ClaudeLauncher, Cli, LocateError, locate, prob
 use agent::{AgentSpec, Asking, ModelGateway, Opening};
 use anyhow::Context;
 use domain::{AgentOptions, Clock, ConversationId, OnQuestion, Principal, SystemClock};
-use engine::{Engine, Settings};
+use engine::{Engine, Folders, Settings};
 use gateway::Gateway;
 use http_api::{AppState, Guesses, HostPolicy, RateLimit, Tickets, WorkspaceRoots};
 use process::{CgroupLimits, Cgroups, Limits, Owner};
@@ -77,13 +77,21 @@ impl Parts {
         let metrics = Arc::new(Metrics::default());
         let (store, launcher) = (storage.store.clone(), Arc::new(launcher));
         let warden = start_warden(config, &store, warded);
-        let engine =
-            Engine::start(settings(config), store, launcher, clock.clone(), metrics.clone(), traces.clone());
+        let roots = WorkspaceRoots::resolve_all(&config.workspace_roots, &config.agents_dir)
+            .context("WORKSPACE_ROOTS cannot be used")?;
+        let engine = Engine::start(
+            settings(config, roots.clone()),
+            store,
+            launcher,
+            clock.clone(),
+            metrics.clone(),
+            traces.clone(),
+        );
         let engine = engine.await.context("what an earlier server left cannot be taken over")?;
         let state = Arc::new(state(
             config,
             exposure,
-            &engine,
+            (&engine, roots),
             (clock, metrics, traces),
             &cli,
             storage.warnings.clone(),
@@ -92,7 +100,7 @@ impl Parts {
     }
 }
 
-fn settings(config: &Config) -> Settings {
+fn settings(config: &Config, roots: WorkspaceRoots) -> Settings {
     let life = config.agent_life;
     let is_shared = matches!(config.storage, config::Storage::Redis(_));
     Settings {
@@ -101,6 +109,7 @@ fn settings(config: &Config) -> Settings {
         drain: config.drain,
         // Another server may carry on a session, and an agent that waits here would not know of it.
         idle_timeout: if is_shared { Duration::ZERO } else { life.idle_timeout },
+        folders: Folders::new(move |folder| roots.hold(folder)),
         cleanup_interval: life.cleanup_interval,
         prewarm: life.prewarm,
         prewarmed: (life.prewarm > 0).then(|| prewarmed(config)),
@@ -182,7 +191,7 @@ async fn find_cli(config: &Config, data: &Path, owner: &Owner) -> anyhow::Result
 fn state(
     config: &Config,
     exposure: Exposure,
-    engine: &Engine,
+    (engine, roots): (&Engine, WorkspaceRoots),
     (clock, metrics, traces): (Arc<dyn Clock>, Arc<Metrics>, Traces),
     cli: &Cli,
     storage_warnings: Vec<String>,
@@ -201,8 +210,8 @@ fn state(
         clock,
         defaults: config.defaults.clone(),
         policy: config.policy.clone(),
-        roots: WorkspaceRoots::resolve_all(&config.workspace_roots, &config.agents_dir)
-            .context("WORKSPACE_ROOTS cannot be used")?,
+        roots,
+        labels: config.labels.clone(),
         auth,
         tickets: Tickets::default(),
         guesses: Guesses::default(),

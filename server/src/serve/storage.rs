@@ -106,7 +106,8 @@ async fn open_redis(
         root.canonicalize().with_context(|| format!("WORKSPACE_ROOTS: {} cannot be found", root.display()))
     });
     let workspace_roots = roots.collect::<Result<_, _>>()?;
-    let instance = InstanceSettings { workspace_roots, ..redis.instance.clone() };
+    let labels = config.labels.iter().cloned().collect();
+    let instance = InstanceSettings { workspace_roots, labels, ..redis.instance.clone() };
     let redis = RedisStore::open(RedisSettings { core, instance, ..redis.clone() }).await;
     let redis = Arc::new(redis.context("STORAGE_TYPE=redis")?);
     let warnings = redis.warnings().await.context("STORAGE_TYPE=redis")?;

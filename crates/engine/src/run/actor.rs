@@ -161,6 +161,10 @@ async fn launch(
     // Whoever asks is parked, and there must be an end to those.
     plan.may_ask &= has_room_for_questions(deps).await;
     let spec = agent_spec(claimed, opening, plan);
+    if let Some(folder) = deps.settings.folders.forbidden(&spec) {
+        let detail = format!("{} is not under a folder that this server permits", folder.display());
+        return Err(LaunchError::NotStarted(detail).into());
+    }
     let stop_wanted = stop_wanted(deps, claimed.token, &mut signal);
     deps.agents.obtain(slot, &claimed.task.session_id, spec, stop_wanted).await
 }

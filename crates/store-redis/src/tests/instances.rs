@@ -222,7 +222,7 @@ async fn servers_are_listed_and_a_draining_one_is_handed_nothing() {
     let server = Server::start("no");
     let instance = InstanceSettings {
         name: Some("one".into()),
-        labels: vec!["zone=a".into()],
+        labels: super::labels(&["zone=a"]).into_iter().collect(),
         workspace_roots: vec!["/w".into()],
     };
     let one = RedisStore::open(RedisSettings { instance, ..settings(&server, PREFIX, "one") })
@@ -240,7 +240,7 @@ async fn servers_are_listed_and_a_draining_one_is_handed_nothing() {
     let first = &listed[0];
     assert_eq!(
         (first.id.clone(), first.labels.clone(), first.workspace_roots.clone(), first.running),
-        (me.clone(), vec!["zone=a".to_owned()], vec!["/w".into()], 1)
+        (me.clone(), super::labels(&["zone=a"]).into_iter().collect(), vec!["/w".into()], 1)
     );
     assert!(first.draining && first.alive && !listed[1].draining);
     changes(&mut queue).await;
