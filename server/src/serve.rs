@@ -143,6 +143,8 @@ fn start(
         tokio::spawn(Arc::clone(tls).keep_fresh(closed.clone()));
     }
     tokio::spawn(supervisor::keep_alive(closed.clone()));
+    let (state, until) = (Arc::clone(&parts.state), closed.clone());
+    tokio::spawn(async move { until.run_until_cancelled(http_api::share_revocations(state)).await });
     let limits = config.transport.limits.within_open_files();
     let connections = Connections::new(limits, config.transport.proxies.clone());
     let app = http_api::router(Arc::clone(&parts.state));

@@ -14,7 +14,7 @@ use domain::{TaskId, Timestamp};
 
 use crate::guesses::Shown;
 use crate::query::Parameters;
-use crate::rate_limit::Caller;
+use crate::rate_limit::{Caller, shared as shared_limit};
 use crate::reached::Reached;
 use crate::refusal::Refusal;
 use crate::state::AppState;
@@ -30,7 +30,11 @@ pub(crate) async fn check(State(state): State<Arc<AppState>>, mut request: Reque
         Ok(found) if state.auth.is_some() => Caller::Known(Arc::clone(&found.identity.name)),
         _ => address.clone(),
     };
-    let (left, mut response) = match (state.rate_limit.check(caller, own), found) {
+    let counted = match state.rate_limit.check(caller.clone(), own) {
+        Ok(left) => shared_limit::check(&state, &caller, left).await,
+        refused => refused,
+    };
+    let (left, mut response) = match (counted, found) {
         (Err((left, refusal)), found) => {
             // Who shows nothing guesses nothing, and a storage that is away is nobody's guess.
             if found.is_err_and(|refusal| is_wrong_key(&refusal)) {

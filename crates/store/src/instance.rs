@@ -48,6 +48,17 @@ pub enum Left {
     TooMany,
 }
 
+/// A caller's request, counted by all servers together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Counted {
+    /// How many more it may make now.
+    pub left: u32,
+    /// Until it may make all of them again.
+    pub reset: Duration,
+    /// How long it has to wait for this one, if it was one too many; then it does not count.
+    pub wait: Option<Duration>,
+}
+
 /// A server that works on a shared store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InstanceRecord {

@@ -1,5 +1,6 @@
 //! What every backend does.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -13,8 +14,8 @@ use crate::command::{
 };
 use crate::retention::{Dropped, Retention};
 use crate::{
-    Claim, Claimed, Counts, DeletedSession, Doomed, FeedFilter, FeedPage, InstanceRecord, LeaseState, Left,
-    LogPage, SessionRecord, Signal, Submitted, TaskPage, TaskQuery, TaskRecord,
+    Claim, Claimed, Counted, Counts, DeletedSession, Doomed, FeedFilter, FeedPage, InstanceRecord,
+    LeaseState, Left, LogPage, SessionRecord, Signal, Submitted, TaskPage, TaskQuery, TaskRecord,
 };
 
 /// The event log, the queue and the sessions. Each method is one atomic command or one consistent read. An error of the
@@ -181,6 +182,21 @@ pub trait Store: Send + Sync + 'static {
     /// Takes a note away: one server gets it.
     async fn take_note(&self, _name: &str) -> Result<Option<Bytes>, StoreError> {
         Ok(None)
+    }
+
+    /// Counts a request of a caller who may make so many a minute at all servers together, and all of them at once after a quiet
+    /// minute. `None` when the store is this server's alone: then it counts for itself.
+    async fn count_request(
+        &self,
+        _caller: &str,
+        _per_minute: NonZeroU32,
+    ) -> Result<Option<Counted>, StoreError> {
+        Ok(None)
+    }
+
+    /// Tells all servers that share the store which keys were revoked here, by their ids; gives those that were revoked at any.
+    async fn share_revoked(&self, _keys: &[String]) -> Result<Vec<String>, StoreError> {
+        Ok(Vec::new())
     }
 
     /// The id of this server among those that share the store, if it is shared.

@@ -1,5 +1,6 @@
 //! Several servers on one Redis.
 
+mod callers;
 mod placement;
 
 use std::collections::BTreeMap;
