@@ -6,6 +6,7 @@ import math
 import os
 import time
 from typing import TYPE_CHECKING, Any, overload
+from uuid import uuid4
 
 from .._address import segment
 from .._call import Call, commas, given, new_id
@@ -170,12 +171,12 @@ class Tasks(Connection):
         Args:
             task_id: The task.
             text: What it is told.
-            message_id: Names the message; one that the task has already is not told twice. None for a new one.
+            message_id: Names the message, a UUID; one that the task has already is not told twice. None for a new one.
 
         Raises:
             ConflictError: No agent is at work on it.
         """
-        body = {"text": text, "message_id": message_id or new_id("message")}
+        body = {"text": text, "message_id": message_id or str(uuid4())}
         call: Call[MessageReceipt] = Call("POST", f"{_path(task_id)}/messages", body=body)
         return await self._send(call)
 
