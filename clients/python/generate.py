@@ -97,6 +97,7 @@ def make_models(folder: Path) -> None:
         command += ["--use-schema-description", "--use-field-description", "--disable-timestamp"]
         command += ["--custom-file-header", MODELS_HEADER, "--formatters", "ruff-format"]
         subprocess.run(command, check=True)
+    ruff("format", [folder / "models.py"])
 
 
 def make_sync(folder: Path) -> None:
@@ -104,12 +105,16 @@ def make_sync(folder: Path) -> None:
     sources = [str(path) for path in sorted((PACKAGE / "_async").glob("*.py")) if path.name not in BY_HAND]
     rule = unasync.Rule(str(PACKAGE / "_async"), str(folder / "_sync"), additional_replacements=SYNC_WORDS)
     unasync.unasync_files(sources, [rule])
-    made = [str(folder / "_sync" / Path(source).name) for source in sources]
-    configuration = ["--config", str(HERE / "pyproject.toml")]
-    ruff = [sys.executable, "-m", "ruff"]
+    made = [folder / "_sync" / Path(source).name for source in sources]
     # Imports that no longer stand in order; everything else is as the source has it.
-    subprocess.run([*ruff, "check", "--quiet", "--select", "I", "--fix", *configuration, *made], check=True)
-    subprocess.run([*ruff, "format", "--quiet", *configuration, *made], check=True)
+    ruff("check", made, "--select", "I", "--fix")
+    ruff("format", made)
+
+
+def ruff(command: str, files: list[Path], *options: str) -> None:
+    """Runs ruff with the project's settings, wherever the files are."""
+    settings = ["--quiet", "--config", str(HERE / "pyproject.toml")]
+    subprocess.run([sys.executable, "-m", "ruff", command, *options, *settings, *files], check=True)
 
 
 def main() -> None:
