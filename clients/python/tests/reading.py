@@ -9,6 +9,7 @@ from claude_code_server_client import ClaudeServerClient, Event, RetryPolicy, Sy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from ssl import SSLContext
 
 # Tests need not be gentle with the server.
 QUICK = RetryPolicy(max_retries=100, first_delay=0.01, longest_delay=0.25)
@@ -32,13 +33,14 @@ def read_async(
     task_id: str,
     heard: Callable[[Event], object] = id,
     /,
+    context: SSLContext | None = None,
     **options: Any,  # noqa: ANN401
 ) -> list[Event]:
     """With the client for asyncio."""
 
     async def read() -> list[Event]:
         events = []
-        async with ClaudeServerClient(url, reconnects=QUICK) as client:
+        async with ClaudeServerClient(url, reconnects=QUICK, ssl_context=context) as client:
             async for event in client.stream_progress(task_id, **options):
                 events.append(event)
                 heard(event)
@@ -68,7 +70,7 @@ def all_events(client: SyncClaudeServerClient, task_id: str) -> list[Event]:
     events: list[Event] = []
     after = 0
     while True:
-        page = client.get_events_page(task_id, after=after)
+        page = client.get_events_page(task_id, after=after, wait=10)
         events += page["events"]
         after = page["next_after"]
         if page["complete"]:

@@ -56,7 +56,9 @@ def test_a_question_is_answered(demo: RunningServer) -> None:
                 question = client.get_task_status(task["task_id"]).get("question")
                 assert question is not None
                 assert question["tool_name"] == "Write"
-                client.answer_question(task["task_id"], question["question_id"], "allow", message="go on")
+                # What is told to the agent is a script for the model.
+                again = "[[write answered.txt allowed]] [[say done]]"
+                client.answer_question(task["task_id"], question["question_id"], "allow", message=again)
                 with pytest.raises(ConflictError) as answered:
                     client.answer_question(task["task_id"], question["question_id"], "deny")
                 assert answered.value.code == "already_answered"

@@ -38,6 +38,8 @@ from .running_server import RunningServer
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from claude_code_server_client import Transport
+
 KEY = "a-key-that-nobody-guesses-0123456789"
 
 
@@ -73,18 +75,18 @@ def test_a_workspace_has_to_be_there_and_permitted(server: RunningServer, client
     [(None, AuthenticationError, "unauthorized"), ("wrong", PermissionDeniedError, "forbidden")],
 )
 def test_without_the_right_key_there_is_nothing(
-    locked: RunningServer, transport: str, key: str | None, kind: type[ApiError], code: str
+    locked: RunningServer, transport: Transport, key: str | None, kind: type[ApiError], code: str
 ) -> None:
     async def follow() -> Event:
         async with ClaudeServerClient(locked.url, key) as client:
-            return await anext(client.stream_progress("one", transport=transport))  # type: ignore[arg-type]
+            return await anext(client.stream_progress("one", transport=transport))
 
     with pytest.raises(kind) as refused:
         asyncio.run(follow())
     assert refused.value.code == code
     with SyncClaudeServerClient(locked.url, key) as client:
         with pytest.raises(kind):
-            next(client.stream_progress("one", transport=transport))  # type: ignore[arg-type]
+            next(client.stream_progress("one", transport=transport))
         with pytest.raises(kind):
             client.list_sessions()
         assert client.health_check()["status"] == "healthy"

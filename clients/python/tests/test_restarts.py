@@ -43,7 +43,7 @@ def test_a_stream_goes_on_when_the_server_is_ended_and_started_again_in_mid_stre
 
         restarts: list[Thread] = []
         task = client.submit_task(
-            prompt="rate 500 40 2;say done", workspace=server.workspace, options={"on_restart": on_restart}
+            prompt="rate 500 40 1;say done", workspace=server.workspace, options={"on_restart": on_restart}
         )
         events = read(server.url, task["task_id"], lambda event: in_between(event, 100, restart, restarts))
         restarts[0].join()

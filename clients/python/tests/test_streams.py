@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from contextlib import aclosing, closing
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -22,6 +22,7 @@ from .proxy import Proxy
 from .reading import QUICK, Read, all_events, read_async, read_sync
 
 if TYPE_CHECKING:
+    from claude_code_server_client import Transport
     from claude_code_server_client.models import EventsPage
 
     from .running_server import RunningServer
@@ -41,7 +42,7 @@ def texts(events: list[Event]) -> list[str]:
 @READERS
 @TRANSPORTS
 def test_ten_thousand_events_come_once_and_in_order_through_a_proxy_that_cuts_every_200(
-    server: RunningServer, client: SyncClaudeServerClient, read: Read, transport: Literal["websocket", "sse"]
+    server: RunningServer, client: SyncClaudeServerClient, read: Read, transport: Transport
 ) -> None:
     task = client.submit_task(prompt="emit 10000 20", workspace=server.workspace)
     with Proxy(server.port, cut_after=200) as proxy:
@@ -57,7 +58,7 @@ def test_ten_thousand_events_come_once_and_in_order_through_a_proxy_that_cuts_ev
 @READERS
 @TRANSPORTS
 def test_a_stream_begins_after_the_cursor(
-    server: RunningServer, client: SyncClaudeServerClient, read: Read, transport: Literal["websocket", "sse"]
+    server: RunningServer, client: SyncClaudeServerClient, read: Read, transport: Transport
 ) -> None:
     task = client.submit_task(prompt="say one;say two", workspace=server.workspace)
     events = read(server.url, task["task_id"], transport=transport)
@@ -92,14 +93,14 @@ def test_where_no_websocket_gets_through_events_come_as_server_sent_events(
 
 @READERS
 @TRANSPORTS
-def test_a_task_that_is_not_there_is_an_error(server: RunningServer, read: Read, transport: str) -> None:
+def test_a_task_that_is_not_there_is_an_error(server: RunningServer, read: Read, transport: Transport) -> None:
     with pytest.raises(NotFoundError, match="no-such-task") as refused:
         read(server.url, "no-such-task", transport=transport)
     assert (refused.value.status, refused.value.code) == (404, "task_not_found")
 
 
 @TRANSPORTS
-def test_a_server_that_stays_away_is_given_up_with_the_cursor(transport: Literal["websocket", "sse"]) -> None:
+def test_a_server_that_stays_away_is_given_up_with_the_cursor(transport: Transport) -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as taken:
         # Bound, so that nobody else listens there, and no longer listening once it is closed.
         port = taken.getsockname()[1]
@@ -142,7 +143,7 @@ def test_a_stream_waits_for_a_task_that_is_just_being_submitted(
 
 @TRANSPORTS
 def test_the_feed_of_all_tasks_goes_on_over_cuts(
-    server: RunningServer, client: SyncClaudeServerClient, transport: Literal["websocket", "sse"]
+    server: RunningServer, client: SyncClaudeServerClient, transport: Transport
 ) -> None:
     start = client.get_all_events_page()["next_after"]
     task = client.submit_task(prompt="emit 1000 20", workspace=server.workspace)
