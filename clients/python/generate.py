@@ -1,5 +1,7 @@
 """Makes what is generated of the client: `models.py` from the OpenAPI document, `_sync/` from `_async/`.
 
+unasync exchanges words (`await` for nothing, `AsyncGenerator` for `Generator`), so that both clients do the same.
+
 Usage: python generate.py [FOLDER]
 
 FOLDER is where the package is put, instead of `src/claude_code_server_client`.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import httpx
 from websockets.asyncio.client import ClientConnection, connect
@@ -51,27 +52,25 @@ def open_socket(url: str, headers: Mapping[str, str], context: SSLContext | None
 
 
 class Pool:
-    """The connections of a client, which belong to an event loop.
+    """The connections of a client, which belong to the event loops that it is used in.
 
-    A client may be used in several loops, one after the other, as programs do that call `asyncio.run` for each request.
+    Programs may call `asyncio.run` for each request: what belonged to a loop that has ended goes with it.
     """
 
     def __init__(self) -> None:
         """Opens nothing yet."""
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._http: httpx.AsyncClient | None = None
+        self._https: WeakKeyDictionary[asyncio.AbstractEventLoop, httpx.AsyncClient] = WeakKeyDictionary()
 
     def http(self, headers: Mapping[str, str], context: SSLContext | None) -> httpx.AsyncClient:
         """The connections of the running loop."""
         loop = asyncio.get_running_loop()
-        if self._http is None or self._loop is not loop:
-            # Those of a loop that has ended have ended with it.
-            self._http = httpx.AsyncClient(headers=headers, verify=context or True)
-            self._loop = loop
-        return self._http
+        http = self._https.get(loop)
+        if http is None:
+            http = self._https[loop] = httpx.AsyncClient(headers=headers, verify=context or True)
+        return http
 
     async def aclose(self) -> None:
-        """Closes them."""
-        http, self._http = self._http, None
-        if http is not None and self._loop is asyncio.get_running_loop():
+        """Closes those of the running loop."""
+        http = self._https.pop(asyncio.get_running_loop(), None)
+        if http is not None:
             await http.aclose()
