@@ -6,6 +6,7 @@ import asyncio
 import logging
 import random
 import re
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,11 +15,12 @@ from claude_code_server_client import (
     ClaudeServerClient,
     ConnectionFailedError,
     RetryPolicy,
+    StreamLostError,
     SyncClaudeServerClient,
     UnavailableError,
 )
 from claude_code_server_client.errors import ApiError, api_error
-from claude_code_server_client.retry import may_repeat
+from claude_code_server_client.retry import Tries, may_repeat
 
 from .proxy import Proxy
 from .running_server import RunningServer
@@ -122,3 +124,25 @@ def test_pauses_grow_and_have_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_is_made_again(error: ApiError | ConnectionFailedError, *, repeatable: bool, otherwise: bool) -> None:
     assert may_repeat(error, repeatable=True) is repeatable
     assert may_repeat(error, repeatable=False) is otherwise
+
+
+def test_a_connection_that_held_is_no_failure_and_one_that_did_not_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    broken = ConnectionFailedError("cut")
+    tries = Tries(RetryPolicy(max_retries=2))
+    for _ in range(10):
+        # Such as a proxy does with a stream on which nothing comes for a minute.
+        tries.opened()
+        now += 60
+        tries.pause(broken, 7)
+    tries.opened()
+    now += 1
+    tries.pause(broken, 7)
+    tries.brought()
+    for _ in range(2):
+        tries.pause(broken, 8)
+    now += 60
+    with pytest.raises(StreamLostError, match=r"cut \(after 2 further tries\)") as lost:
+        tries.pause(broken, 8)
+    assert lost.value.after == 8

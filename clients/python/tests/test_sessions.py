@@ -67,5 +67,5 @@ def test_a_server_that_shares_no_storage_is_no_instance(client: SyncClaudeServer
 def test_where_no_server_is_that_is_said_at_once() -> None:
     with SyncClaudeServerClient("http://127.0.0.1:1") as client, pytest.raises(ConnectionFailedError) as failed:
         client.health_check()
-    assert str(failed.value) == "GET /health: [Errno 111] Connection refused"
+    assert str(failed.value) == "GET http://127.0.0.1:1/health: [Errno 111] Connection refused"
     assert not failed.value.sent

@@ -44,15 +44,11 @@ class Call(Generic[T]):
     also: frozenset[int] = frozenset()
     patience: float = 0.0
 
-    @property
-    def name(self) -> str:
-        """Names it in messages."""
-        return f"{self.method} {self.path}"
-
-    def failed(self, error: httpx.HTTPError) -> ConnectionFailedError:
-        """The exception for a request that got no answer."""
+    def failed(self, error: httpx.HTTPError, base: str) -> ConnectionFailedError:
+        """The exception for a request that got no answer from the server with that base URL."""
         reason = str(error) or type(error).__name__
-        return ConnectionFailedError(f"{self.name}: {reason}", sent=not isinstance(error, _UNSENT))
+        message = f"{self.method} {base}{self.path}: {reason}"
+        return ConnectionFailedError(message, sent=not isinstance(error, _UNSENT))
 
     def check(self, response: httpx.Response) -> None:
         """Says no when the server did.
@@ -72,7 +68,9 @@ class Call(Generic[T]):
         try:
             return cast("T", json.loads(response.content))
         except ValueError as error:
-            message = f"{self.name}: status {response.status_code} without JSON: is that Claude Code Server?"
+            message = (
+                f"{self.method} {self.path}: status {response.status_code} without JSON: is that Claude Code Server?"
+            )
             raise ConnectionFailedError(message) from error
 
 

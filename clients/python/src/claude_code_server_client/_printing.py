@@ -18,6 +18,8 @@ def print_event(event: Mapping[str, object]) -> None:
 # One return for each type of event.
 def _line(event: Mapping[str, object]) -> str:  # noqa: PLR0911
     match event:
+        case {"type": "message", "data": {"message_type": kind, "content": "", "subtype": str(subtype)}}:
+            return f"[{kind}] {_short(subtype)}"
         case {"type": "message", "data": {"message_type": kind, "content": content}}:
             return f"[{kind}] {_short(content)}"
         case {"type": "tool_use", "data": {"tool_name": name, "tool_input": given}}:

@@ -96,7 +96,7 @@ class Connection:
                 timeout=httpx.Timeout(self._timeout, read=self._timeout + call.patience),
             )
         except httpx.RequestError as error:
-            raise call.failed(error) from error
+            raise call.failed(error, self._address.http) from error
         call.check(response)
         return response
 
