@@ -38,6 +38,12 @@ EVENTS = {
     "status": ("StatusEvent", "StatusData"),
 }
 
+# Bodies of which methods take some fields by position, and the others by name: name, body, fields by position.
+FIELDS = [
+    ("TaskFields", "TaskRequest", {"task_id", "prompt", "workspace"}),
+    ("AnswerFields", "AnswerRequest", {"question_id", "decision"}),
+]
+
 SYNC_WORDS = {
     "ClaudeServerClient": "SyncClaudeServerClient",
     "AsyncGenerator": "Generator",
@@ -78,10 +84,23 @@ def events_by_type(document: dict[str, Any]) -> None:
     }
 
 
+def fields_by_name(document: dict[str, Any]) -> None:
+    """Adds the schemas of what methods take by name."""
+    schemas = document["components"]["schemas"]
+    for name, body, by_position in FIELDS:
+        properties = schemas[body]["properties"]
+        schemas[name] = {
+            "type": "object",
+            "description": f"What `{body}` has beside {', '.join(f'`{field}`' for field in sorted(by_position))}.",
+            "properties": {field: schema for field, schema in properties.items() if field not in by_position},
+        }
+
+
 def make_models(folder: Path) -> None:
     """Writes `models.py`."""
     document = json.loads(DOCUMENT.read_text(encoding="utf-8"))
     events_by_type(document)
+    fields_by_name(document)
     with tempfile.TemporaryDirectory() as temporary:
         changed = Path(temporary) / "openapi.json"
         changed.write_text(json.dumps(document), encoding="utf-8")

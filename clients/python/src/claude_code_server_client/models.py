@@ -137,6 +137,12 @@ How well the server is.
 """
 
 
+InstanceLabel: TypeAlias = str
+"""
+A label of a server, such as `gpu` or `zone=a`. Only whole labels are compared.
+"""
+
+
 Labels: TypeAlias = dict[str, str]
 """
 Labels by their keys.
@@ -646,6 +652,29 @@ class ErrorEvent(TypedDict):
     """
 
 
+class AnswerFields(TypedDict):
+    """
+    What `AnswerRequest` has beside `decision`, `question_id`.
+    """
+
+    answers: NotRequired[dict[str, str]]
+    """
+    For the tool `AskUserQuestion`: the choice for each of its questions.
+    """
+    message: NotRequired[str | None]
+    """
+    What the agent is told with it.
+    """
+    remember: NotRequired[bool | None]
+    """
+    Whether it holds for all further calls of the tool in this task; an answer to just such a call goes before it.
+    """
+    updated_input: NotRequired[dict[str, Any] | None]
+    """
+    The input that the call runs with instead of its own.
+    """
+
+
 class AnswerRequest(TypedDict):
     """
     Body of an answer.
@@ -810,9 +839,9 @@ class InstanceInfo(TypedDict):
     """
     Whether it is the one that answers.
     """
-    labels: list[str]
+    labels: list[InstanceLabel]
     """
-    What its operator says of it.
+    What its operator says of it: a task's `runs_on` chooses by it.
     """
     last_heartbeat: Timestamp
     """
@@ -1150,6 +1179,10 @@ class TaskRequest(TypedDict):
     What the agent is told.
     """
     retry: NotRequired[RetryRequest | None]
+    runs_on: NotRequired[list[InstanceLabel] | None]
+    """
+    Labels that its server has to have, at most 16: where several servers share a storage, it waits for one that has them all.
+    """
     session: NotRequired[SessionRequest | None]
     start_at: NotRequired[Timestamp | None]
     task_id: NotRequired[str | None]
@@ -1315,6 +1348,42 @@ class StatusEvent(TypedDict):
     """
     What happened.
     """
+
+
+class TaskFields(TypedDict):
+    """
+    What `TaskRequest` has beside `prompt`, `task_id`, `workspace`.
+    """
+
+    delay_seconds: NotRequired[int | None]
+    """
+    Not before so many seconds have passed since the admission; not together with `start_at`.
+    """
+    depends_on: NotRequired[list[TaskId] | None]
+    """
+    Not before these tasks have completed, at most 100. It fails when one of them does not.
+    """
+    labels: NotRequired[dict[str, str]]
+    """
+    What it is filed under, to be found by: at most 32 texts of at most 256 bytes, by keys of letters, digits and
+    `. _ / -`.
+    """
+    metadata: NotRequired[dict[str, Any] | None]
+    """
+    Anything that the caller wants to find with it again: an object of at most 16 KiB.
+    """
+    options: NotRequired[OptionsRequest | None]
+    priority: NotRequired[int | None]
+    """
+    How urgent it is, from -100 to 100; 0 when left out. A task of a higher priority goes first.
+    """
+    retry: NotRequired[RetryRequest | None]
+    runs_on: NotRequired[list[InstanceLabel] | None]
+    """
+    Labels that its server has to have, at most 16: where several servers share a storage, it waits for one that has them all.
+    """
+    session: NotRequired[SessionRequest | None]
+    start_at: NotRequired[Timestamp | None]
 
 
 class BatchRequest(TypedDict):

@@ -18,13 +18,15 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack
 
-    from .._fields import AnswerFields, ListFilters, TaskFields
+    from .._filters import ListFilters
     from ..models import (
+        AnswerFields,
         BatchResponse,
         Decision,
         Deleted,
         InterruptResponse,
         MessageReceipt,
+        TaskFields,
         TaskList,
         TaskRequest,
         TaskResponse,
