@@ -43,13 +43,13 @@ pub(crate) async fn run(shared: Arc<Shared>) {
 async fn subscribe(shared: &Shared) -> Result<PubSubStream, StoreError> {
     let link = &shared.link;
     let subscribed = async {
-        let mut subscription = link.client.get_async_pubsub().await?;
+        let mut subscription = link.client().get_async_pubsub().await?;
         subscription.subscribe(format!("{}news", link.prefix)).await?;
         Ok(subscription.into_on_message())
     };
     match tokio::time::timeout(link.timeout, subscribed).await {
         Ok(stream) => stream.map_err(|error| link.failed(&error)),
-        Err(_) => Err(StoreError(format!("redis at {} did not answer a subscription", link.address))),
+        Err(_) => Err(StoreError(format!("redis at {} did not answer a subscription", link.address()))),
     }
 }
 
@@ -85,6 +85,13 @@ async fn listen(shared: &Shared, mut stream: PubSubStream) {
 async fn catch_up(shared: &Shared) -> Result<(), StoreError> {
     // Before the tasks, so that what comes meanwhile is a message of its own.
     let first = standing(shared, &[]).await?;
+    if first.number < shared.live.last_heard() {
+        // A failover, or a crash without its last commits: what was answered is not all there, tokens may be given out again.
+        tracing::error!(
+            "redis has lost commits that it had acknowledged: this server ends its agents and joins again"
+        );
+        shared.membership.lost();
+    }
     for tasks in shared.live.followed().chunks(ASKED_AT_ONCE) {
         for (task, signal) in tasks.iter().zip(standing(shared, tasks).await?.tasks) {
             // One that is no more has ended where it was.

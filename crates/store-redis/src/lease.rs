@@ -162,7 +162,8 @@ impl Membership {
         }
     }
 
-    fn lost(&self) {
+    /// The lease has ended, whichever it is.
+    pub(crate) fn lost(&self) {
         self.state.send_if_modified(|state| std::mem::replace(state, LeaseState::Lost) != LeaseState::Lost);
     }
 

@@ -22,6 +22,7 @@ mod notes;
 mod open;
 mod reads;
 mod reply;
+mod route;
 mod rows;
 mod scripts;
 mod settings;
@@ -29,7 +30,7 @@ mod store;
 mod sweep;
 
 pub use crate::open::OpenError;
-pub use crate::settings::{InstanceSettings, RedisSettings};
+pub use crate::settings::{Address, Certificates, InstanceSettings, RedisSettings};
 pub use crate::store::RedisStore;
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! The connection that all commands share: it comes back by itself, and nobody waits for it for ever.
 
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
@@ -7,37 +8,38 @@ use redis::{Client, RedisError, Script, ScriptInvocation, Value};
 use store::StoreError;
 #[cfg(test)]
 use store::conformance::FailurePoint;
+use tokio::time::{MissedTickBehavior, interval};
 
 use crate::reply::Reply;
+use crate::route::Route;
 
 /// Commands that may wait to be written.
 const PIPELINE: usize = 1024;
 /// Time between two attempts to connect again.
 const RETRY: Duration = Duration::from_millis(100);
+/// Time between two questions to the sentinels.
+const LOOKED_FOR_EACH: Duration = Duration::from_millis(500);
+
+/// A Redis at an address.
+#[derive(Clone)]
+struct There {
+    client: Client,
+    manager: ConnectionManager,
+    address: Arc<str>,
+}
 
 pub(crate) struct Link {
-    pub(crate) client: Client,
-    manager: ConnectionManager,
+    route: Route,
+    there: RwLock<There>,
     pub(crate) prefix: String,
-    pub(crate) address: String,
     pub(crate) timeout: Duration,
     #[cfg(test)]
     pub(crate) failure: std::sync::Mutex<Option<FailurePoint>>,
 }
 
-impl std::fmt::Debug for Link {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Link")
-            .field("address", &self.address)
-            .field("prefix", &self.prefix)
-            .finish_non_exhaustive()
-    }
-}
-
-impl Link {
-    /// Connects when the first command is sent.
-    pub(crate) fn new(client: Client, prefix: String, timeout: Duration) -> Result<Self, StoreError> {
-        let address = client.get_connection_info().addr().to_string();
+impl There {
+    fn new(client: Client, timeout: Duration) -> Result<Self, StoreError> {
+        let address: Arc<str> = client.get_connection_info().addr().to_string().into();
         let config = ConnectionManagerConfig::new()
             .set_connection_timeout(Some(timeout / 2))
             .set_response_timeout(Some(timeout))
@@ -47,15 +49,79 @@ impl Link {
             .set_pipeline_buffer_size(PIPELINE);
         let manager = ConnectionManager::new_lazy_with_config(client.clone(), config)
             .map_err(|error| StoreError(format!("redis at {address} cannot be used: {error}")))?;
+        Ok(Self { client, manager, address })
+    }
+}
+
+fn unknown(error: &RedisError) -> StoreError {
+    StoreError(format!(
+        "no redis sentinel knows a master that answers ({error}): check their addresses and its name"
+    ))
+}
+
+impl std::fmt::Debug for Link {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Link")
+            .field("address", &self.address())
+            .field("prefix", &self.prefix)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Link {
+    /// Finds Redis; it is connected to when the first command is sent.
+    pub(crate) async fn new(route: Route, prefix: String, timeout: Duration) -> Result<Self, StoreError> {
+        let client = match tokio::time::timeout(timeout, route.find()).await {
+            Ok(Ok(client)) => client,
+            Ok(Err(error)) => return Err(unknown(&error)),
+            Err(_) => {
+                return Err(StoreError(format!("the redis sentinels did not answer within {timeout:?}")));
+            }
+        };
         Ok(Self {
-            client,
-            manager,
+            route,
+            there: RwLock::new(There::new(client, timeout)?),
             prefix,
-            address,
             timeout,
             #[cfg(test)]
             failure: std::sync::Mutex::default(),
         })
+    }
+
+    fn there(&self) -> There {
+        // Nothing in here is ever half done.
+        self.there.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Where Redis is, as a text.
+    pub(crate) fn address(&self) -> Arc<str> {
+        self.there().address
+    }
+
+    /// For connections of another kind.
+    pub(crate) fn client(&self) -> Client {
+        self.there().client
+    }
+
+    /// Goes where Redis is after each failover, until it is aborted.
+    pub(crate) async fn follow(&self) {
+        if !self.route.may_move() {
+            return;
+        }
+        let mut ticks = interval(LOOKED_FOR_EACH);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            let Ok(Ok(client)) = tokio::time::timeout(self.timeout, self.route.find()).await else {
+                continue;
+            };
+            if *client.get_connection_info().addr().to_string() == *self.address() {
+                continue;
+            }
+            if let Ok(there) = There::new(client, self.timeout) {
+                *self.there.write().unwrap_or_else(PoisonError::into_inner) = there;
+            }
+        }
     }
 
     /// A call of a script, to be given its arguments.
@@ -67,7 +133,7 @@ impl Link {
 
     /// Looks something up.
     pub(crate) async fn ask(&self, call: &ScriptInvocation<'_>) -> Result<Value, StoreError> {
-        let mut manager = self.manager.clone();
+        let mut manager = self.there().manager;
         self.within(async { call.invoke_async::<Value>(&mut manager).await }).await
     }
 
@@ -83,7 +149,7 @@ impl Link {
 
     /// Sends a command that is no script.
     pub(crate) async fn send(&self, command: &redis::Cmd) -> Result<Value, StoreError> {
-        let mut manager = self.manager.clone();
+        let mut manager = self.there().manager;
         self.within(async { command.query_async::<Value>(&mut manager).await }).await
     }
 
@@ -100,7 +166,7 @@ impl Link {
 
     /// What an error of the client means.
     pub(crate) fn failed(&self, error: &RedisError) -> StoreError {
-        let address = &self.address;
+        let address = self.address();
         if error.is_timeout() {
             return self.silent();
         }
@@ -116,7 +182,7 @@ impl Link {
     }
 
     fn silent(&self) -> StoreError {
-        let (address, timeout) = (&self.address, self.timeout);
+        let (address, timeout) = (self.address(), self.timeout);
         StoreError(format!(
             "redis at {address} did not answer within {timeout:?}: check that it runs and is not overloaded"
         ))

@@ -1,5 +1,6 @@
 //! Why the store does not open.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use store::StoreError;
@@ -12,6 +13,19 @@ pub enum OpenError {
         "the redis URL is not understood: it is redis://, rediss:// (TLS) or redis+unix://, with user and password before the host"
     )]
     Url,
+    /// A file of certificates cannot be read.
+    #[error("{} cannot be read: {error}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        error: String,
+    },
+    /// A file of certificates says nothing that is understood.
+    #[error(
+        "the files of certificates for redis are not understood: they hold PEM, and a key belongs to its certificate"
+    )]
+    Certificates,
     /// The prefix has no part in braces.
     #[error("the prefix {0:?} of the redis keys has no part in braces, such as {{ccs}}: add one")]
     Prefix(String),

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use domain::InstanceLabel;
-use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisConnectionInfo};
 use secrecy::{ExposeSecret, SecretString};
 use store::CoreSettings;
 
@@ -22,6 +21,35 @@ pub struct InstanceSettings {
     pub workspace_roots: Vec<PathBuf>,
 }
 
+/// A host and a port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Address {
+    /// Name or number.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+}
+
+impl Address {
+    /// What `host:port` says; `None` for anything else. An IPv6 number stands in brackets.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (host, port) = text.rsplit_once(':')?;
+        let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+        (!host.is_empty()).then_some(())?;
+        Some(Self { host: host.to_owned(), port: port.parse().ok()? })
+    }
+}
+
+/// Files in PEM format that TLS goes by.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Certificates {
+    /// Who is believed about the server, instead of the system's authorities.
+    pub authorities: Option<PathBuf>,
+    /// The certificate and the key that this server shows.
+    pub own: Option<(PathBuf, PathBuf)>,
+}
+
 /// How Redis is reached and used.
 #[derive(Debug, Clone)]
 pub struct RedisSettings {
@@ -37,8 +65,18 @@ pub struct RedisSettings {
     pub username: Option<String>,
     /// Password.
     pub password: Option<SecretString>,
-    /// Whether to use TLS, with the system's certificates.
+    /// Whether to use TLS, with the system's certificates unless others are named.
     pub tls: bool,
+    /// What TLS goes by, beside the system's certificates.
+    pub certificates: Certificates,
+    /// Who knows where Redis is, as `host:port`: then neither host and port nor a URL say it.
+    pub sentinels: Vec<Address>,
+    /// What the sentinels call it.
+    pub sentinel_master: String,
+    /// User and password at the sentinels.
+    pub sentinel_username: Option<String>,
+    /// Its password.
+    pub sentinel_password: Option<SecretString>,
     /// What all keys begin with. Its part in braces puts them into one slot of a cluster.
     pub prefix: String,
     /// How long a server may be silent before others take over what it runs.
@@ -63,6 +101,11 @@ impl Default for RedisSettings {
             username: None,
             password: None,
             tls: false,
+            certificates: Certificates::default(),
+            sentinels: Vec::new(),
+            sentinel_master: "mymaster".into(),
+            sentinel_username: None,
+            sentinel_password: None,
             prefix: "{ccs}:".into(),
             lease: Duration::from_secs(10),
             heartbeat: Duration::from_secs(2),
@@ -74,6 +117,10 @@ impl Default for RedisSettings {
 }
 
 impl RedisSettings {
+    pub(crate) fn speaks_tls(&self) -> bool {
+        self.tls || self.url.as_ref().is_some_and(|url| url.expose_secret().starts_with("rediss:"))
+    }
+
     /// What does not fit together.
     pub(crate) fn check(&self) -> Result<(), OpenError> {
         let tag = self.prefix.split_once('{').and_then(|(_, rest)| rest.split_once('}'));
@@ -92,27 +139,19 @@ impl RedisSettings {
             _ => Ok(()),
         }
     }
+}
 
-    pub(crate) fn connection(&self) -> Result<ConnectionInfo, OpenError> {
-        let address = match &self.url {
-            // What the URL says may be secret, so the error does not repeat it.
-            Some(url) => return url.expose_secret().into_connection_info().map_err(|_| OpenError::Url),
-            None if self.tls => ConnectionAddr::TcpTls {
-                host: self.host.clone(),
-                port: self.port,
-                insecure: false,
-                tls_params: None,
-            },
-            None => ConnectionAddr::Tcp(self.host.clone(), self.port),
-        };
-        let mut settings = RedisConnectionInfo::default().set_db(self.db.into());
-        if let Some(username) = &self.username {
-            settings = settings.set_username(username);
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_a_host_and_a_port() {
+        let address = |host: &str, port| Some(Address { host: host.into(), port });
+        assert_eq!(Address::parse("redis.internal:26379"), address("redis.internal", 26379));
+        assert_eq!(Address::parse("[::1]:1"), address("::1", 1));
+        for text in ["", "host", "host:", ":1", "host:port", "host:70000"] {
+            assert_eq!(Address::parse(text), None, "{text}");
         }
-        if let Some(password) = &self.password {
-            settings = settings.set_password(password.expose_secret());
-        }
-        let info = address.into_connection_info().map_err(|_| OpenError::Url)?;
-        Ok(info.set_redis_settings(settings))
     }
 }

@@ -7,7 +7,6 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use domain::{Answer, Priority, QuestionId, SessionId, TaskId, Timestamp};
-use redis::Client;
 use store::{
     AnswerError, Append, ChangeError, Claim, Claimed, CommitError, CoreSettings, Counted, Counts,
     CreateSession, CreateSessionError, DeleteError, DeleteTaskError, DeletedSession, Doomed, Dropped,
@@ -22,6 +21,7 @@ use crate::lease::Membership;
 use crate::link::Link;
 use crate::live::Live;
 use crate::open::OpenError;
+use crate::route::Route;
 use crate::scripts::Scripts;
 use crate::settings::RedisSettings;
 use crate::{bus, callers, durability, feed, lease, listing, mail, notes, sweep};
@@ -52,13 +52,11 @@ impl RedisStore {
     /// See [`OpenError`].
     pub async fn open(settings: RedisSettings) -> Result<Self, OpenError> {
         settings.check()?;
-        let info = settings.connection()?;
-        if matches!(info.addr(), redis::ConnectionAddr::TcpTls { .. }) {
+        if settings.speaks_tls() {
             // Whoever came first has chosen the same, or knows why not.
             drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
         }
-        let client = Client::open(info).map_err(|_| OpenError::Url)?;
-        let link = Link::new(client, settings.prefix.clone(), settings.timeout)?;
+        let link = Link::new(Route::new(&settings)?, settings.prefix.clone(), settings.timeout).await?;
         let scripts = Scripts::default();
         let membership = Membership::join(&link, &scripts, &settings).await?;
         let live = Live::new(bus::position(&link, &scripts).await?);
@@ -68,6 +66,10 @@ impl RedisStore {
             tokio::spawn(bus::run(Arc::clone(&shared))),
             tokio::spawn(lease::run(Arc::clone(&shared))),
             tokio::spawn(sweep::run(Arc::clone(&shared))),
+            tokio::spawn({
+                let shared = Arc::clone(&shared);
+                async move { shared.link.follow().await }
+            }),
         ];
         Ok(Self { shared, background: Mutex::new(background) })
     }

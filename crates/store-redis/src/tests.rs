@@ -7,6 +7,7 @@ mod returning;
 mod scripts;
 mod server;
 mod space;
+mod ways;
 
 use std::collections::BTreeSet;
 use std::time::Duration;

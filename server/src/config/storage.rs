@@ -1,12 +1,13 @@
 //! What is kept, where, and for how long.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use domain::{InstanceLabel, MAX_INSTANCE_LABELS};
 use secrecy::SecretString;
 use store::Retention;
-use store_redis::{InstanceSettings, RedisSettings};
+use store_redis::{Address, Certificates, InstanceSettings, RedisSettings};
 
 use super::variables::{Reader, list};
 
@@ -78,6 +79,11 @@ fn read_redis(read: &mut Reader<'_>) -> RedisSettings {
         username: read.optional("STORAGE_REDIS_USERNAME", text),
         password: read.optional("STORAGE_REDIS_PASSWORD", secret),
         tls: read.flag("STORAGE_REDIS_TLS", false),
+        certificates: read_certificates(read),
+        sentinels: read.optional("STORAGE_REDIS_SENTINELS", addresses).unwrap_or_default(),
+        sentinel_master: read.value("STORAGE_REDIS_SENTINEL_MASTER", preset.sentinel_master, text),
+        sentinel_username: read.optional("STORAGE_REDIS_SENTINEL_USERNAME", text),
+        sentinel_password: read.optional("STORAGE_REDIS_SENTINEL_PASSWORD", secret),
         prefix: read
             .value("STORAGE_REDIS_PREFIX", preset.prefix, |text| has_tag(text).then(|| text.to_owned())),
         lease,
@@ -85,6 +91,27 @@ fn read_redis(read: &mut Reader<'_>) -> RedisSettings {
         instance: InstanceSettings { name, ..InstanceSettings::default() },
         ..RedisSettings::default()
     }
+}
+
+fn addresses(text: &str) -> Option<Vec<Address>> {
+    list(text)?.iter().map(|address| Address::parse(address)).collect()
+}
+
+fn read_certificates(read: &mut Reader<'_>) -> Certificates {
+    let file = |name| read.text(name).map(PathBuf::from);
+    let authorities = file("STORAGE_REDIS_TLS_CA_FILE");
+    let own = (file("STORAGE_REDIS_TLS_CERT_FILE"), file("STORAGE_REDIS_TLS_KEY_FILE"));
+    let own = match own {
+        (Some(certificate), Some(key)) => Some((certificate, key)),
+        (None, None) => None,
+        _ => {
+            let fault =
+                "STORAGE_REDIS_TLS_CERT_FILE and STORAGE_REDIS_TLS_KEY_FILE are set together or not at all";
+            read.faults.add(fault.to_owned());
+            None
+        }
+    };
+    Certificates { authorities, own }
 }
 
 fn is_redis_url(text: &str) -> bool {

@@ -178,6 +178,9 @@ fn tokens_need_one_source_of_keys_and_published_ones_an_issuer_and_an_audience()
     for (found, fault) in faults {
         assert_eq!(found, Err(vec![fault.to_owned()]));
     }
+    let half = resolve(true, &[("STORAGE_REDIS_TLS_KEY_FILE", "key.pem")]).map(|_| ());
+    let fault = "STORAGE_REDIS_TLS_CERT_FILE and STORAGE_REDIS_TLS_KEY_FILE are set together or not at all";
+    assert_eq!(half, Err(vec![fault.to_owned()]));
     let nobody = resolve(true, &[("API_AUTH_TYPE", "jwt")]).map(|config| config.auth.is_none());
     assert_eq!(nobody, Ok(true), "it is not enabled");
     assert_eq!(

@@ -100,3 +100,18 @@ async fn who_drains_goes_on_draining_after_its_lease_was_lost() {
     assert_eq!(claim(&one, NOW).await.task.spec.task_id, id("t"));
     assert!(one.lease_ends().expect("shared") > store::boot_time() + Duration::from_secs(1));
 }
+
+#[tokio::test]
+async fn who_finds_that_redis_has_lost_what_it_acknowledged_begins_anew() {
+    let server = Server::start("no");
+    let one = open_hasty(&server, "one").await;
+    let before = submit_and_claim(&one, "t").await;
+    // As after a failover to a replica that was behind.
+    server.run(&["HINCRBY", "{ccs}:meta", "news", "-1"]);
+    server.run(&["CLIENT", "KILL", "TYPE", "pubsub"]);
+    becomes(&mut one.lease().expect("shared"), |state| *state == store::LeaseState::Lost).await;
+    one.rejoin().await.expect("joins");
+    let again = taken(&one).await;
+    let [again] = &*again else { unreachable!("it ran here: {again:?}") };
+    assert!(again.token > before.token && !one.lease().expect("shared").borrow().covers(before.token));
+}

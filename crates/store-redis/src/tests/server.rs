@@ -101,7 +101,7 @@ impl Drop for Server {
 }
 
 /// The program: what `REDIS_SERVER` names, what the set-up has unpacked, or what is installed.
-fn command() -> Command {
+pub(crate) fn command() -> Command {
     if let Some(program) = std::env::var_os("REDIS_SERVER") {
         return Command::new(program);
     }

@@ -2,7 +2,7 @@
 
 use super::{Preset, Variable};
 
-pub(super) const STORAGE: [Variable; 18] = [
+pub(super) const STORAGE: [Variable; 25] = [
     Variable::choice(
         "STORAGE_TYPE",
         "sqlite",
@@ -54,6 +54,49 @@ pub(super) const STORAGE: [Variable; 18] = [
         Preset::Told("none"),
         "a URL that begins with redis://, rediss:// or redis+unix://",
         "in place of host, port, database, user, password and TLS",
+    )
+    .secret(),
+    Variable::text(
+        "STORAGE_REDIS_TLS_CA_FILE",
+        Preset::Told("the system's authorities"),
+        "a file in PEM format",
+        "who is believed about Redis and its sentinels when TLS is used",
+    ),
+    Variable::text(
+        "STORAGE_REDIS_TLS_CERT_FILE",
+        Preset::Told("none"),
+        "a file in PEM format",
+        "the certificate that this server shows to Redis",
+    ),
+    Variable::text(
+        "STORAGE_REDIS_TLS_KEY_FILE",
+        Preset::Told("none"),
+        "a file in PEM format",
+        "the certificate's private key",
+    ),
+    Variable::text(
+        "STORAGE_REDIS_SENTINELS",
+        Preset::Told("none"),
+        "addresses as host:port, separated by commas",
+        "who knows where Redis is, instead of host and port or URL; a failover is followed",
+    ),
+    Variable::text(
+        "STORAGE_REDIS_SENTINEL_MASTER",
+        Preset::Value("mymaster"),
+        "a name",
+        "what the sentinels call that Redis",
+    ),
+    Variable::text(
+        "STORAGE_REDIS_SENTINEL_USERNAME",
+        Preset::Told("none"),
+        "a name",
+        "user at the sentinels",
+    ),
+    Variable::text(
+        "STORAGE_REDIS_SENTINEL_PASSWORD",
+        Preset::Told("none"),
+        "a text",
+        "password at the sentinels",
     )
     .secret(),
     Variable::text(

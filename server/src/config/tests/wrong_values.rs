@@ -4,7 +4,7 @@ use super::super::reference::{self, Kind, Scope, Variable};
 use super::*;
 
 /// Wrong values of variables whose table row tells what they may be in words only.
-const OF_TEXTS: [(&str, &str); 26] = [
+const OF_TEXTS: [(&str, &str); 28] = [
     ("SERVER_HOST", "somewhere"),
     ("SERVER_PUBLIC_URL", "agents.example.com"),
     ("SERVER_UNIX_SOCKET_MODE", "0888"),
@@ -30,11 +30,13 @@ const OF_TEXTS: [(&str, &str); 26] = [
     ("POLICY_OPTIONS", "agents,everything"),
     ("STORAGE_REDIS_URL", "http://redis"),
     ("STORAGE_REDIS_PREFIX", "ccs"),
+    ("STORAGE_REDIS_SENTINELS", "sentinel"),
     ("STORAGE_INSTANCE_NAME", "a b"),
+    ("STORAGE_INSTANCE_LABELS", "a b"),
 ];
 
 /// Variables of which any text is right.
-const ANYTHING: [&str; 13] = [
+const ANYTHING: [&str; 19] = [
     "SERVER_UNIX_SOCKET",
     "API_API_KEY",
     "API_KEYS_FILE",
@@ -48,6 +50,12 @@ const ANYTHING: [&str; 13] = [
     "STORAGE_REDIS_HOST",
     "STORAGE_REDIS_USERNAME",
     "STORAGE_REDIS_PASSWORD",
+    "STORAGE_REDIS_TLS_CA_FILE",
+    "STORAGE_REDIS_TLS_CERT_FILE",
+    "STORAGE_REDIS_TLS_KEY_FILE",
+    "STORAGE_REDIS_SENTINEL_MASTER",
+    "STORAGE_REDIS_SENTINEL_USERNAME",
+    "STORAGE_REDIS_SENTINEL_PASSWORD",
 ];
 
 fn wrong_value(variable: &Variable) -> Option<&'static str> {
