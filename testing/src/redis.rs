@@ -13,19 +13,24 @@ use tokio::time::{Instant, sleep};
 
 const START_WITHIN: Duration = Duration::from_secs(20);
 
-/// A running redis-server with an append-only file that is synced at each command, in a folder of its own; killed when it is
-/// dropped.
+/// A running redis-server with an append-only file, in a folder of its own; killed when it is dropped.
 pub struct RedisServer {
     folder: TempDir,
+    fsync: &'static str,
     child: Child,
 }
 
 impl RedisServer {
-    /// Starts it, and waits until it answers.
+    /// Starts one that syncs its file at each command, and waits until it answers.
     pub async fn start() -> Self {
+        Self::start_synced("always").await
+    }
+
+    /// Starts one that syncs as told: `always`, `everysec` or `no`.
+    pub async fn start_synced(fsync: &'static str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let child = spawn(folder.path());
-        let server = Self { folder, child };
+        let child = spawn(folder.path(), fsync);
+        let server = Self { folder, fsync, child };
         server.until_it_answers().await;
         server
     }
@@ -33,8 +38,17 @@ impl RedisServer {
     /// Kills it, as a crash would, and starts it on what it has kept.
     pub async fn restart(&mut self) {
         self.child.kill().await.expect("a kill");
-        self.child = spawn(self.folder.path());
+        self.child = spawn(self.folder.path(), self.fsync);
         self.until_it_answers().await;
+    }
+
+    /// A part of what it says of itself.
+    pub fn info(&self, section: &str) -> String {
+        let mut stream = UnixStream::connect(socket(self.folder.path())).expect("it runs");
+        write!(stream, "INFO {section}\r\nQUIT\r\n").expect("a request");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer");
+        answer
     }
 
     /// Its address.
@@ -71,7 +85,7 @@ fn answers(socket: &Path) -> bool {
     asked.is_ok_and(|answer| &answer == b"+PONG")
 }
 
-fn spawn(folder: &Path) -> Child {
+fn spawn(folder: &Path, fsync: &str) -> Child {
     command()
         .args([
             "--port",
@@ -83,7 +97,7 @@ fn spawn(folder: &Path) -> Child {
             "--appendonly",
             "yes",
             "--appendfsync",
-            "always",
+            fsync,
         ])
         .arg("--unixsocket")
         .arg(socket(folder))

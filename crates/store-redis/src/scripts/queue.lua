@@ -63,19 +63,27 @@ local function at_work(task, change)
   end
 end
 
+-- The first task of a session that may go, in order of admission. One that has begun goes before all others. It is looked for a few
+-- at a time: thousands may wait, and the first is the one as a rule.
+local function first_of(sid)
+  local from = 0
+  repeat
+    local ids = call('ZRANGE', P .. 'wait:' .. sid, from, from + 15)
+    for _, id in ipairs(ids) do
+      local task = call('HMGET', task_key(id), 'waits', 'doom', 'dl', 'at')
+      if task[1] == '0' and task[2] == '' and task[3] == '' then return id end
+      if task[4] ~= '0' and task[2] == '' then return '' end
+    end
+    from = from + 16
+  until #ids < 16
+  return ''
+end
+
 -- Finds out which task of a session may go, if any.
 local function choose(sid)
   local session = call('HMGET', session_key(sid), 'tok', 'cand')
   if not session[1] then return end
-  local candidate = ''
-  if session[1] == '' then
-    for _, id in ipairs(call('ZRANGE', P .. 'wait:' .. sid, 0, -1)) do
-      local task = call('HMGET', task_key(id), 'waits', 'doom', 'dl', 'at')
-      local ready = task[1] == '0' and task[2] == '' and task[3] == ''
-      if ready then candidate = id end
-      if ready or (task[4] ~= '0' and task[2] == '') then break end
-    end
-  end
+  local candidate = session[1] == '' and first_of(sid) or ''
   if candidate ~= session[2] then
     if session[2] ~= '' then remove_candidate(session[2]) end
     if candidate ~= '' then add_candidate(candidate) end

@@ -16,9 +16,9 @@ local function find_place()
     if refused then return refused end
   end
   if choice == 'reuse' then
-    local busy = call('ZRANGE', P .. 'open:' .. origin, 0, -1)
-    if #busy == 0 or (when_busy ~= 'reject' and when_busy ~= 'fork') then return nil, origin end
-    if when_busy == 'reject' then return { 'busy', busy } end
+    local is_busy = call('EXISTS', P .. 'open:' .. origin) == 1
+    if not is_busy or (when_busy ~= 'reject' and when_busy ~= 'fork') then return nil, origin end
+    if when_busy == 'reject' then return { 'busy', call('ZRANGE', P .. 'open:' .. origin, 0, -1) } end
     choice = 'fork'
   end
   if call('EXISTS', session_key(own)) == 1 then return { 'taken' } end
