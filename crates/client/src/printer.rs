@@ -101,6 +101,14 @@ impl<W: Write> Printer<W> {
         self.line(&Line::new("note", Tone::Note, text));
     }
 
+    /// Shows a text as it is, to people only.
+    pub fn text(&mut self, text: &str) {
+        self.finish();
+        if self.form != Form::Json {
+            self.write(text);
+        }
+    }
+
     /// Brings the time in the progress line up to date. To be called every second.
     pub fn tick(&mut self) {
         let Some(progress) = self.progress.as_ref().filter(|_| self.is_live) else { return };
