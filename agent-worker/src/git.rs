@@ -4,6 +4,7 @@ mod call;
 mod changes;
 
 use std::ffi::OsStr;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 pub(crate) use self::call::GitError;
@@ -183,7 +184,9 @@ pub(crate) async fn exclude(folder: &Path, pattern: &str) -> Result<(), GitError
     }
     let gap = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
     std::fs::create_dir_all(file.parent().unwrap_or(folder)).map_err(fault)?;
-    std::fs::write(&file, format!("{text}{gap}{pattern}\n")).map_err(fault)
+    // Another worker may add its own at the same time.
+    let mut end = std::fs::OpenOptions::new().append(true).create(true).open(&file).map_err(fault)?;
+    end.write_all(format!("{gap}{pattern}\n").as_bytes()).map_err(fault)
 }
 
 async fn git_path(git: &Git, name: &str) -> Result<PathBuf, GitError> {

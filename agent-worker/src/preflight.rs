@@ -42,7 +42,7 @@ pub(crate) struct Ready {
     pub(crate) worktrees: Option<PathBuf>,
 }
 
-/// Looks at everything. Changes nothing but git's list of what this machine ignores. Gives, beside what runs need, a lock that
+/// Looks at everything. Changes nothing but git's list of what this machine ignores, and the folder for worktrees. Gives, beside what runs need, a lock that
 /// keeps other workers out of the project's folder, where that is worked in.
 pub(crate) async fn check(arguments: &Arguments, screen: &Screen) -> anyhow::Result<(Ready, Option<File>)> {
     let jobs = jobs(arguments)?;

@@ -3,19 +3,21 @@
 mod environment;
 mod frames;
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytes::Bytes;
-use claude_protocol::{Frame, Line as OutputLine, LineSplitter, ModelUsage, TurnResult, decode};
+use claude_protocol::{Frame, Line as OutputLine, LineSplitter, TurnResult, WireUsage, decode};
 use client::readable::{Line, Tone};
 use process::{Child, Exit, Ladder, Life, Limits, Spec};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use self::environment::environment;
 use super::{AgentOptions, Execution, NotBegun};
@@ -97,11 +99,11 @@ pub(crate) async fn run(
     let told = async move {
         drop(stdin.write_all(prompt.as_bytes()).await);
     };
-    let mut reading = Reading { stdout, splitter: LineSplitter::default(), result: None };
+    let mut reading = Reading { stdout, splitter: LineSplitter::default(), told: Told::default() };
     let ((), cut) = tokio::join!(told, attend(&life, job.timeout, stop, reading.read_all(&life, reporter)));
     let exit = life.exited().await;
     life.ended().await;
-    Ok(execution(reading.result.as_deref(), exit, cut, &life.stderr_tail()))
+    Ok(execution(&reading.told, exit, cut, &life.stderr_tail()))
 }
 
 /// Lets the output be read to its end, and ends the CLI when it is time. Says why it did.
@@ -145,10 +147,20 @@ fn arguments(options: &AgentOptions) -> Vec<OsString> {
     arguments.into_iter().map(Into::into).collect()
 }
 
+/// What the CLI has told of its work.
+#[derive(Default)]
+struct Told {
+    result: Option<Box<TurnResult>>,
+    session_id: Option<Uuid>,
+    /// What each answer of the model began with, by its id: all there is when no result comes, as after an interrupt in the
+    /// first moment of a tool call.
+    answers: BTreeMap<String, WireUsage>,
+}
+
 struct Reading {
     stdout: tokio::process::ChildStdout,
     splitter: LineSplitter,
-    result: Option<Box<TurnResult>>,
+    told: Told,
 }
 
 impl Reading {
@@ -189,16 +201,44 @@ impl Reading {
             Frame::NotJson => {
                 reporter.line(&Line::new("note", Tone::Note, String::from_utf8_lossy(bytes)));
             }
-            Frame::Result(result) => {
-                reporter.raw(bytes, &[]);
-                self.result = Some(result);
+            frame => {
+                reporter.raw(bytes, &frames::lines(&frame));
+                self.told.take(frame);
             }
-            frame => reporter.raw(bytes, &frames::lines(&frame)),
         }
     }
 }
 
-fn execution(result: Option<&TurnResult>, exit: Exit, cut: Option<Cut>, stderr: &str) -> Execution {
+impl Told {
+    fn take(&mut self, frame: Frame) {
+        match frame {
+            Frame::Result(result) => self.result = Some(result),
+            Frame::Assistant(message) => {
+                self.session_id = message.session_id.or(self.session_id);
+                if let Some(usage) = message.usage {
+                    self.answers.insert(message.message_id, usage);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn tokens(&self) -> TokenUsage {
+        let Some(result) = &self.result else {
+            return tokens(self.answers.values().map(|usage| {
+                let cached = usage.cache_read_input_tokens + usage.cache_creation_input_tokens;
+                (usage.input_tokens + cached, usage.output_tokens)
+            }));
+        };
+        tokens(result.model_usage.values().map(|usage| {
+            let cached = usage.cache_read_input_tokens + usage.cache_creation_input_tokens;
+            (usage.input_tokens + cached, usage.output_tokens)
+        }))
+    }
+}
+
+fn execution(told: &Told, exit: Exit, cut: Option<Cut>, stderr: &str) -> Execution {
+    let result = told.result.as_deref();
     let mut errors = Vec::new();
     let has_failed = result.is_none_or(|result| result.is_error) || exit.code != Some(0);
     let exit_code = match cut {
@@ -220,15 +260,17 @@ fn execution(result: Option<&TurnResult>, exit: Exit, cut: Option<Cut>, stderr: 
             errors.extend([ended, stderr.trim().to_owned()].into_iter().filter(|text| !text.is_empty()));
         }
     }
-    let Some(result) = result else { return Execution { exit_code, errors, ..Execution::default() } };
+    if cut.is_some() && result.is_none() {
+        errors.push("the CLI did not say what it has cost: of its tokens, only those are known that its answers began with".to_owned());
+    }
     Execution {
         exit_code,
-        tokens: tokens(result.model_usage.values()),
-        total_cost_usd: result.total_cost_usd,
-        summary: result.result.clone().unwrap_or_default(),
+        tokens: told.tokens(),
+        total_cost_usd: result.map_or(0.0, |result| result.total_cost_usd),
+        summary: result.and_then(|result| result.result.clone()).unwrap_or_default(),
         errors,
         task_id: None,
-        session_id: result.session_id.map(|id| id.to_string()),
+        session_id: told.session_id.map(|id| id.to_string()),
     }
 }
 
@@ -239,13 +281,46 @@ fn faults(result: &TurnResult) -> Vec<String> {
     vec![result.result.clone().unwrap_or_else(|| result.subtype.clone())]
 }
 
-fn tokens<'a>(models: impl Iterator<Item = &'a ModelUsage>) -> TokenUsage {
-    let mut tokens = TokenUsage::default();
-    for usage in models {
-        tokens.input +=
-            usage.input_tokens + usage.cache_read_input_tokens + usage.cache_creation_input_tokens;
-        tokens.output += usage.output_tokens;
+/// The sum of input and output.
+fn tokens(usage: impl Iterator<Item = (u64, u64)>) -> TokenUsage {
+    let (input, output) = usage.fold((0, 0), |(input, output), more| (input + more.0, output + more.1));
+    TokenUsage { total: input + output, input, output }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ANSWER: &[u8] = br#"{"type":"assistant","session_id":"00000000-0000-0000-0000-000000000007",
+        "message":{"id":"m1","model":"x","content":[],"usage":{"input_tokens":2,"cache_read_input_tokens":30,"output_tokens":1}}}"#;
+    const RESULT: &[u8] = br#"{"type":"result","subtype":"success","is_error":false,"result":"Done.","total_cost_usd":0.5,
+        "modelUsage":{"x":{"inputTokens":2,"outputTokens":40,"cacheReadInputTokens":30,"cacheCreationInputTokens":5},
+        "y":{"inputTokens":1,"outputTokens":1}}}"#;
+    const FAILURE: &[u8] =
+        br#"{"type":"result","subtype":"success","is_error":true,"result":"API Error: 400"}"#;
+
+    fn ended(lines: &[&[u8]], code: i32, cut: Option<Cut>) -> (u8, (u64, u64), String, usize) {
+        let mut told = Told::default();
+        for line in lines {
+            told.take(decode(line));
+        }
+        let execution = execution(&told, Exit { code: Some(code), signal: None }, cut, "stderr\n");
+        let TokenUsage { total, input, output } = execution.tokens;
+        assert_eq!(total, input + output);
+        (execution.exit_code, (input, output), execution.summary, execution.errors.len())
     }
-    tokens.total = tokens.input + tokens.output;
-    tokens
+
+    #[test]
+    fn the_result_says_what_it_cost_and_answers_do_where_there_is_none() {
+        assert_eq!(ended(&[ANSWER, RESULT], 0, None), (0, (38, 41), "Done.".into(), 0));
+        assert_eq!(ended(&[ANSWER, RESULT], 0, Some(Cut::Stopped)), (130, (38, 41), "Done.".into(), 1));
+        assert_eq!(ended(&[ANSWER, ANSWER], 143, Some(Cut::TimedOut)), (124, (32, 1), String::new(), 2));
+    }
+
+    #[test]
+    fn no_result_a_failure_and_an_exit_code_are_failures() {
+        assert_eq!(ended(&[], 0, None), (1, (0, 0), String::new(), 2));
+        assert_eq!(ended(&[FAILURE], 1, None), (1, (0, 0), "API Error: 400".into(), 1));
+        assert_eq!(ended(&[RESULT], 1, None).0, 1);
+    }
 }
