@@ -7,6 +7,7 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::arguments::ExecutionMode;
 use crate::execution::{AgentOptions, Execution, NotBegun, cli, server};
 use crate::git::{self, Changes};
 use crate::jobs::Job;
@@ -112,44 +113,28 @@ async fn finish(
     runs: &Runs,
     job: &Job,
     place: Place,
-    execution: Execution,
+    mut execution: Execution,
     seconds: f64,
     mut reporter: Reporter,
 ) -> Done {
-    let Execution { mut exit_code, mut errors, .. } = execution.clone();
     let changes = git::changes(&place.tree, place.base()).await.unwrap_or_else(|error| {
-        errors.push(format!("what has changed is not known: {error}"));
+        execution.errors.push(format!("what has changed is not known: {error}"));
         Changes::default()
     });
-    let mut commit = None;
-    if runs.commit && exit_code == COMPLETED {
-        commit =
-            git::commit(&place.tree, &message(job, reporter.record.run_id())).await.unwrap_or_else(|error| {
-                errors.push(format!("the changes are there, and are not committed: {error}"));
-                exit_code = FAILED;
-                None
-            });
-    }
-    errors.extend(reporter.record.fault().map(|fault| format!("the record is not whole: {fault}")));
-    let summary = Summary {
-        run_id: reporter.record.run_id().to_owned(),
-        branch: place.branch.clone(),
-        execution_mode: runs.ready.executor.mode().as_str(),
-        exit_code,
-        duration_seconds: (seconds * 1000.0).round() / 1000.0,
-        token_usage: execution.tokens,
-        total_cost_usd: execution.total_cost_usd,
-        loc_changes: LocChanges { added: changes.added(), removed: changes.removed() },
-        files_changed: changes.0.len(),
-        errors,
-        summary: execution.summary,
-        files: changes.0,
-        workspace: place.workspace.to_string_lossy().into_owned(),
-        base: place.base().to_owned(),
-        commit,
-        task_id: execution.task_id,
-        session_id: execution.session_id,
+    let commit = if runs.commit && execution.exit_code == COMPLETED {
+        let message = message(job, reporter.record.run_id());
+        git::commit(&place.tree, &message).await.unwrap_or_else(|error| {
+            execution.errors.push(format!("the changes are there, and are not committed: {error}"));
+            execution.exit_code = FAILED;
+            None
+        })
+    } else {
+        None
     };
+    execution.errors.extend(reporter.record.fault().map(|fault| format!("the record is not whole: {fault}")));
+    let mode = runs.ready.executor.mode();
+    let summary =
+        Summary { commit, ..summary(reporter.record.run_id(), mode, &place, execution, changes, seconds) };
     for line in summary.lines() {
         reporter.line(&line);
     }
@@ -157,6 +142,35 @@ async fn finish(
         reporter.line(&Line::new("error", Tone::Bad, format!("summary.json cannot be written: {error}")));
     }
     Done { place, summary, folder: reporter.record.folder().to_owned() }
+}
+
+fn summary(
+    run_id: &str,
+    mode: ExecutionMode,
+    place: &Place,
+    execution: Execution,
+    changes: Changes,
+    seconds: f64,
+) -> Summary {
+    Summary {
+        run_id: run_id.to_owned(),
+        branch: place.branch.clone(),
+        execution_mode: mode.as_str(),
+        exit_code: execution.exit_code,
+        duration_seconds: (seconds * 1000.0).round() / 1000.0,
+        token_usage: execution.tokens,
+        total_cost_usd: execution.total_cost_usd,
+        loc_changes: LocChanges { added: changes.added(), removed: changes.removed() },
+        files_changed: changes.0.len(),
+        errors: execution.errors,
+        summary: execution.summary,
+        files: changes.0,
+        workspace: place.workspace.to_string_lossy().into_owned(),
+        base: place.base().to_owned(),
+        commit: None,
+        task_id: execution.task_id,
+        session_id: execution.session_id,
+    }
 }
 
 /// What the agent was told, in a line, and by which run.

@@ -1,11 +1,12 @@
 //! By a Claude Code Server.
 
-use std::pin::pin;
+use std::future::pending;
+use std::pin::{Pin, pin};
 use std::time::Duration;
 
 use api::{CompleteData, OptionsRequest, RetryRequest, SessionRequest, TaskRequest};
 use client::readable::{Line, Tone};
-use client::{Client, ClientError, Event, Followed};
+use client::{Client, ClientError, Event, Followed, Follower, Interrupted};
 use domain::{Labels, OnRestart, TaskId};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
@@ -48,6 +49,9 @@ pub(crate) async fn run(
     Ok(execution)
 }
 
+/// A stop's way to the server; `None` once that has answered.
+type Interrupting<'a> = Option<Pin<Box<dyn Future<Output = Result<Interrupted, ClientError>> + 'a>>>;
+
 async fn follow(
     client: &Client,
     task: &TaskId,
@@ -55,30 +59,13 @@ async fn follow(
     stop: &CancellationToken,
     reporter: &mut Reporter,
 ) -> Execution {
-    let mut interrupting = pin!(async {
+    let mut interrupting: Interrupting<'_> = Some(Box::pin(async {
         stop.cancelled().await;
         client.interrupt(task).await
-    });
-    let mut was_answered = false;
+    }));
     let mut follower = client.follow(task, 0);
-    let mut tick = interval(TICK);
-    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        let mut next = pin!(follower.next());
-        let followed = loop {
-            tokio::select! {
-                followed = &mut next => break followed,
-                _ = tick.tick() => reporter.tick(),
-                answer = &mut interrupting, if !was_answered => {
-                    was_answered = true;
-                    if let Err(error) = answer {
-                        let text = format!("the task cannot be interrupted: {error}");
-                        reporter.line(&Line::new("note", Tone::Note, text));
-                    }
-                }
-            }
-        };
-        match followed {
+        match next(&mut follower, &mut interrupting, reporter).await {
             Ok(Some(Followed::Event(event))) => {
                 reporter.event(&event);
                 if event.ends_the_task() {
@@ -91,6 +78,36 @@ async fn follow(
             }
             Ok(None) => return execution,
             Err(error) => return lost(execution, &error, stop),
+        }
+    }
+}
+
+/// What the follower tells next. Meanwhile a stop is passed on, and the progress line kept up to date.
+async fn next(
+    follower: &mut Follower<'_>,
+    interrupting: &mut Interrupting<'_>,
+    reporter: &mut Reporter,
+) -> Result<Option<Followed>, ClientError> {
+    let mut next = pin!(follower.next());
+    let mut tick = interval(TICK);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        let answer = async {
+            match interrupting {
+                Some(interrupting) => interrupting.await,
+                None => pending().await,
+            }
+        };
+        tokio::select! {
+            followed = &mut next => return followed,
+            _ = tick.tick() => reporter.tick(),
+            answer = answer => {
+                *interrupting = None;
+                if let Err(error) = answer {
+                    let text = format!("the task cannot be interrupted: {error}");
+                    reporter.line(&Line::new("note", Tone::Note, text));
+                }
+            }
         }
     }
 }

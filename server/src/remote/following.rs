@@ -5,7 +5,7 @@ use std::pin::{Pin, pin};
 use std::time::Duration;
 
 use anyhow::Context;
-use client::{Client, ClientError, Followed, Form, Interrupted, Printer};
+use client::{Client, ClientError, Followed, Follower, Form, Interrupted, Printer};
 use domain::TaskId;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{MissedTickBehavior, interval};
@@ -49,6 +49,13 @@ pub(super) async fn attend(
     ended
 }
 
+/// What came next.
+enum Step {
+    Followed(Option<Followed>),
+    /// Ctrl-C, and nothing to be stopped by it any more.
+    Left,
+}
+
 struct Following<'a> {
     client: &'a Client,
     task: &'a TaskId,
@@ -71,38 +78,49 @@ impl Following<'_> {
         printer: &mut Printer<Stdout>,
     ) -> anyhow::Result<u8> {
         let mut follower = self.client.follow(self.task, after);
-        let mut tick = interval(TICK);
-        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            let mut next = pin!(follower.next());
-            let followed = loop {
-                tokio::select! {
-                    followed = &mut next => break followed?,
-                    _ = tick.tick() => printer.tick(),
-                    answer = answered(&mut self.interrupting) => {
-                        if let Err(error) = answer {
-                            printer.note(&format!("it cannot be interrupted: {error}"));
-                        }
-                    }
-                    _ = ctrl_c.recv() => {
-                        if !self.stops {
-                            return Ok(EXIT_LEFT);
-                        }
-                        printer.note("interrupting; Ctrl-C again leaves at once");
-                        self.interrupt();
-                    }
-                }
-            };
-            match followed {
-                Some(Followed::Event(event)) => {
+            match self.next(&mut follower, ctrl_c, printer).await? {
+                Step::Followed(Some(Followed::Event(event))) => {
                     printer.event(&event);
                     if let Some(code) = event.exit_code() {
                         return Ok(code);
                     }
                 }
-                Some(Followed::Lost(why)) => printer.note(&format!("connecting again: {why}")),
+                Step::Followed(Some(Followed::Lost(why))) => {
+                    printer.note(&format!("connecting again: {why}"))
+                }
                 // It had ended before the cursor.
-                None => return exit_code(self.client, self.task).await,
+                Step::Followed(None) => return exit_code(self.client, self.task).await,
+                Step::Left => return Ok(EXIT_LEFT),
+            }
+        }
+    }
+
+    async fn next(
+        &mut self,
+        follower: &mut Follower<'_>,
+        ctrl_c: &mut Signal,
+        printer: &mut Printer<Stdout>,
+    ) -> Result<Step, ClientError> {
+        let mut next = pin!(follower.next());
+        let mut tick = interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                followed = &mut next => return followed.map(Step::Followed),
+                _ = tick.tick() => printer.tick(),
+                answer = answered(&mut self.interrupting) => {
+                    if let Err(error) = answer {
+                        printer.note(&format!("it cannot be interrupted: {error}"));
+                    }
+                }
+                _ = ctrl_c.recv() => {
+                    if !self.stops {
+                        return Ok(Step::Left);
+                    }
+                    printer.note("interrupting; Ctrl-C again leaves at once");
+                    self.interrupt();
+                }
             }
         }
     }

@@ -79,7 +79,7 @@ fn numbers(lines: &[String]) -> Vec<u64> {
 }
 
 #[tokio::test]
-async fn a_task_that_is_left_to_the_server_can_be_listed_shown_and_read() {
+async fn a_task_that_is_left_to_the_server_can_be_watched_and_read_afterwards() {
     let server = demo().await;
     let workspace = server.workspace("w").display().to_string();
     let prompt = "[[write a.txt one\\ntwo]] [[say First line.\nSecond line.]]";
@@ -102,7 +102,15 @@ async fn a_task_that_is_left_to_the_server_can_be_listed_shown_and_read() {
     let (_, logged, _) = ask(&server, &["logs", "t1", "--full"]).await;
     let margin = " ".repeat("2026-01-19T10:00:05.123Z ".len() + 13);
     assert!(logged.contains(&format!("agent  First line.\n{margin}Second line.\n")), "{logged}");
+}
 
+#[tokio::test]
+async fn tasks_and_sessions_can_be_listed_and_shown() {
+    let server = demo().await;
+    let workspace = server.workspace("w").display().to_string();
+    let prompt = "[[say First line.\nSecond line.]]";
+    let (code, ..) = ask(&server, &["run", "--task-id", "t1", "--workspace", &workspace, prompt]).await;
+    assert_eq!(code, Some(0));
     let (code, tasks, _) = ask(&server, &["tasks", "--status", "completed,failed"]).await;
     let rows: Vec<Vec<_>> = tasks.lines().map(|line| line.split_whitespace().collect()).collect();
     assert_eq!((code, rows.len()), (Some(0), 2), "{tasks}");
