@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Parser, ValueEnum};
@@ -51,7 +52,7 @@ pub(crate) struct Arguments {
         long,
         alias = "server",
         env = "CLAUDE_SERVER_URL",
-        default_value = "http://127.0.0.1:8000",
+        default_value = client::LOCAL_SERVER,
         value_name = "URL"
     )]
     pub(crate) server_url: String,
@@ -66,7 +67,7 @@ pub(crate) struct Arguments {
     pub(crate) server_api_key: Option<String>,
     /// The CLI, for --execution-mode cli [default: claude on the PATH].
     #[arg(long, env = "CLAUDE_CLI_PATH", value_name = "FILE")]
-    pub(crate) cli: Option<PathBuf>,
+    pub(crate) cli: Option<OsString>,
     /// A further variable of this environment that the CLI is to have. May be given several times.
     #[arg(long, value_name = "NAME")]
     pub(crate) pass_env: Vec<String>,

@@ -77,9 +77,9 @@ async fn work(arguments: &Arguments, stop: &CancellationToken, screen: &Screen) 
     }
     let [job] = runs.ready.jobs.as_slice() else { return Ok(REFUSED) };
     let Done { place, summary, folder } = run(&runs, job).await?;
-    screen.line(&Line::new("record", Tone::Aside, folder.to_string_lossy()));
+    screen.whole(&Line::new("record", Tone::Aside, folder.to_string_lossy()));
     for line in advice(&place, &summary) {
-        screen.line(&line);
+        screen.whole(&line);
     }
     Ok(summary.exit_code)
 }

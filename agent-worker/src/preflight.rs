@@ -71,7 +71,11 @@ async fn worktrees(arguments: &Arguments, repository: &Repository) -> anyhow::Re
 
 async fn executor(arguments: &Arguments, screen: &Screen) -> anyhow::Result<Executor> {
     match arguments.execution_mode {
-        ExecutionMode::Cli => Ok(Executor::Cli(Cli::find(arguments.cli.as_deref(), &arguments.pass_env)?)),
+        ExecutionMode::Cli => {
+            // An empty variable counts as not set.
+            let program = arguments.cli.as_deref().filter(|program| !program.is_empty()).map(Path::new);
+            Ok(Executor::Cli(Cli::find(program, &arguments.pass_env)?))
+        }
         ExecutionMode::Server => {
             let client = Client::new(&arguments.server_url, arguments.server_api_key.as_deref())?;
             let screen = screen.clone();

@@ -22,6 +22,11 @@ impl Screen {
         self.printer().line(line);
     }
 
+    /// Shows a line that must not be cut.
+    pub(crate) fn whole(&self, line: &Line) {
+        self.printer().whole(line);
+    }
+
     /// Shows a text as it is.
     pub(crate) fn text(&self, text: &str) {
         self.printer().text(text);

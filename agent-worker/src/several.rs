@@ -28,9 +28,9 @@ pub(crate) async fn several(runs: &Runs, parallel: usize) -> u8 {
     for outcome in &outcomes {
         let Some(Done { place, summary, folder }) = &outcome.done else { continue };
         runs.screen.line(&Line::new("task", Tone::Plain, outcome.name.as_str()));
-        runs.screen.line(&Line::new("record", Tone::Aside, folder.to_string_lossy()));
+        runs.screen.whole(&Line::new("record", Tone::Aside, folder.to_string_lossy()));
         for line in advice(place, summary) {
-            runs.screen.line(&line);
+            runs.screen.whole(&line);
         }
     }
     runs.screen.text(&format!("\n{}", table(&rows)));
@@ -51,7 +51,7 @@ async fn outcome(runs: &Runs, job: &Job) -> Outcome {
             name,
         },
         Err(error) => {
-            runs.screen.line(&Line::new("error", Tone::Bad, format!("[{name}] {error}")));
+            runs.screen.whole(&Line::new("error", Tone::Bad, format!("[{name}] {error}")));
             let code = if runs.stop.is_cancelled() { INTERRUPTED } else { FAILED };
             let mut row = HEADING.map(|_| String::new());
             for (cell, text) in row.iter_mut().zip([name.as_str(), "not begun", &code.to_string()]) {

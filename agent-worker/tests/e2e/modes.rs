@@ -134,6 +134,28 @@ async fn a_branch_can_be_dropped_as_advised_or_committed_by_the_worker() {
     assert_eq!(world.git(&["log", "-1", "--format=%s", "main"]), "log n.txt line; say Bye.");
 }
 
+#[tokio::test]
+async fn a_project_may_be_a_folder_of_a_repository_and_what_is_checked_out_a_mere_commit() {
+    let world = World::new();
+    let executor = world.by_stub().await;
+    let server = executor.server().expect("a server").url();
+    world.git(&["switch", "--quiet", "--detach"]);
+    for (tree, place) in [("--branch=in-place", "sub"), ("--worktree", "")] {
+        let arguments = [tree, "--task", "log n.txt line; say Bye.", "--server-url", server];
+        let command = world.command_in(&world.project().join("sub"), &arguments);
+        let ended = crate::world::Running::start(command).ended().await;
+        assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{}", ended.stdout);
+        let summaries: Vec<_> = world.runs().iter().map(|run| crate::world::summary_of(run)).collect();
+        let is_this = |summary: &&Value| (summary["branch"] == "in-place") == (place == "sub");
+        let summary = summaries.iter().find(is_this).expect("a summary");
+        assert_eq!(summary["files"][0]["path"], "sub/n.txt");
+        assert!(summary["workspace"].as_str().is_some_and(|folder| folder.ends_with("/sub")), "{summary}");
+        advised(&world, &ended.stdout, "drop");
+        assert_eq!(world.git(&["for-each-ref", "--format=%(refname:short)", "refs/heads"]), "main");
+        assert_eq!(world.git(&["status", "--porcelain"]), "");
+    }
+}
+
 /// Runs a command that the worker has printed.
 fn advised(world: &World, stdout: &str, label: &str) {
     let start = format!("{label}  ");

@@ -37,25 +37,7 @@ async fn a_tree_that_is_not_clean_is_refused_whatever_makes_it_so() {
 #[tokio::test]
 async fn no_repository_no_commit_and_no_folder_are_told_apart() {
     let world = World::new();
-    let in_folder = async |name: &str| {
-        let folder = world.path(name).display().to_string();
-        // The later of two counts.
-        let mut command = world.bare_command(&TASK);
-        command.args(["--project", &folder]);
-        Running::start(command).ended().await
-    };
-    let twice = in_folder("here").await;
-    assert!(twice.stderr.contains("cannot be used multiple times"), "{}", twice.stderr);
-    let project = async |name: &str| {
-        let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_agent-worker"));
-        command.arg("--project").arg(world.path(name)).args(TASK);
-        command
-            .current_dir(world.here())
-            .env_clear()
-            .env("PATH", std::env::var_os("PATH").unwrap_or_default());
-        command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
-        Running::start(command).ended().await
-    };
+    let project = async |name: &str| Running::start(world.command_in(&world.path(name), &TASK)).ended().await;
     refused(&world, &project("nowhere").await, &["is not there, or is no folder: correct --project"]);
     refused(&world, &project("here").await, &["is in no git repository: run `git init`"]);
     std::fs::create_dir(world.path("empty")).expect("made");

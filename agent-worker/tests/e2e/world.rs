@@ -141,10 +141,15 @@ impl World {
     }
 
     pub(crate) fn bare_command(&self, arguments: &[&str]) -> Command {
+        self.command_in(&self.project(), arguments)
+    }
+
+    /// The worker on a project of any folder.
+    pub(crate) fn command_in(&self, project: &Path, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_agent-worker"));
         command
             .arg("--project")
-            .arg(self.project())
+            .arg(project)
             .args(arguments)
             .current_dir(self.here())
             .env_clear()

@@ -20,6 +20,8 @@ use crate::follow::Follower;
 use crate::retry::Failures;
 use crate::socket::{Cut, Socket, may_pass};
 
+/// A server on this machine that was started with nothing said.
+pub const LOCAL_SERVER: &str = "http://127.0.0.1:8000";
 /// For how long a server that was there may be away: a restart, a deployment.
 const PATIENCE: Duration = Duration::from_secs(300);
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
@@ -97,12 +99,13 @@ struct Failed {
 }
 
 impl Client {
-    /// A client of the server at an address such as `http://127.0.0.1:8000`. An empty key counts as none.
+    /// A client of the server at an address such as [`LOCAL_SERVER`]. An empty address is that one, and an empty key none: so
+    /// an empty variable counts as not set.
     ///
     /// # Errors
     /// When that is no address, or the key none.
     pub fn new(server: &str, api_key: Option<&str>) -> Result<Self, ClientError> {
-        let server = server.trim_end_matches('/').to_owned();
+        let server = if server.is_empty() { LOCAL_SERVER } else { server.trim_end_matches('/') }.to_owned();
         let fault = |reason: String| ClientError::Address { server: server.clone(), reason };
         let url = Url::parse(&server).map_err(|error| fault(error.to_string()))?;
         if !matches!(url.scheme(), "http" | "https") || url.query().is_some() || url.fragment().is_some() {
@@ -130,6 +133,8 @@ impl Client {
         })
     }
 
+    /// A server on this machine that was started with nothing said.
+    pub const LOCAL_SERVER: &str = "http://127.0.0.1:8000";
     /// For how long a server that was there may be away, instead of five minutes.
     #[must_use]
     pub fn with_patience(mut self, patience: Duration) -> Self {

@@ -96,6 +96,15 @@ impl<W: Write> Printer<W> {
         }
     }
 
+    /// Shows a line that is no event and must not be cut, such as a command to be pasted into a shell; to people only.
+    pub fn whole(&mut self, line: &Line) {
+        if self.form != Form::Json {
+            self.finish();
+            let text = self.labelled_text("", line, &line.short(usize::MAX));
+            self.write(&format!("{text}\n"));
+        }
+    }
+
     /// Shows something to know, to people only.
     pub fn note(&mut self, text: &str) {
         self.line(&Line::new("note", Tone::Note, text));
@@ -140,6 +149,10 @@ impl<W: Write> Printer<W> {
             Form::Whole => line.whole(time.len() + MARGIN),
             Form::Short | Form::Log | Form::Json => line.short(MOST_CHARACTERS),
         };
+        self.labelled_text(&time, line, &text)
+    }
+
+    fn labelled_text(&self, time: &str, line: &Line, text: &str) -> String {
         let label = &line.label;
         if self.is_coloured {
             format!("{time}\x1b[{}m{label:>LABEL$}\x1b[0m  {text}", line.tone.colour())
@@ -197,6 +210,16 @@ mod tests {
             "       note  careful\nT       agent  a\n               b\n"
         );
         assert_eq!(written(Form::Json, false, false, say), format!("{}\n", said("a\nb").text()));
+    }
+
+    #[test]
+    fn a_command_for_a_shell_is_never_cut() {
+        let long = "x".repeat(MOST_CHARACTERS + 1);
+        let line = Line::new("drop", Tone::Note, long.as_str());
+        let whole = written(Form::Short, false, false, |printer| printer.whole(&line));
+        assert_eq!(whole, format!("       drop  {long}\n"));
+        let cut = written(Form::Short, false, false, |printer| printer.line(&line));
+        assert_eq!(cut, format!("       drop  {}…\n", "x".repeat(MOST_CHARACTERS)));
     }
 
     #[tokio::test(start_paused = true)]

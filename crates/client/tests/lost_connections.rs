@@ -184,9 +184,10 @@ async fn a_server_that_was_never_there_is_not_waited_for_and_one_that_was_only_s
 
 #[test]
 fn what_is_no_address_or_key_is_named() {
-    for server in ["", "here", "ftp://x", "http://x?y", "unix:/run/x"] {
+    for server in ["here", "ftp://x", "http://x?y", "unix:/run/x"] {
         assert!(matches!(Client::new(server, None), Err(ClientError::Address { .. })), "{server}");
     }
     assert!(matches!(Client::new("http://x", Some("a\nb")), Err(ClientError::ApiKey)));
+    assert_eq!(Client::new("", None).expect("a client").server(), client::LOCAL_SERVER);
     assert_eq!(Client::new("http://x/base/", Some("")).expect("a client").server(), "http://x/base");
 }

@@ -43,7 +43,7 @@ pub(crate) struct ServerArguments {
         long,
         alias = "server-url",
         env = "CLAUDE_SERVER_URL",
-        default_value = "http://127.0.0.1:8000",
+        default_value = client::LOCAL_SERVER,
         value_name = "URL"
     )]
     pub(crate) server: String,
