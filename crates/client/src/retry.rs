@@ -39,7 +39,7 @@ impl Failures {
         if lasted >= self.patience {
             return Err(lasted);
         }
-        let pause = asked.map_or(self.pause, |asked| asked.min(LONGEST_ASKED));
+        let pause = asked.map_or(self.pause, |asked| asked.clamp(FIRST_PAUSE, LONGEST_ASKED));
         self.pause = (self.pause * 2).min(LONGEST_PAUSE);
         // The last try is made when the time is up, not long after.
         Ok(pause.min(self.patience - lasted))
@@ -68,6 +68,8 @@ mod tests {
         assert_eq!(lasted, Duration::from_secs(10));
         failures.end();
         assert_eq!(failures.another(Some(Duration::from_secs(3))), Ok(Duration::from_secs(3)));
+        // However eager a server is to be asked again.
+        assert_eq!(failures.another(Some(Duration::ZERO)), Ok(FIRST_PAUSE));
         assert_eq!(failures.another(Some(Duration::from_secs(300))), Ok(Duration::from_secs(10)));
     }
 }
