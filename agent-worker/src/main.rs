@@ -76,7 +76,14 @@ async fn work(arguments: &Arguments, stop: &CancellationToken, screen: &Screen) 
         return Ok(several::several(&runs, parallel).await);
     }
     let [job] = runs.ready.jobs.as_slice() else { return Ok(REFUSED) };
-    let Done { place, summary, folder } = run(&runs, job).await?;
+    let Done { place, summary, folder } = match run(&runs, job).await {
+        Ok(done) => done,
+        Err(error) if stop.is_cancelled() => {
+            screen.whole(&Line::new("error", Tone::Bad, error.to_string()));
+            return Ok(INTERRUPTED);
+        }
+        Err(error) => return Err(error.into()),
+    };
     screen.whole(&Line::new("record", Tone::Aside, folder.to_string_lossy()));
     for line in advice(&place, &summary) {
         screen.whole(&line);

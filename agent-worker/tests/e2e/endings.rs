@@ -113,3 +113,47 @@ async fn a_second_ctrl_c_leaves_a_server_that_does_not_answer() {
     assert_eq!(running.ended().await.code, Some(130));
     server.signal(Signal::CONT);
 }
+
+#[tokio::test]
+async fn what_is_interrupted_before_it_begins_leaves_nothing() {
+    let world = World::new();
+    let executor = world.by_stub().await;
+    let server = executor.server().expect("a server");
+    // It does not answer whether it takes the key.
+    server.signal(Signal::STOP);
+    let mut running = Running::start(world.command(&executor, &["--task", "say Begun.; hold"]));
+    // The worker locks the folder right before it asks.
+    wait_for(&world.project().join(".git/agent-worker.lock")).await;
+    running.signal(Signal::INT);
+    running.until("interrupting").await;
+    server.signal(Signal::CONT);
+    let ended = running.ended().await;
+    assert_eq!(ended.code, Some(130), "{ended:?}");
+    assert!(ended.stdout.contains("interrupted before it began"), "{}", ended.stdout);
+    assert_eq!(world.git(&["branch"]), "* main");
+    assert_eq!(world.runs(), Vec::<std::path::PathBuf>::new());
+}
+
+async fn wait_for(file: &std::path::Path) {
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
+    while !file.exists() {
+        assert!(tokio::time::Instant::now() < deadline, "{} does not come", file.display());
+        // A folder has no event to wait for that could not be missed.
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_committed_is_there_and_is_said() {
+    let world = World::new();
+    let executor = world.by_stub().await;
+    world.git(&["config", "--unset", "user.email"]);
+    world.git(&["config", "user.useConfigOnly", "true"]);
+    let ended = world.run(&executor, &["--commit", "--task", "log n.txt line; say Bye."]).await;
+    assert_eq!(ended.code, Some(1), "{}", ended.stdout);
+    let summary = world.summary();
+    assert_eq!((told(&summary), &summary["commit"]), ((&json!(1), &json!(1), 1), &Value::Null));
+    let error = summary["errors"][0].as_str().expect("an error");
+    assert!(error.starts_with("the changes are there, and are not committed: `git commit"), "{error}");
+    assert!(world.project().join("n.txt").is_file());
+}

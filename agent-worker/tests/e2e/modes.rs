@@ -156,6 +156,28 @@ async fn a_project_may_be_a_folder_of_a_repository_and_what_is_checked_out_a_mer
     }
 }
 
+#[tokio::test]
+async fn a_server_with_tls_is_reached_by_a_certificate_that_is_trusted() {
+    let world = World::new();
+    let pair = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("a certificate");
+    let (certificate, key) = (world.path("cert.pem"), world.path("key.pem"));
+    std::fs::write(&certificate, pair.cert.pem()).expect("written");
+    std::fs::write(&key, pair.signing_key.serialize_pem()).expect("written");
+    let files = [
+        ("SERVER_TLS_CERT_FILE", certificate.to_str().expect("UTF-8")),
+        ("SERVER_TLS_KEY_FILE", key.to_str().expect("UTF-8")),
+    ];
+    let executor = Executor::of(world.server(&testing::stub_agent(), &files).await);
+    let stranger = world.run(&executor, &["--task", "say Bye."]).await;
+    assert_eq!(stranger.code, Some(2), "{}", stranger.stdout);
+    assert!(stranger.stderr.contains("UnknownIssuer"), "{}", stranger.stderr);
+    let mut command = world.command(&executor, &["--task", "say Bye."]);
+    command.env("SSL_CERT_FILE", &certificate);
+    let ended = crate::world::Running::start(command).ended().await;
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{}", ended.stdout);
+    assert_eq!(world.summary()["summary"], "Bye.");
+}
+
 /// Runs a command that the worker has printed.
 fn advised(world: &World, stdout: &str, label: &str) {
     let start = format!("{label}  ");
