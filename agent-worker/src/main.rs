@@ -19,7 +19,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Parser;
-use client::readable::{Line, Tone};
+use client::readable::{Line, Tone, harmless};
 use process::{InvalidOwner, Owner};
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
@@ -45,7 +45,7 @@ fn main() -> ExitCode {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
             // A stderr that is gone has nobody to tell.
-            drop(writeln!(std::io::stderr(), "agent-worker: {error:#}"));
+            drop(writeln!(std::io::stderr(), "agent-worker: {}", harmless(&format!("{error:#}"))));
             ExitCode::from(REFUSED)
         }
     }

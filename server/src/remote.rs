@@ -10,6 +10,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::Context;
+use client::readable::harmless;
 use client::{Client, Form, Interrupted, Printer};
 
 use crate::cli::{InterruptArguments, Remote, ServerArguments};
@@ -27,8 +28,7 @@ pub(crate) fn main(command: Remote) -> ExitCode {
     match result {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            // A stderr that is gone has nobody to tell.
-            drop(writeln!(std::io::stderr(), "claude-code-server: {error:#}"));
+            complain(&format!("{error:#}"));
             ExitCode::from(EXIT_REFUSED)
         }
     }
@@ -52,10 +52,7 @@ async fn done(command: Remote) -> anyhow::Result<u8> {
 
 fn client_of(server: &ServerArguments) -> anyhow::Result<Client> {
     let client = Client::new(&server.server, server.api_key.as_deref())?;
-    Ok(client.on_wait(|why| {
-        // stdout belongs to the answer.
-        drop(writeln!(std::io::stderr(), "claude-code-server: {why}"));
-    }))
+    Ok(client.on_wait(complain))
 }
 
 async fn interrupt(arguments: &InterruptArguments) -> anyhow::Result<u8> {
@@ -67,6 +64,12 @@ async fn interrupt(arguments: &InterruptArguments) -> anyhow::Result<u8> {
     };
     Printer::stdout(Form::Short).note(&answer);
     Ok(EXIT_DONE)
+}
+
+/// Writes to stderr, since stdout belongs to the answer. What a server says cannot take over the terminal.
+fn complain(what: &str) {
+    // A stderr that is gone has nobody to tell.
+    drop(writeln!(std::io::stderr(), "claude-code-server: {}", harmless(what)));
 }
 
 /// Writes to stdout. When nobody reads any more, there is nobody to tell.

@@ -250,7 +250,10 @@ fn execution(told: &Told, exit: Exit, cut: Option<Cut>, stderr: &str) -> Executi
     match (cut, result) {
         (Some(Cut::Stopped), _) => errors.push("interrupted".to_owned()),
         (Some(Cut::TimedOut), _) => errors.push("out of time".to_owned()),
-        (None, Some(result)) if has_failed => errors.extend(faults(result)),
+        (None, Some(result)) if result.is_error => errors.extend(faults(result)),
+        (None, Some(_)) if has_failed => {
+            errors.push(format!("the CLI ended with exit code {:?}, signal {:?}", exit.code, exit.signal));
+        }
         (None, Some(_)) => {}
         (None, None) => {
             let ended = format!(
@@ -321,6 +324,6 @@ mod tests {
     fn no_result_a_failure_and_an_exit_code_are_failures() {
         assert_eq!(ended(&[], 0, None), (1, (0, 0), String::new(), 2));
         assert_eq!(ended(&[FAILURE], 1, None), (1, (0, 0), "API Error: 400".into(), 1));
-        assert_eq!(ended(&[RESULT], 1, None).0, 1);
+        assert_eq!(ended(&[RESULT], 1, None), (1, (38, 41), "Done.".into(), 1));
     }
 }

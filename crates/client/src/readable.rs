@@ -70,9 +70,7 @@ impl Line {
     /// The text as it came, its further lines set in by `margin`.
     #[must_use]
     pub fn whole(&self, margin: usize) -> String {
-        let start = format!("\n{:margin$}", "");
-        let lines: Vec<_> = self.text.lines().map(|line| one_line(line, usize::MAX)).collect();
-        lines.join(&start)
+        harmless(&self.text).replace('\n', &format!("\n{:margin$}", ""))
     }
 }
 
@@ -84,6 +82,13 @@ pub fn one_line(text: &str, most: usize) -> String {
         line.push('…');
     }
     line
+}
+
+/// The text with no control characters but its line ends.
+#[must_use]
+pub fn harmless(text: &str) -> String {
+    let lines: Vec<_> = text.lines().map(|line| one_line(line, usize::MAX)).collect();
+    lines.join("\n")
 }
 
 /// An event's lines; none for what says nothing to people.
