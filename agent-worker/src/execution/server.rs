@@ -4,7 +4,7 @@ use std::future::pending;
 use std::pin::{Pin, pin};
 use std::time::Duration;
 
-use api::{CompleteData, OptionsRequest, RetryRequest, SessionRequest, TaskRequest};
+use api::{CompleteData, OptionsRequest, TaskRequest};
 use client::readable::{Line, Tone};
 use client::{Client, ClientError, Event, Followed, Follower, Interrupted};
 use domain::{Labels, OnRestart, TaskId};
@@ -169,13 +169,7 @@ pub(crate) fn request(job: &Job, place: &Place, options: &AgentOptions, run_id: 
             on_restart: Some(OnRestart::Resume),
             ..OptionsRequest::default()
         },
-        session: SessionRequest::default(),
-        priority: None,
-        start_at: None,
-        delay_seconds: None,
-        depends_on: Vec::new(),
-        retry: RetryRequest::default(),
         labels,
-        metadata: None,
+        ..TaskRequest::default()
     }
 }

@@ -121,20 +121,7 @@ async fn answer(connection: &mut TcpStream, status: &str, body: &Value) {
 }
 
 fn submission() -> TaskRequest {
-    TaskRequest {
-        task_id: None,
-        prompt: "p".to_owned(),
-        workspace: "/w".to_owned(),
-        options: api::OptionsRequest::default(),
-        session: api::SessionRequest::default(),
-        priority: None,
-        start_at: None,
-        delay_seconds: None,
-        depends_on: Vec::new(),
-        retry: api::RetryRequest::default(),
-        labels: domain::Labels::default(),
-        metadata: None,
-    }
+    TaskRequest { prompt: "p".to_owned(), workspace: "/w".to_owned(), ..TaskRequest::default() }
 }
 
 #[tokio::test]

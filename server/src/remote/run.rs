@@ -1,10 +1,9 @@
 //! `run`: a task from the command line.
 
 use anyhow::Context;
-use api::{OptionsRequest, RetryRequest, SessionRequest, TaskRequest, TaskResponse};
+use api::{OptionsRequest, SessionRequest, TaskRequest, TaskResponse};
 use client::readable::{Line, Tone};
 use client::{Client, Form, Printer};
-use domain::Labels;
 use tokio::signal::unix::Signal;
 
 use super::{EXIT_DONE, client_of, following, say};
@@ -72,12 +71,6 @@ fn request(arguments: &RunArguments) -> anyhow::Result<TaskRequest> {
             session_id: arguments.session.clone(),
             ..SessionRequest::default()
         },
-        priority: None,
-        start_at: None,
-        delay_seconds: None,
-        depends_on: Vec::new(),
-        retry: RetryRequest::default(),
-        labels: Labels::default(),
-        metadata: None,
+        ..TaskRequest::default()
     })
 }
