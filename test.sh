@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Sets up what the tests need and runs all of them: format, lints, unit tests, the death suite of child processes,
-# and the real server binary with the real Claude Code CLI behind the scripted model.
+# the real server binary with the real Claude Code CLI behind the scripted model, and the clients.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 started=$SECONDS
@@ -22,9 +22,11 @@ cargo fmt --all --check
 echo "== lints"
 cargo clippy --quiet --locked --workspace --all-targets -- -D warnings
 echo "== scripts"
-for script in quickstart.sh test.sh scripts/*.sh .ci/run; do bash -n "$script"; done
+for script in quickstart.sh test.sh scripts/*.sh .ci/run clients/python/test.sh; do bash -n "$script"; done
 echo "== tests"
 env -u CLAUDE_CLI_PATH cargo test --locked --workspace
+echo "== Python client"
+clients/python/test.sh
 echo "== quickstart"
 # As a newcomer would: without a key, so in demo mode.
 env -u CLAUDE_API_KEY -u ANTHROPIC_API_KEY -u ANTHROPIC_AUTH_TOKEN -u CLAUDE_CODE_OAUTH_TOKEN ./quickstart.sh --once

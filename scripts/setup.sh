@@ -44,10 +44,15 @@ install_package() {
 
 # Installs the program that tests the API by its document into .tools, unless exactly that is installed already.
 install_schemathesis() {
-  local folder="$1/.tools/schemathesis" wanted="$1/scripts/schemathesis.txt"
+  install_python "$1" schemathesis "$1/scripts/schemathesis.txt"
+}
+
+# Makes a Python environment of that name in .tools with what a file of requirements lists, unless exactly that is there.
+install_python() {
+  local folder="$1/.tools/$2" wanted="$3"
   if cmp -s "$folder/.installed" "$wanted"; then return; fi
   python3 -c 'import ensurepip' 2>/dev/null || install_package no-such-program python3-venv
-  echo "installing schemathesis (scripts/schemathesis.txt) into .tools…"
+  echo "installing $2 ($(basename "$wanted")) into .tools…"
   rm -rf "$folder"
   mkdir -p "$1/.tools"
   python3 -m venv "$folder"

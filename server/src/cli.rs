@@ -80,12 +80,12 @@ pub(crate) struct WardenArguments {
     /// Name of the server's owner.
     #[arg(long)]
     pub(crate) owner: String,
-    /// The server's process.
+    /// The server's process: its namespace, number and start.
     #[arg(long)]
-    pub(crate) server: u32,
-    /// How long the server may be silent, in milliseconds.
+    pub(crate) server: String,
+    /// Until when the lease holds, in milliseconds since the machine was started.
     #[arg(long)]
-    pub(crate) within_ms: u64,
+    pub(crate) until_ms: u64,
 }
 
 #[derive(Subcommand)]

@@ -15,12 +15,14 @@ mod texts;
 mod transport;
 mod variables;
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use agent::claude::Credential;
+use domain::InstanceLabel;
 use http_api::{CallerPolicy, Loopback, TaskDefaults};
 use secrecy::SecretString;
 use store::Retention;
@@ -87,6 +89,8 @@ pub(crate) struct Config {
     pub(crate) drain: Duration,
     pub(crate) agent_life: AgentLife,
     pub(crate) storage: Storage,
+    /// What tasks can ask for.
+    pub(crate) labels: BTreeSet<InstanceLabel>,
     pub(crate) retention: Retention,
     pub(crate) data_dir: PathBuf,
     /// The agents' homes and conversations.
@@ -155,6 +159,7 @@ impl Config {
             drain: Duration::from_secs(read.count("SERVER_DRAIN_SECONDS", 0)),
             agent_life: AgentLife::read(read),
             storage: storage::read_storage(read),
+            labels: storage::read_labels(read),
             retention: storage::read_retention(read),
             data_dir: folders::read_data_dir(read),
             agents_dir: folders::read_agents_dir(read),

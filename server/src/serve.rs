@@ -143,6 +143,8 @@ fn start(
         tokio::spawn(Arc::clone(tls).keep_fresh(closed.clone()));
     }
     tokio::spawn(supervisor::keep_alive(closed.clone()));
+    let (state, until) = (Arc::clone(&parts.state), closed.clone());
+    tokio::spawn(async move { until.run_until_cancelled(http_api::share_revocations(state)).await });
     let limits = config.transport.limits.within_open_files();
     let connections = Connections::new(limits, config.transport.proxies.clone());
     let app = http_api::router(Arc::clone(&parts.state));
@@ -208,8 +210,10 @@ async fn stop(parts: Parts, hurry: CancellationToken) {
     if timeout(STREAMS_WITHIN, state.streams.wait()).await.is_err() {
         tracing::warn!(streams = state.streams.len(), "streams were cut: their clients did not read on");
     }
+    if let Some(warden) = warden {
+        warden.end().await;
+    }
     storage.close().await;
-    drop(warden);
     if let Some(gateway) = gateway {
         gateway.shutdown().await;
     }

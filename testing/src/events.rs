@@ -122,6 +122,7 @@ impl Finished {
     pub fn assert_whole(&self) -> Value {
         assert_eq!(self.seqs(), (1..=self.frames.len() as u64).collect::<Vec<_>>());
         let types = self.types();
+        assert!(!types.is_empty(), "no event came: the stream was closed with {:?}", self.close_code);
         let completes: Vec<_> = types
             .iter()
             .enumerate()

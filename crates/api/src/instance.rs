@@ -1,6 +1,6 @@
 //! Bodies of the endpoints about the servers that share a store.
 
-use domain::Timestamp;
+use domain::{InstanceLabel, Timestamp};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -13,8 +13,8 @@ pub struct InstanceInfo {
     pub name: String,
     /// Whether it is the one that answers.
     pub is_this: bool,
-    /// What its operator says of it.
-    pub labels: Vec<String>,
+    /// What its operator says of it: a task's `runs_on` chooses by it.
+    pub labels: Vec<InstanceLabel>,
     /// Where the workspaces are that it can reach.
     pub workspace_roots: Vec<String>,
     /// When it began.

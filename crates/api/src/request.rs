@@ -3,7 +3,12 @@
 //! The digest of a request is made from its JSON here. Fields that were added later are left out of it when a request
 //! does not have them, so that such a request keeps its digest.
 
-use domain::{Effort, Labels, OnQuestion, OnRestart, OnStall, PermissionMode, TaskId, Timestamp, WhenBusy};
+use std::collections::BTreeSet;
+
+use domain::{
+    Effort, InstanceLabel, Labels, OnQuestion, OnRestart, OnStall, PermissionMode, TaskId, Timestamp,
+    WhenBusy,
+};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -46,6 +51,10 @@ pub struct TaskRequest {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(value_type = Option<Vec<TaskId>>, max_items = 100)]
     pub depends_on: Vec<TaskId>,
+    /// Labels that its server has to have, at most 16: where several servers share a storage, it waits for one that has them all.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    #[schema(value_type = Option<Vec<InstanceLabel>>, max_items = 16)]
+    pub runs_on: BTreeSet<InstanceLabel>,
     /// How often it is tried.
     #[serde(skip_serializing_if = "is_default")]
     #[schema(value_type = Option<RetryRequest>)]

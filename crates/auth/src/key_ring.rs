@@ -1,6 +1,6 @@
 //! The keys as the server knows them. A key that is made or revoked counts from the next request on.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::os::unix::fs::MetadataExt;
 use std::sync::{PoisonError, RwLock};
 
@@ -23,6 +23,8 @@ struct Loaded {
 pub struct KeyRing {
     file: KeyFile,
     loaded: RwLock<Loaded>,
+    /// Keys that were revoked at other servers, which may have other files.
+    revoked_elsewhere: RwLock<HashSet<String>>,
 }
 
 impl KeyRing {
@@ -33,7 +35,7 @@ impl KeyRing {
     pub fn open(file: KeyFile) -> Result<Self, KeyFileError> {
         let seen = look(&file);
         let keys = by_id(file.read()?);
-        Ok(Self { file, loaded: RwLock::new(Loaded { seen, keys }) })
+        Ok(Self { file, loaded: RwLock::new(Loaded { seen, keys }), revoked_elsewhere: RwLock::default() })
     }
 
     /// Whether there is no key that could be used.
@@ -51,7 +53,23 @@ impl KeyRing {
         let loaded = self.loaded.read().unwrap_or_else(PoisonError::into_inner);
         let key = key::id_of(shown).and_then(|id| loaded.keys.get(id));
         let key = key.filter(|key| key.matches(shown)).ok_or("the API key is wrong")?;
+        if self.revoked_elsewhere.read().unwrap_or_else(PoisonError::into_inner).contains(&key.id) {
+            return Err("the API key was revoked");
+        }
         key.fault(now).map_or_else(|| Ok(key.identity()), Err)
+    }
+
+    /// The ids of the keys that the file says are revoked.
+    pub fn revoked(&self) -> Vec<String> {
+        self.refresh();
+        let loaded = self.loaded.read().unwrap_or_else(PoisonError::into_inner);
+        let revoked = loaded.keys.values().filter(|key| key.revoked_at.is_some());
+        revoked.map(|key| key.id.clone()).collect()
+    }
+
+    /// From now on these keys do not count, whatever the file says; those that were named before and are not, do again.
+    pub fn set_revoked_elsewhere(&self, ids: impl IntoIterator<Item = String>) {
+        *self.revoked_elsewhere.write().unwrap_or_else(PoisonError::into_inner) = ids.into_iter().collect();
     }
 
     /// Reads the file again if it is another one. What cannot be read changes nothing.
@@ -113,13 +131,16 @@ mod tests {
         for wrong in [foreign.as_bytes(), b"", b"ccs_", b"ccs__", b"\xff"] {
             assert_eq!(ring.check(wrong, NOW), Err("the API key is wrong"));
         }
+        ring.set_revoked_elsewhere([record.id.clone()]);
+        assert_eq!((ring.check(shown, NOW), ring.revoked()), (Err("the API key was revoked"), vec![]));
+        ring.set_revoked_elsewhere([]);
         let whole = fs::read(file.path()).expect("read");
         fs::write(file.path(), "{").expect("written");
         assert_eq!(ring.check(shown, NOW), Ok(record.identity()));
         fs::write(file.path(), whole).expect("written");
         file.revoke("ci", NOW).expect("revoked");
         assert_eq!(ring.check(shown, NOW), Err("the API key was revoked"));
-        assert!(ring.is_empty(NOW));
+        assert!(ring.is_empty(NOW) && ring.revoked() == [record.id.clone()]);
         fs::remove_file(file.path()).expect("removed");
         assert_eq!(ring.check(shown, NOW), Err("the API key is wrong"));
     }

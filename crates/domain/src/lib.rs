@@ -5,6 +5,7 @@
 mod agent_options;
 mod clock;
 mod ids;
+mod instance_label;
 mod labels;
 mod outcome;
 mod progress;
@@ -16,6 +17,7 @@ mod task;
 pub use agent_options::{AgentOptions, Effort};
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use ids::{ConversationId, IdError, LeaseToken, MAX_ID_LENGTH, Principal, SessionId, TaskId};
+pub use instance_label::{InstanceLabel, InstanceLabelError, MAX_INSTANCE_LABEL, MAX_INSTANCE_LABELS};
 pub use labels::{LabelError, LabelFilter, Labels, MAX_LABEL_KEY, MAX_LABEL_VALUE, MAX_LABELS};
 pub use outcome::{Ending, Outcome};
 pub use progress::{Progress, TokenUsage};

@@ -1,12 +1,13 @@
 //! When a task is worked on, and what happens when something goes wrong with it.
 
+use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{OnQuestion, TaskId, Timestamp};
+use crate::{InstanceLabel, OnQuestion, TaskId, Timestamp};
 
 /// How urgent a task is: a task of a higher one goes first, whoever waits.
 #[derive(
@@ -44,6 +45,9 @@ pub struct Schedule {
     /// Not while so many tasks of its principal are at work.
     #[serde(default)]
     pub max_running: Option<NonZeroU32>,
+    /// Labels that its server has to have, where several share a store.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub runs_on: BTreeSet<InstanceLabel>,
 }
 
 /// How often a task is tried.

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use agent::{Agent, AgentSpec, Events, LaunchError, Launched, Launcher, Opening, StopReceipt, Urgency};
 use domain::{ConversationId, SessionId};
+use futures_util::FutureExt;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
@@ -176,7 +177,11 @@ impl Agents {
                 Err(error) => tracing::info!(%error, "a ready agent could not be used: starting another"),
             }
         }
-        let permit = self.permit(slot, cut_off).await?;
+        let permit = self.permit(slot, cut_off.as_mut()).await?;
+        // The wait may have been for longer than whoever asked has the right to start an agent.
+        if let Some(cause) = cut_off.now_or_never() {
+            return Err(Unobtained::CutOff(cause));
+        }
         let Launched { agent, events, conversation } = self.launcher.launch(spec.clone()).await?;
         let born = Instant::now();
         Ok(AtWork { agent, events, conversation, is_ready: false, spec, born, tasks: 0, permit })

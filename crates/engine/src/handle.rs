@@ -13,7 +13,7 @@ use store::{
     AnswerError, CommitError, Counts, Doom, Doomed, FeedFilter, InterruptError, Interrupted, SessionRecord,
     StoreError, Submit, SubmitError, Submitted, TaskRecord,
 };
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 pub use self::messages::MessageError;
@@ -22,13 +22,12 @@ pub(crate) use self::sessions::clear_away;
 pub use self::sessions::{DeleteSessionError, InterruptFirst};
 pub use self::tasks::TaskList;
 use crate::feed::FeedSubscription;
+use crate::patience::{Patience, patiently};
 use crate::recovery::end_doomed;
 use crate::run::Deps;
 use crate::subscription::Subscription;
 use crate::tempo::Tempo;
 
-/// A stream that could not be looked for is looked for again.
-const FIND_AGAIN_AFTER: Duration = Duration::from_millis(100);
 /// How long a request waits for an interrupted task to end: 25 ms as a rule, 1.1 s when the agent has to be killed.
 const INTERRUPT_WITHIN: Duration = Duration::from_secs(5);
 
@@ -130,6 +129,14 @@ impl Handle {
             Some(record) => Ok(Some(self.view(record).await?)),
             None => Ok(None),
         }
+    }
+
+    /// As [`Self::task`], but a storage that is out of reach for a moment is waited for: it may be another machine.
+    ///
+    /// # Errors
+    /// When the storage goes on failing.
+    pub async fn task_patiently(&self, id: &TaskId) -> Result<Option<TaskView>, StoreError> {
+        patiently(|| self.task(id)).await
     }
 
     /// A task as it is told: its age up to date, its place in the queue.
@@ -296,27 +303,18 @@ impl Handle {
         patience: Duration,
     ) -> Result<Option<Subscription>, StoreError> {
         let mut queue = self.deps.store.watch_queue();
-        let mut failure = None;
-        let find = async {
-            loop {
-                queue.borrow_and_update();
-                match self.subscribe(id, after).await {
-                    Ok(Some(subscription)) => return subscription,
-                    Ok(None) => {
-                        failure = None;
-                        drop(queue.changed().await);
-                    }
-                    // It may be another machine, whose connection has just ended.
-                    Err(error) => {
-                        failure = Some(error);
-                        sleep(FIND_AGAIN_AFTER).await;
-                    }
-                }
+        let until = Instant::now() + patience;
+        // It may be another machine, whose connection has just ended.
+        let mut storage = Patience::default();
+        loop {
+            queue.borrow_and_update();
+            match self.subscribe(id, after).await {
+                Ok(Some(subscription)) => return Ok(Some(subscription)),
+                Ok(None) if timeout_at(until, queue.changed()).await.is_ok() => storage = Patience::default(),
+                Ok(None) => return Ok(None),
+                Err(error) if storage.waits(&error).await => {}
+                Err(error) => return Err(error),
             }
-        };
-        match timeout(patience, find).await {
-            Ok(found) => Ok(Some(found)),
-            Err(_) => failure.map_or(Ok(None), Err),
         }
     }
 

@@ -8,6 +8,7 @@ use store::{CommitError, StoreError};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use crate::handle::clear_away;
+use crate::lease;
 use crate::recovery::end_doomed;
 use crate::run::Deps;
 
@@ -52,7 +53,9 @@ pub(crate) async fn clean_up(deps: Arc<Deps>) {
     loop {
         ticks.tick().await;
         deps.agents.hibernate_idle(deps.settings.idle_timeout).await;
-        deps.agents.fill_spares();
+        if !lease::has_none(&*deps.store) {
+            deps.agents.fill_spares();
+        }
         drop_beyond_retention(&deps).await;
     }
 }

@@ -26,5 +26,5 @@ pub use handle::{
     TaskList, TaskView,
 };
 pub use notice::status_notice;
-pub use settings::{Recycling, Settings};
+pub use settings::{Folders, Recycling, Settings};
 pub use subscription::{Batch, Subscription, SubscriptionError};

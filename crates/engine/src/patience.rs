@@ -9,6 +9,23 @@ const READ_AGAIN_AFTER: Duration = Duration::from_millis(250);
 /// Then the reader is told, and may come back with its cursor.
 const AT_MOST: Duration = Duration::from_secs(30);
 
+/// What is read, as soon as the storage answers.
+///
+/// # Errors
+/// When it has not for too long.
+pub(crate) async fn patiently<T, R>(mut read: impl FnMut() -> R) -> Result<T, StoreError>
+where
+    R: Future<Output = Result<T, StoreError>>,
+{
+    let mut patience = Patience::default();
+    loop {
+        match read().await {
+            Err(error) if patience.waits(&error).await => {}
+            result => return result,
+        }
+    }
+}
+
 /// How long a reader waits for what it wants to read.
 #[derive(Debug, Default)]
 pub(crate) struct Patience {
@@ -22,7 +39,7 @@ impl Patience {
         if since.elapsed() > AT_MOST {
             return false;
         }
-        tracing::debug!(%error, "a stream waits for the storage");
+        tracing::debug!(%error, "a reader waits for the storage");
         sleep(READ_AGAIN_AFTER).await;
         true
     }

@@ -9,24 +9,29 @@ use crate::run::{Deps, EventLog, questions_of};
 /// A task that was cut off so often is not carried on again: it may be what ends the server.
 const MOST_ATTEMPTS: u32 = 50;
 
-/// Ends or puts back every task that ran under a lease of an earlier process. To be called before anything is claimed.
+/// Ends or puts back every task that ran under a lease of an earlier process. To be called before anything is claimed, and again
+/// after an error: what was done counts, and what is left comes again.
 pub(crate) async fn recover(deps: &Deps) -> Result<(), StoreError> {
+    let mut failure = Ok(());
     for claimed in deps.store.take_over(deps.clock.now()).await? {
-        let task_id = claimed.task.spec.task_id.clone();
-        match recover_task(deps, &claimed).await {
-            Ok(()) => {}
-            Err(CommitError::Store(error)) => return Err(error),
-            Err(error) => tracing::error!(%task_id, %error, "a task of an earlier server could not be ended"),
+        // One that cannot be written holds up no other.
+        if let Err(error) = recover_and_release(deps, &claimed).await {
+            failure = Err(error);
         }
-        let release = Release {
-            session_id: claimed.task.session_id.clone(),
-            token: claimed.token,
-            conversation: None,
-            now: deps.clock.now(),
-        };
-        deps.store.release(release).await?;
     }
-    Ok(())
+    failure
+}
+
+async fn recover_and_release(deps: &Deps, claimed: &Claimed) -> Result<(), StoreError> {
+    let task_id = &claimed.task.spec.task_id;
+    match recover_task(deps, claimed).await {
+        Ok(()) => {}
+        Err(CommitError::Store(error)) => return Err(error),
+        Err(error) => tracing::error!(%task_id, %error, "a task of an earlier server could not be ended"),
+    }
+    let session_id = claimed.task.session_id.clone();
+    let now = deps.clock.now();
+    deps.store.release(Release { session_id, token: claimed.token, conversation: None, now }).await
 }
 
 async fn recover_task(deps: &Deps, claimed: &Claimed) -> Result<(), CommitError> {

@@ -1,5 +1,8 @@
 //! What can be set.
 
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use agent::AgentSpec;
@@ -23,8 +26,37 @@ impl Default for Recycling {
     }
 }
 
+/// Which folders agents may work in, links resolved. A task may have been admitted by a server with others.
+#[derive(Clone)]
+pub struct Folders(Arc<dyn Fn(&Path) -> bool + Send + Sync>);
+
+impl Folders {
+    /// Those that it is true for.
+    pub fn new(hold: impl Fn(&Path) -> bool + Send + Sync + 'static) -> Self {
+        Self(Arc::new(hold))
+    }
+
+    /// Those of a task in which it may not work.
+    pub(crate) fn forbidden<'a>(&self, spec: &'a AgentSpec) -> Option<&'a Path> {
+        let folders = std::iter::once(&spec.working_directory).chain(&spec.more.add_dirs);
+        folders.map(PathBuf::as_path).find(|folder| !self.0(folder))
+    }
+}
+
+impl fmt::Debug for Folders {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Folders")
+    }
+}
+
+impl Default for Folders {
+    fn default() -> Self {
+        Self::new(|_| true)
+    }
+}
+
 /// The engine's settings.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Settings {
     /// Most agents alive at once; further tasks wait.
     pub max_agents: usize,
@@ -34,6 +66,8 @@ pub struct Settings {
     pub drain: Duration,
     /// How long an agent waits for its session's next task; zero when none does.
     pub idle_timeout: Duration,
+    /// Where agents may work.
+    pub folders: Folders,
     /// How often is looked for what has become too old.
     pub cleanup_interval: Duration,
     /// Agents that are kept ready for new sessions.
@@ -55,6 +89,7 @@ impl Default for Settings {
             max_pending: 100,
             drain: Duration::ZERO,
             idle_timeout: Duration::from_secs(1800),
+            folders: Folders::default(),
             cleanup_interval: Duration::from_secs(300),
             prewarm: 0,
             prewarmed: None,

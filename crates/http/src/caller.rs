@@ -14,7 +14,7 @@ use domain::{TaskId, Timestamp};
 
 use crate::guesses::Shown;
 use crate::query::Parameters;
-use crate::rate_limit::Caller;
+use crate::rate_limit::{Caller, shared as shared_limit};
 use crate::reached::Reached;
 use crate::refusal::Refusal;
 use crate::state::AppState;
@@ -30,7 +30,11 @@ pub(crate) async fn check(State(state): State<Arc<AppState>>, mut request: Reque
         Ok(found) if state.auth.is_some() => Caller::Known(Arc::clone(&found.identity.name)),
         _ => address.clone(),
     };
-    let (left, mut response) = match (state.rate_limit.check(caller, own), found) {
+    let counted = match state.rate_limit.check(caller.clone(), own) {
+        Ok(left) => shared_limit::check(&state, &caller, left).await,
+        refused => refused,
+    };
+    let (left, mut response) = match (counted, found) {
         (Err((left, refusal)), found) => {
             // Who shows nothing guesses nothing, and a storage that is away is nobody's guess.
             if found.is_err_and(|refusal| is_wrong_key(&refusal)) {
@@ -73,7 +77,7 @@ impl Found {
     /// Uses the ticket up: not before the request is let in.
     async fn admit(self, state: &AppState) -> Result<Identity, Refusal> {
         let Some((ticket, opens)) = self.ticket else { return Ok(self.identity) };
-        shared::redeem(state, &ticket, &opens).await?.ok_or_else(nothing_shown)
+        shared::redeem(state, &ticket, &opens).await?.ok_or_else(wrong_ticket)
     }
 }
 
@@ -90,7 +94,7 @@ async fn find(
 ) -> Result<Found, Refusal> {
     let Some(auth) = &state.auth else { return Ok(Identity::operator().into()) };
     let Some(text) = shown(headers) else {
-        return by_ticket(state, uri).await?.ok_or_else(nothing_shown);
+        return by_ticket(state, address, uri).await;
     };
     let shown = Shown::new(address.clone(), text);
     if let Some(wait) = state.guesses.wait(&shown, state.clock.now()) {
@@ -131,8 +135,14 @@ fn nothing_shown() -> Refusal {
     )
 }
 
+fn wrong_ticket() -> Refusal {
+    let detail = "the ticket is not, or no longer, one for this stream: get another by POST /api/v1/tickets";
+    Refusal::new(StatusCode::UNAUTHORIZED, Code::Unauthorized, detail)
+        .challenge(format!("Bearer error=\"invalid_token\", error_description=\"{detail}\""))
+}
+
 /// Who got the ticket that a request for a stream shows.
-async fn by_ticket(state: &AppState, uri: &Uri) -> Result<Option<Found>, Refusal> {
+async fn by_ticket(state: &AppState, address: &Caller, uri: &Uri) -> Result<Found, Refusal> {
     let task = |rest: &str| TaskId::parse(rest).ok().map(Opens::Task);
     let path = uri.path();
     let wanted = match path.strip_prefix("/ws/tasks/") {
@@ -143,9 +153,16 @@ async fn by_ticket(state: &AppState, uri: &Uri) -> Result<Option<Found>, Refusal
         }
     };
     let parameters = Parameters::read(uri);
-    let (Some(ticket), Some(opens)) = (parameters.text("ticket"), wanted) else { return Ok(None) };
-    let identity = shared::holder(state, ticket, &opens).await?;
-    Ok(identity.map(|identity| Found { identity, ticket: Some((ticket.to_owned(), opens)) }))
+    let (Some(ticket), Some(opens)) = (parameters.text("ticket"), wanted) else {
+        return Err(nothing_shown());
+    };
+    // Whoever tries one after the other does not keep the storage busy with it.
+    if let Some(wait) = state.guesses.wait(&Shown::new(address.clone(), ticket.as_bytes()), state.clock.now())
+    {
+        return Err(too_many_guesses(wait));
+    }
+    let identity = shared::holder(state, ticket, &opens).await?.ok_or_else(wrong_ticket)?;
+    Ok(Found { identity, ticket: Some((ticket.to_owned(), opens)) })
 }
 
 /// The key or token that a request shows. `X-API-Key` goes first: a proxy may put an `Authorization` header of its own there.

@@ -1,5 +1,7 @@
 //! How many requests a caller may make.
 
+pub(crate) mod shared;
+
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
@@ -41,6 +43,15 @@ impl Caller {
     /// The same, whom a proxy speaks for. If it does not say for whom, all of its callers are one.
     pub(crate) fn behind_proxy(address: Option<IpAddr>) -> Self {
         Self::Forwarded(counted(address))
+    }
+
+    /// Names the caller among those of all servers.
+    fn name(&self) -> String {
+        match self {
+            Self::Known(name) => format!("key {name}"),
+            Self::Address(address) => format!("at {address}"),
+            Self::Forwarded(address) => format!("from {address}"),
+        }
     }
 
     fn is_at_this_machine(&self) -> bool {
@@ -142,14 +153,17 @@ impl<C: Clock + Clone> RateLimit<C> {
                 Ok(Some(Left { limit, requests, reset }))
             }
             Err(until) => {
-                let wait = until.wait_time_from(self.clock.now());
-                let detail = format!("more than {limit} requests a minute: try again later");
-                let refusal = Refusal::new(StatusCode::TOO_MANY_REQUESTS, Code::RateLimited, detail);
                 let left = Left { limit, requests: 0, reset: Duration::from_secs(60) };
-                Err((left, refusal.retry_after(seconds(wait).max(1))))
+                Err(too_many(left, until.wait_time_from(self.clock.now())))
             }
         }
     }
+}
+
+fn too_many(left: Left, wait: Duration) -> (Left, Refusal) {
+    let detail = format!("more than {} requests a minute: try again later", left.limit);
+    let refusal = Refusal::new(StatusCode::TOO_MANY_REQUESTS, Code::RateLimited, detail);
+    (left, refusal.retry_after(seconds(wait).max(1)))
 }
 
 impl Left {

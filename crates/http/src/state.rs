@@ -1,11 +1,12 @@
 //! What the endpoints work with.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use auth::Authenticator;
-use domain::{Clock, PermissionMode, Policy};
+use domain::{Clock, InstanceLabel, PermissionMode, Policy};
 use engine::Handle;
 use telemetry::{Metrics, Traces};
 use tokio_util::sync::CancellationToken;
@@ -49,6 +50,8 @@ pub struct AppState {
     pub policy: CallerPolicy,
     /// Where workspaces may lie.
     pub roots: WorkspaceRoots,
+    /// What the server's operator says of it, for tasks to choose by.
+    pub labels: BTreeSet<InstanceLabel>,
     /// Tells who callers are; `None` lets everybody in.
     pub auth: Option<Authenticator>,
     /// What browsers show in place of the key.

@@ -5,11 +5,12 @@ mod body;
 mod change;
 mod fields;
 mod labels;
+mod reach;
 mod read;
 mod ticket;
 mod workspace;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use api::{Code, Fault, OptionsRequest, SessionRequest, TaskRequest};
@@ -25,6 +26,7 @@ use sha2::{Digest, Sha256};
 pub(crate) use answer::{AnswerRequest, answer_request};
 pub(crate) use body::{MAX_BODY_BYTES, bytes};
 pub(crate) use change::{MAX_BATCH, batch, fork_request, message_request, session_creation, task_change};
+pub(crate) use reach::Reach;
 pub(crate) use read::{task_of, task_request};
 pub(crate) use ticket::ticket_request;
 pub use workspace::WorkspaceRoots;
@@ -62,7 +64,21 @@ pub(crate) struct Place<'a> {
     pub(crate) defaults: &'a TaskDefaults,
     pub(crate) policy: &'a CallerPolicy,
     pub(crate) roots: &'a WorkspaceRoots,
+    pub(crate) reach: Reach<'a>,
     pub(crate) now: Timestamp,
+}
+
+impl Place<'_> {
+    /// The folder that a field names, here or at another server. A relative path counts from `base`.
+    async fn folder(&self, field: &str, given: &str, base: Option<&Path>) -> Result<PathBuf, Refusal> {
+        match self.roots.resolve(field, given.as_ref(), base).await {
+            Ok(folder) => Ok(folder),
+            Err(refused) => {
+                let folder = base.map_or_else(|| PathBuf::from(given), |base| base.join(given));
+                self.reach.elsewhere(&folder, refused).await
+            }
+        }
+    }
 }
 
 /// Puts defaults where the request says nothing, and checks its folders. A delay counts from `now`.
@@ -72,16 +88,17 @@ pub(crate) async fn task_spec(
     request: TaskRequest,
     place: Place<'_>,
 ) -> Result<TaskSpec, Refusal> {
-    let Place { defaults, policy: bounds, roots, now } = place;
+    let Place { defaults, policy: bounds, now, .. } = place;
     let fingerprint = fingerprint(&request);
-    let workspace = roots.resolve("workspace", request.workspace.as_ref(), None).await?;
+    place.reach.check_labels(&request.runs_on)?;
+    let workspace = place.folder("workspace", &request.workspace, None).await?;
     let working_directory = match &request.options.cwd {
-        Some(cwd) => roots.resolve("options.cwd", cwd.as_ref(), Some(&workspace)).await?,
+        Some(cwd) => place.folder("options.cwd", cwd, Some(&workspace)).await?,
         None => workspace.clone(),
     };
     let mut add_dirs = Vec::new();
     for dir in request.options.add_dirs.iter().flatten() {
-        add_dirs.push(roots.resolve("options.add_dirs", dir.as_ref(), Some(&workspace)).await?);
+        add_dirs.push(place.folder("options.add_dirs", dir, Some(&workspace)).await?);
     }
     let delay = request.delay_seconds.map(|seconds| now.after(Duration::from_secs(seconds)));
     let start_at = request.start_at.or(delay);
@@ -101,6 +118,7 @@ pub(crate) async fn task_spec(
             start_at,
             depends_on: request.depends_on,
             max_running: caller.max_running,
+            runs_on: request.runs_on,
         },
         labels: request.labels,
         metadata: request.metadata.map(|metadata| Value::Object(metadata).to_string()),

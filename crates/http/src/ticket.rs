@@ -35,6 +35,11 @@ pub(crate) struct Issued {
     pub(crate) expires_at: Timestamp,
 }
 
+/// Whether a text may be a ticket.
+fn is_well_formed(ticket: &str) -> bool {
+    ticket.len() == 64 && ticket.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
 /// A ticket that was not used yet.
 #[derive(Debug)]
 struct Ticket {
@@ -111,7 +116,8 @@ mod tests {
     fn a_ticket_opens_its_own_stream_once_and_not_for_long() {
         let tickets = Tickets::default();
         let issued = tickets.issue(task("a"), &Identity::operator(), NOW).expect("a ticket");
-        assert_eq!(issued.expires_at, NOW.after(VALID_FOR));
+        assert_eq!((issued.expires_at, is_well_formed(&issued.ticket)), (NOW.after(VALID_FOR), true));
+        assert!(!is_well_formed("") && !is_well_formed(&issued.ticket.to_uppercase()));
         let holder = |opens: &Opens, now| tickets.holder(&issued.ticket, opens, now);
         assert_eq!(holder(&task("a"), NOW), Some(Identity::operator()));
         assert_eq!((holder(&task("b"), NOW), holder(&task("a"), issued.expires_at)), (None, None));

@@ -36,7 +36,7 @@ mod vitals;
 pub use cgroup::{CgroupLimits, Cgroups, CgroupsUnavailable, Controllers};
 pub use life::{Child, DRAIN_LIMIT, Life};
 pub use orphans::{Orphans, adopt_orphans};
-pub use owner::{InvalidOwner, MARKER_VARIABLE, Owner};
+pub use owner::{InvalidOwner, MARKER_VARIABLE, Owner, ServerName};
 pub use receipt::{Containment, Exit, Ladder, Receipt, Rung, RungReport};
 pub use spawn::{SpawnError, spawn};
 pub use spec::{CgroupSpec, Limits, Spec};

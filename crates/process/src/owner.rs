@@ -51,6 +51,32 @@ impl fmt::Display for Owner {
     }
 }
 
+/// Names one process for good, as text: what another process on the machine can tell it by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ServerName(pub(crate) Server);
+
+impl ServerName {
+    /// This process, or `None` without a readable `/proc`.
+    #[must_use]
+    pub fn this() -> Option<Self> {
+        Server::this().map(Self)
+    }
+
+    /// Reads what [`Display`](fmt::Display) wrote; `None` for anything else.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        // A child's name is that of its server, and a number.
+        Server::of_child(&format!("{name}-0")).map(Self)
+    }
+}
+
+impl fmt::Display for ServerName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Server { namespace, process } = self.0;
+        write!(formatter, "{namespace}-{}-{}", process.pid, process.start)
+    }
+}
+
 /// One server process. The start time tells it from a later process with the same pid, the namespace from one
 /// of another container whose pids mean something else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -110,8 +136,7 @@ impl Marker {
 
     /// The part that names the child.
     pub(crate) fn child(&self) -> String {
-        let Server { namespace, process } = self.server;
-        format!("{namespace}-{}-{}-{}", process.pid, process.start, self.number)
+        format!("{}-{}", ServerName(self.server), self.number)
     }
 }
 
@@ -143,6 +168,15 @@ mod tests {
         };
         assert_eq!(marker.to_string(), "data-1.a_b/4026531836-41-977-7");
         assert_eq!(Marker::parse(&marker.to_string()), Some(marker));
+    }
+
+    #[test]
+    fn a_server_is_told_by_its_name() {
+        let this = ServerName::this().unwrap();
+        assert_eq!(ServerName::parse(&this.to_string()), Some(this));
+        for name in ["", "1", "1-2", "1-2-3-4", "1-2-x"] {
+            assert_eq!(ServerName::parse(name), None, "{name}");
+        }
     }
 
     #[test]

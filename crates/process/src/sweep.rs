@@ -3,9 +3,8 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use crate::Owner;
 use crate::cgroup::Cgroups;
-use crate::owner::{Marker, Server};
+use crate::owner::{Marker, Owner, Server, ServerName};
 use crate::proc_table::{self, Mark, Row};
 use crate::tree::{Claim, Tree};
 
@@ -61,17 +60,13 @@ fn sweep_now(owner: &Owner) -> SweepReport {
 
 /// Kills what a server runs, though that still lives: for a process beside it that knows that it may run nothing any more. The calling
 /// process, and what it descends from, are not touched.
-pub fn end_children_of(owner: &Owner, server: u32) -> SweepReport {
+pub fn end_children_of(owner: &Owner, server: ServerName) -> SweepReport {
     let (Some(this), Ok(rows)) = (Server::this(), proc_table::rows()) else { return SweepReport::default() };
     let marks = rows.iter().filter_map(|row| match proc_table::mark(row.identity.pid) {
         Mark::Of(marker) => Some(marker),
         Mark::None | Mark::Unknown => None,
     });
-    let is_its = |marker: &Marker| {
-        marker.owner == *owner
-            && marker.server.namespace == this.namespace
-            && marker.server.process.pid == server
-    };
+    let is_its = |marker: &Marker| marker.owner == *owner && marker.server == server.0;
     let children: HashSet<Marker> = marks.filter(is_its).collect();
     let number = children.len();
     let toll =

@@ -1,6 +1,6 @@
 //! What is sent for each command, and what its answer means.
 
-use domain::{Answer, QuestionId, SessionChoice, SessionId, TaskId, Timestamp, WhenBusy};
+use domain::{Answer, InstanceLabel, QuestionId, SessionChoice, SessionId, TaskId, Timestamp, WhenBusy};
 use redis::ScriptInvocation;
 use store::{
     AnswerError, Append, Claim, Claimed, CommitError, DeletedSession, EventBatch, Finish, PutBack,
@@ -57,16 +57,17 @@ impl Shared {
     pub(crate) async fn claim(&self, ticket: u64, now: Timestamp) -> Result<Claim, StoreError> {
         // Redis may still know of the lease when this server counts on it no more.
         if self.membership.is_lost() {
-            return Err(lease::ended());
+            return Err(lease::no_lease());
         }
         let mut call = self.link.call(&self.scripts.claim);
-        call.arg(&*self.membership.id()).arg(ticket).arg(now.millis());
+        let me = self.membership.id();
+        call.arg(&*me).arg(ticket).arg(now.millis());
         call.arg(json(&Answer::expired())?).arg(json(&now)?);
         let mut reply = self.link.commit(&call).await?;
         match reply.code.as_str() {
             "lost" => {
-                self.membership.lost();
-                Err(lease::ended())
+                self.membership.lost_as(&me);
+                Err(lease::no_lease())
             }
             "nothing" => {
                 let until = reply.rest.text()?;
@@ -83,11 +84,12 @@ impl Shared {
 
     pub(crate) async fn take_over(&self, now: Timestamp) -> Result<Vec<Claimed>, StoreError> {
         let mut call = self.link.call(&self.scripts.take_over);
-        call.arg(&*self.membership.id()).arg(now.millis());
+        let me = self.membership.id();
+        call.arg(&*me).arg(now.millis());
         let mut reply = self.link.commit(&call).await?;
         if reply.code == "lost" {
-            self.membership.lost();
-            return Err(lease::ended());
+            self.membership.lost_as(&me);
+            return Err(lease::no_lease());
         }
         self.tell(&mut reply, None)?;
         let mut taken = reply.rest.items()?.each(|items| claimed(&mut items.items()?, false))?;
@@ -212,6 +214,7 @@ fn submit_arguments(call: &mut ScriptInvocation<'_>, command: &Submit) -> Result
     call.arg(schedule.priority.value()).arg(schedule.max_running.map_or(0, |most| most.get()));
     call.arg(text_of(schedule.start_at.map(Timestamp::millis))).arg(words(&schedule.depends_on));
     call.arg(json(spec)?).arg(spec.prompt.len());
+    call.arg(schedule.runs_on.iter().map(InstanceLabel::as_str).collect::<Vec<_>>().join(","));
     for argument in rows::label_arguments(&spec.labels) {
         call.arg(argument);
     }

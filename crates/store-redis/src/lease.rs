@@ -3,9 +3,10 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use store::{InstanceRecord, LeaseState, StoreError};
+use domain::LeaseToken;
+use store::{InstanceRecord, LeaseState, StoreError, boot_time};
 use tokio::sync::watch;
-use tokio::time::Instant;
+use tokio::time::sleep;
 use uuid::Uuid;
 
 use crate::link::Link;
@@ -19,12 +20,21 @@ use crate::store::Shared;
 /// How what is stored looks.
 pub(crate) const VERSION: &str = "1";
 
+/// The part of a lease that a server counts on: what it runs takes a moment to end.
+const COUNTED_ON: f64 = 0.8;
+/// A machine that was suspended finds out after this that the lease has ended meanwhile: its timers stood still.
+const LOOKED_AT_EACH: Duration = Duration::from_millis(200);
+
 /// Who this server is now.
 #[derive(Debug, Clone)]
 struct Incarnation {
     id: Arc<str>,
-    /// When the lease ends at the latest, as far as is known here.
-    ends: Instant,
+    /// When this server counts on the lease no more, as `boot_time`.
+    ends: Duration,
+    /// Whether it was handed nothing more when last heard of.
+    draining: bool,
+    /// Tells a beginning whose answer was lost from another one.
+    next: Uuid,
 }
 
 #[derive(Debug)]
@@ -40,7 +50,8 @@ pub(crate) struct Membership {
 
 /// What joining answers.
 enum Joined {
-    As(Arc<str>),
+    /// With the last token of those before it.
+    As(Arc<str>, LeaseToken),
     Replaced,
     Version(String),
 }
@@ -54,18 +65,23 @@ impl Membership {
     ) -> Result<Self, OpenError> {
         let instance = &settings.instance;
         let name = instance.name.clone().unwrap_or_else(|| Uuid::new_v4().to_string());
-        let begun = Instant::now();
+        let begun = boot_time();
         let membership = Self {
             name,
             labels: rows::json(&instance.labels)?,
             roots: rows::json(&instance.workspace_roots)?,
             lease: settings.lease,
             heartbeat: settings.heartbeat,
-            now: Mutex::new(Incarnation { id: "".into(), ends: begun + held(settings.lease) }),
-            state: watch::Sender::new(LeaseState::Held),
+            now: Mutex::new(Incarnation {
+                id: "".into(),
+                ends: begun,
+                draining: false,
+                next: Uuid::new_v4(),
+            }),
+            state: watch::Sender::new(LeaseState::Lost),
         };
         match membership.ask_to_join(link, scripts).await? {
-            Joined::As(id) => membership.set(id, begun + held(settings.lease)),
+            Joined::As(id, above) => membership.begin(id, above, begun),
             Joined::Replaced => return Err(membership.replaced().into()),
             Joined::Version(found) => {
                 return Err(OpenError::Version { prefix: link.prefix.clone(), found, ours: VERSION });
@@ -77,12 +93,13 @@ impl Membership {
     async fn ask_to_join(&self, link: &Link, scripts: &Scripts) -> Result<Joined, StoreError> {
         let mut call = link.call(&scripts.join);
         call.arg(&self.name).arg(millis(self.lease)).arg(&self.labels).arg(&self.roots);
-        call.arg(VERSION).arg(&*self.id());
-        let mut reply = Reply::of(link.ask(&call).await?)?;
+        let now = self.lock().clone();
+        call.arg(VERSION).arg(&*now.id).arg(now.next.to_string()).arg(u8::from(now.draining));
+        let mut reply = link.commit(&call).await?;
         match reply.code.as_str() {
             "ok" => {
                 reply.rest.text()?;
-                Ok(Joined::As(reply.rest.text()?.into()))
+                Ok(Joined::As(reply.rest.text()?.into(), LeaseToken(reply.rest.number()?)))
             }
             "replaced" => Ok(Joined::Replaced),
             "version" => Ok(Joined::Version(reply.rest.text()?)),
@@ -95,8 +112,34 @@ impl Membership {
         self.now.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn set(&self, id: Arc<str>, ends: Instant) {
-        *self.lock() = Incarnation { id, ends };
+    /// Counts on a lease that was asked for at that time.
+    fn begin(&self, id: Arc<str>, above: LeaseToken, asked: Duration) {
+        {
+            let mut now = self.lock();
+            let draining = now.draining;
+            *now = Incarnation { id, ends: asked + self.counted_on(), draining, next: Uuid::new_v4() };
+        }
+        self.state.send_replace(LeaseState::Held { above });
+    }
+
+    fn counted_on(&self) -> Duration {
+        self.lease.mul_f64(COUNTED_ON)
+    }
+
+    /// When this server counts on its lease no more. Whoever asks after that time ends the lease: from then on nobody goes on under it.
+    pub(crate) fn ends(&self) -> Duration {
+        let now = self.lock();
+        self.end_if_over(&now);
+        now.ends
+    }
+
+    /// Tells whether the time is over; then the lease is lost, even if a renewal is on its way.
+    fn end_if_over(&self, now: &Incarnation) -> bool {
+        let is_over = boot_time() >= now.ends;
+        if is_over {
+            self.lost();
+        }
+        is_over
     }
 
     /// The id under which commands are sent.
@@ -111,7 +154,15 @@ impl Membership {
         ))
     }
 
-    pub(crate) fn lost(&self) {
+    /// The lease has ended under which something was asked; the one that was begun since has not.
+    pub(crate) fn lost_as(&self, id: &str) {
+        let now = self.lock();
+        if *now.id == *id {
+            self.lost();
+        }
+    }
+
+    fn lost(&self) {
         self.state.send_if_modified(|state| std::mem::replace(state, LeaseState::Lost) != LeaseState::Lost);
     }
 
@@ -124,9 +175,9 @@ impl Membership {
         if !self.is_lost() {
             return Ok(());
         }
-        let begun = Instant::now();
+        let begun = boot_time();
         match self.ask_to_join(link, scripts).await? {
-            Joined::As(id) => self.set(id, begun + held(self.lease)),
+            Joined::As(id, above) => self.begin(id, above, begun),
             Joined::Replaced => return Err(self.replaced()),
             Joined::Version(found) => {
                 return Err(StoreError(format!(
@@ -134,19 +185,13 @@ impl Membership {
                 )));
             }
         }
-        self.state.send_replace(LeaseState::Held);
         Ok(())
     }
 }
 
 /// What a command answers that comes without a lease.
-pub(crate) fn ended() -> StoreError {
+pub(crate) fn no_lease() -> StoreError {
     StoreError("the lease of this server has ended: its agents have to end, then it can join again".into())
-}
-
-/// How long this server counts on a lease that it has asked for: what it runs takes a moment to end.
-fn held(lease: Duration) -> Duration {
-    lease.mul_f64(0.9)
 }
 
 fn millis(time: Duration) -> u64 {
@@ -159,48 +204,54 @@ pub(crate) async fn run(shared: Arc<Shared>) {
     let mut beat = tokio::time::interval(membership.heartbeat);
     beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
-        let ends = membership.lock().ends;
         tokio::select! {
             biased;
-            () = tokio::time::sleep_until(ends), if !membership.is_lost() => {
-                // A rejoin may have come between.
-                if Instant::now() >= membership.lock().ends {
-                    membership.lost();
-                }
-            }
+            () = ended(membership), if !membership.is_lost() => {}
             _ = beat.tick() => {
                 if membership.is_lost() {
                     continue;
                 }
                 tokio::select! {
                     () = renew(&shared) => {}
-                    () = tokio::time::sleep_until(ends) => {}
+                    () = ended(membership) => {}
                 }
             }
         }
     }
 }
 
+/// Waits until this server counts on its lease no more.
+async fn ended(membership: &Membership) {
+    loop {
+        let left = membership.ends().saturating_sub(boot_time());
+        if membership.is_lost() {
+            return;
+        }
+        sleep(left.min(LOOKED_AT_EACH)).await;
+    }
+}
+
 async fn renew(shared: &Shared) {
     let membership = &shared.membership;
-    let (id, begun) = (membership.id(), Instant::now());
+    let (id, begun) = (membership.id(), boot_time());
     let mut call = shared.link.call(&shared.scripts.heartbeat);
     call.arg(&*id).arg(millis(membership.lease));
     let Ok(mut reply) = shared.link.ask(&call).await.and_then(Reply::of) else { return };
-    let mut now = membership.lock();
-    // A rejoin meanwhile has made another incarnation, of which this says nothing.
-    if now.id != id {
-        return;
+    if reply.code != "held" {
+        return membership.lost_as(&id);
     }
-    if reply.code == "held" {
-        now.ends = begun + held(membership.lease);
-        drop(now);
-        if reply.rest.number::<u64>().is_ok_and(|left| left > 0) {
-            shared.live.wake_take_over();
+    let (left, draining) = (reply.rest.number::<u64>(), reply.rest.flag());
+    {
+        let mut now = membership.lock();
+        // A rejoin meanwhile has made another incarnation, of which this says nothing; and what has ended stays so.
+        if now.id != id || membership.end_if_over(&now) {
+            return;
         }
-    } else {
-        drop(now);
-        membership.lost();
+        now.ends = begun + membership.counted_on();
+        now.draining = draining.unwrap_or(now.draining);
+    }
+    if left.is_ok_and(|left| left > 0) {
+        shared.live.wake_take_over();
     }
 }
 

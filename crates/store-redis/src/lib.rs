@@ -7,6 +7,7 @@
 //! one is noticed; what it would have said is then looked up.
 
 mod bus;
+mod callers;
 mod changes;
 mod commands;
 mod durability;

@@ -34,6 +34,7 @@ scripts! {
     answer: ["base", "news", "log", "queue", "answer"];
     append: ["base", "news", "log", "append"];
     claim: ["base", "news", "log", "queue", "sessions", "claim"];
+    count_request: ["base", "count_request"];
     counts: ["base", "counts"];
     create_session: ["base", "sessions", "create_session"];
     delete_session: ["base", "sessions", "delete_session"];
@@ -58,6 +59,7 @@ scripts! {
     rows: ["base", "rows"];
     signals: ["base", "signals"];
     submit: ["base", "news", "log", "queue", "sessions", "submit"];
+    share_revoked: ["base", "share_revoked"];
     sweep: ["base", "sweep"];
     take_messages: ["base", "take_messages"];
     take_over: ["base", "news", "queue", "sessions", "instances", "take_over"];

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use domain::InstanceLabel;
 use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisConnectionInfo};
 use secrecy::{ExposeSecret, SecretString};
 use store::CoreSettings;
@@ -15,8 +16,8 @@ pub struct InstanceSettings {
     /// A name that stays the same over restarts, so that a server takes over at once what it ran itself before a crash. No two
     /// running servers may have the same. A new one each time when it is left out.
     pub name: Option<String>,
-    /// What is said of it in the list of servers.
-    pub labels: Vec<String>,
+    /// What tasks can ask for.
+    pub labels: Vec<InstanceLabel>,
     /// Where the workspaces are that it can reach.
     pub workspace_roots: Vec<PathBuf>,
 }

@@ -1,5 +1,6 @@
 //! The store: commands go to Redis as scripts, reads to what the readers share or to Redis.
 
+use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -8,11 +9,11 @@ use bytes::Bytes;
 use domain::{Answer, Priority, QuestionId, SessionId, TaskId, Timestamp};
 use redis::Client;
 use store::{
-    AnswerError, Append, ChangeError, Claim, Claimed, CommitError, CoreSettings, Counts, CreateSession,
-    CreateSessionError, DeleteError, DeleteTaskError, DeletedSession, Doomed, Dropped, FeedFilter, FeedPage,
-    Finish, InstanceRecord, InterruptError, Interrupted, LeaseState, Left, LogPage, PutBack, Release,
-    Retention, SessionRecord, Signal, Store, StoreError, Submit, SubmitError, Submitted, TaskPage, TaskQuery,
-    TaskRecord,
+    AnswerError, Append, ChangeError, Claim, Claimed, CommitError, CoreSettings, Counted, Counts,
+    CreateSession, CreateSessionError, DeleteError, DeleteTaskError, DeletedSession, Doomed, Dropped,
+    FeedFilter, FeedPage, Finish, InstanceRecord, InterruptError, Interrupted, LeaseState, Left, LogPage,
+    PutBack, Release, Retention, SessionRecord, Signal, Store, StoreError, Submit, SubmitError, Submitted,
+    TaskPage, TaskQuery, TaskRecord,
 };
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
@@ -23,7 +24,7 @@ use crate::live::Live;
 use crate::open::OpenError;
 use crate::scripts::Scripts;
 use crate::settings::RedisSettings;
-use crate::{bus, durability, feed, lease, listing, mail, notes, sweep};
+use crate::{bus, callers, durability, feed, lease, listing, mail, notes, sweep};
 
 /// What commands, readers and the tasks in the background share.
 #[derive(Debug)]
@@ -247,6 +248,10 @@ impl Store for RedisStore {
         self.shared.live.watch_feed()
     }
 
+    fn lease_ends(&self) -> Option<Duration> {
+        Some(self.shared.membership.ends())
+    }
+
     fn lease(&self) -> Option<watch::Receiver<LeaseState>> {
         Some(self.shared.membership.state.subscribe())
     }
@@ -281,6 +286,18 @@ impl Store for RedisStore {
 
     async fn take_note(&self, name: &str) -> Result<Option<Bytes>, StoreError> {
         notes::take(&self.shared, name).await
+    }
+
+    async fn count_request(
+        &self,
+        caller: &str,
+        per_minute: NonZeroU32,
+    ) -> Result<Option<Counted>, StoreError> {
+        callers::count(&self.shared, caller, per_minute).await.map(Some)
+    }
+
+    async fn share_revoked(&self, keys: &[String]) -> Result<Vec<String>, StoreError> {
+        callers::share_revoked(&self.shared, keys).await
     }
 
     fn instance(&self) -> Option<String> {

@@ -2,14 +2,19 @@ mod conformance;
 mod instances;
 mod model;
 mod outages;
+mod places;
+mod returning;
 mod scripts;
 mod server;
 mod space;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use bytes::BufMut;
-use domain::{Ending, InputDigest, LeaseToken, Outcome, Progress, Question, QuestionId, TaskId};
+use domain::{
+    Ending, InputDigest, InstanceLabel, LeaseToken, Outcome, Progress, Question, QuestionId, TaskId,
+};
 use store::conformance::NOW;
 use store::{BatchBuilder, EncodedEvent, EventBatch, Finish, Store};
 use tokio::sync::watch;
@@ -39,6 +44,10 @@ fn settings(server: &Server, prefix: &str, name: &str) -> RedisSettings {
         instance: InstanceSettings { name: Some(name.into()), ..InstanceSettings::default() },
         ..RedisSettings::default()
     }
+}
+
+fn labels(texts: &[&str]) -> BTreeSet<InstanceLabel> {
+    texts.iter().map(|text| InstanceLabel::parse(text).expect("fits")).collect()
 }
 
 async fn open_as(server: &Server, prefix: &str, name: &str) -> RedisStore {

@@ -10,7 +10,7 @@ mod keep;
 mod progress;
 mod submit;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -91,6 +91,8 @@ pub struct Core<T> {
     running: usize,
     /// The last claim, for those who got no answer to it.
     last_claim: Option<(u64, Claimed)>,
+    /// What was taken over: it comes again until its session is given back.
+    taken_over: HashSet<LeaseToken>,
     news: News,
     /// The position that readers were told of last.
     published: u64,
@@ -146,6 +148,7 @@ impl<T: Tables> Core<T> {
             queue: Queue::default(),
             running: 0,
             last_claim: None,
+            taken_over: HashSet::new(),
             news: News { position: counters.position, ..News::default() },
             published: counters.position,
         }

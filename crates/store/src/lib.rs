@@ -30,7 +30,7 @@ pub use command::{
 };
 pub use core::{Core, CoreSettings, News, Notice, TaskNews};
 pub use feed::FeedBuilder;
-pub use instance::{InstanceRecord, LeaseState, Left};
+pub use instance::{Counted, InstanceRecord, LeaseState, Left, boot_time};
 pub use listing::{LOOKED_AT, TaskFilter, TaskOrder, TaskPage, TaskQuery};
 pub use live::{Live, LogBuilder, page, settled};
 pub use memory::{KEPT_IN_MEMORY, MemoryStore};

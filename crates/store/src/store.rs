@@ -1,5 +1,6 @@
 //! What every backend does.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -13,8 +14,8 @@ use crate::command::{
 };
 use crate::retention::{Dropped, Retention};
 use crate::{
-    Claim, Claimed, Counts, DeletedSession, Doomed, FeedFilter, FeedPage, InstanceRecord, LeaseState, Left,
-    LogPage, SessionRecord, Signal, Submitted, TaskPage, TaskQuery, TaskRecord,
+    Claim, Claimed, Counted, Counts, DeletedSession, Doomed, FeedFilter, FeedPage, InstanceRecord,
+    LeaseState, Left, LogPage, SessionRecord, Signal, Submitted, TaskPage, TaskQuery, TaskRecord,
 };
 
 /// The event log, the queue and the sessions. Each method is one atomic command or one consistent read. An error of the
@@ -35,7 +36,8 @@ pub trait Store: Send + Sync + 'static {
     async fn doomed(&self) -> Result<Vec<Doomed>, StoreError>;
 
     /// Takes over what workers of an earlier process held, under leases of this one; gives the tasks that were running.
-    /// Sessions that were held though their task had ended are given back.
+    /// Sessions that were held though their task had ended are given back. What was taken over comes again, under the same lease,
+    /// until its session is given back.
     async fn take_over(&self, now: Timestamp) -> Result<Vec<Claimed>, StoreError>;
 
     /// Adds events to a running task.
@@ -133,6 +135,12 @@ pub trait Store: Send + Sync + 'static {
         None
     }
 
+    /// Until when the lease holds at the latest, as [`crate::boot_time`]; `None` when the store is this server's alone. Once that time
+    /// is over, asking for it makes the lease lost.
+    fn lease_ends(&self) -> Option<Duration> {
+        None
+    }
+
     /// Begins anew after the lease was lost and all agents have ended. Older tokens stay stale; what this server ran and
     /// nobody has taken over comes back by [`Self::take_over`].
     async fn rejoin(&self) -> Result<(), StoreError> {
@@ -174,6 +182,21 @@ pub trait Store: Send + Sync + 'static {
     /// Takes a note away: one server gets it.
     async fn take_note(&self, _name: &str) -> Result<Option<Bytes>, StoreError> {
         Ok(None)
+    }
+
+    /// Counts a request of a caller who may make so many a minute at all servers together, and all of them at once after a quiet
+    /// minute. `None` when the store is this server's alone: then it counts for itself.
+    async fn count_request(
+        &self,
+        _caller: &str,
+        _per_minute: NonZeroU32,
+    ) -> Result<Option<Counted>, StoreError> {
+        Ok(None)
+    }
+
+    /// Tells all servers that share the store which keys were revoked here, by their ids; gives those that were revoked at any.
+    async fn share_revoked(&self, _keys: &[String]) -> Result<Vec<String>, StoreError> {
+        Ok(Vec::new())
     }
 
     /// The id of this server among those that share the store, if it is shared.

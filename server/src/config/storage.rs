@@ -1,12 +1,14 @@
 //! What is kept, where, and for how long.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
+use domain::{InstanceLabel, MAX_INSTANCE_LABELS};
 use secrecy::SecretString;
 use store::Retention;
 use store_redis::{InstanceSettings, RedisSettings};
 
-use super::variables::Reader;
+use super::variables::{Reader, list};
 
 /// Where tasks, events and sessions are kept.
 #[derive(Debug, Clone)]
@@ -48,6 +50,15 @@ pub(super) fn read_storage(read: &mut Reader<'_>) -> Storage {
         "redis" => Some(Storage::Redis(Box::new(redis))),
         _ => None,
     })
+}
+
+pub(super) fn read_labels(read: &mut Reader<'_>) -> BTreeSet<InstanceLabel> {
+    let labels = read.optional("STORAGE_INSTANCE_LABELS", |text| {
+        let labels: BTreeSet<_> =
+            list(text)?.iter().map(|label| InstanceLabel::parse(label)).collect::<Result<_, _>>().ok()?;
+        (labels.len() <= MAX_INSTANCE_LABELS).then_some(labels)
+    });
+    labels.unwrap_or_default()
 }
 
 /// Servers renew their leases that often while one lasts.

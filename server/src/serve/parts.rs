@@ -8,7 +8,7 @@ use agent::claude::{ClaudeConfig, ClaudeLauncher, Cli, LocateError, locate, prob
 use agent::{AgentSpec, Asking, ModelGateway, Opening};
 use anyhow::Context;
 use domain::{AgentOptions, Clock, ConversationId, OnQuestion, Principal, SystemClock};
-use engine::{Engine, Settings};
+use engine::{Engine, Folders, Settings};
 use gateway::Gateway;
 use http_api::{AppState, Guesses, HostPolicy, RateLimit, Tickets, WorkspaceRoots};
 use process::{CgroupLimits, Cgroups, Limits, Owner};
@@ -17,12 +17,12 @@ use sha2::{Digest, Sha256};
 use store::Store;
 use telemetry::{Metrics, Traces};
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::{AbortOnDropHandle, TaskTracker};
+use tokio_util::task::TaskTracker;
 
 use super::model::{Model, Opened};
 use super::storage::{self, Storage};
 use crate::config::{self, AuthSettings, Config};
-use crate::warden;
+use crate::warden::Warden;
 
 /// Who can connect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +40,7 @@ pub(super) struct Parts {
     pub(super) state: Arc<AppState>,
     pub(super) storage: Storage,
     /// Ends the agents when this process stands still, where others may take them over.
-    pub(super) warden: Option<AbortOnDropHandle<()>>,
+    pub(super) warden: Option<Warden>,
     /// In demo mode.
     pub(super) scripted: Option<ScriptedModel>,
     pub(super) gateway: Option<Arc<Gateway>>,
@@ -57,8 +57,7 @@ impl Parts {
         let data = prepare_folder("STORAGE_DATA_DIR", &config.data_dir)?;
         let owner = owner_of(&data)?;
         // First: it makes sure that this folder is ours, and with it what an earlier server left.
-        let storage = storage::open(config, &data).await?;
-        sweep(&owner).await;
+        let storage = storage::open(config, &data, &owner).await?;
         let cli = find_cli(config, &data, &owner).await?;
         let Model { environment, gateway, scripted } =
             Model::start(config, prepare_folder("STORAGE_AGENTS_DIR", &config.agents_dir)?).await?;
@@ -77,14 +76,22 @@ impl Parts {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let metrics = Arc::new(Metrics::default());
         let (store, launcher) = (storage.store.clone(), Arc::new(launcher));
-        let warden = start_warden(config, &*store, &warded);
-        let engine =
-            Engine::start(settings(config), store, launcher, clock.clone(), metrics.clone(), traces.clone());
+        let warden = start_warden(config, &store, warded);
+        let roots = WorkspaceRoots::resolve_all(&config.workspace_roots, &config.agents_dir)
+            .context("WORKSPACE_ROOTS cannot be used")?;
+        let engine = Engine::start(
+            settings(config, roots.clone()),
+            store,
+            launcher,
+            clock.clone(),
+            metrics.clone(),
+            traces.clone(),
+        );
         let engine = engine.await.context("what an earlier server left cannot be taken over")?;
         let state = Arc::new(state(
             config,
             exposure,
-            &engine,
+            (&engine, roots),
             (clock, metrics, traces),
             &cli,
             storage.warnings.clone(),
@@ -93,7 +100,7 @@ impl Parts {
     }
 }
 
-fn settings(config: &Config) -> Settings {
+fn settings(config: &Config, roots: WorkspaceRoots) -> Settings {
     let life = config.agent_life;
     let is_shared = matches!(config.storage, config::Storage::Redis(_));
     Settings {
@@ -102,6 +109,7 @@ fn settings(config: &Config) -> Settings {
         drain: config.drain,
         // Another server may carry on a session, and an agent that waits here would not know of it.
         idle_timeout: if is_shared { Duration::ZERO } else { life.idle_timeout },
+        folders: Folders::new(move |folder| roots.hold(folder)),
         cleanup_interval: life.cleanup_interval,
         prewarm: life.prewarm,
         prewarmed: (life.prewarm > 0).then(|| prewarmed(config)),
@@ -148,26 +156,10 @@ fn owner_of(data: &Path) -> anyhow::Result<Owner> {
     Owner::new(&name).context("the data folder gives no name")
 }
 
-/// The warden fires before the lease ends: a server is last heard of up to a fifth of the lease after it renewed it.
-fn start_warden(config: &Config, store: &dyn Store, owner: &Owner) -> Option<AbortOnDropHandle<()>> {
-    let (config::Storage::Redis(redis), Some(lease)) = (&config.storage, store.lease()) else { return None };
-    let (within, owner) = (redis.lease.mul_f64(0.6), owner.clone());
-    Some(AbortOnDropHandle::new(tokio::spawn(async move { warden::keep(&owner, within, lease).await })))
-}
-
-async fn sweep(owner: &Owner) {
-    let report = process::sweep(owner).await;
-    if report.processes_left > 0 {
-        tracing::error!(
-            processes_left = report.processes_left,
-            "processes of an earlier server could not be ended"
-        );
-    } else if report.processes_killed > 0 {
-        tracing::warn!(
-            processes_killed = report.processes_killed,
-            "processes of an earlier server were ended"
-        );
-    }
+/// The warden ends the agents a tenth of the lease before others may take over, and as long after this server should have done so.
+fn start_warden(config: &Config, store: &Arc<dyn Store>, owner: Owner) -> Option<Warden> {
+    let config::Storage::Redis(redis) = &config.storage else { return None };
+    Warden::start(Arc::clone(store), owner, redis.lease.mul_f64(0.1), redis.heartbeat)
 }
 
 fn detect_cgroups(owner: &Owner) -> Option<Cgroups> {
@@ -199,7 +191,7 @@ async fn find_cli(config: &Config, data: &Path, owner: &Owner) -> anyhow::Result
 fn state(
     config: &Config,
     exposure: Exposure,
-    engine: &Engine,
+    (engine, roots): (&Engine, WorkspaceRoots),
     (clock, metrics, traces): (Arc<dyn Clock>, Arc<Metrics>, Traces),
     cli: &Cli,
     storage_warnings: Vec<String>,
@@ -218,8 +210,8 @@ fn state(
         clock,
         defaults: config.defaults.clone(),
         policy: config.policy.clone(),
-        roots: WorkspaceRoots::resolve_all(&config.workspace_roots, &config.agents_dir)
-            .context("WORKSPACE_ROOTS cannot be used")?,
+        roots,
+        labels: config.labels.clone(),
         auth,
         tickets: Tickets::default(),
         guesses: Guesses::default(),

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use process::Owner;
 use store::{CoreSettings, KEPT_IN_MEMORY, MemoryStore, Store};
 use store_redis::{InstanceSettings, RedisSettings, RedisStore};
 use store_sqlite::{SqliteOptions, SqliteStore, Sync};
@@ -66,11 +67,13 @@ impl Storage {
     }
 }
 
-/// The storage that the configuration asks for, below that folder.
-pub(super) async fn open(config: &Config, data: &Path) -> anyhow::Result<Storage> {
+/// The storage that the configuration asks for, below that folder, once what an earlier server on the folder left behind has ended:
+/// before that no task of it may be taken over.
+pub(super) async fn open(config: &Config, data: &Path, owner: &Owner) -> anyhow::Result<Storage> {
     let settings = CoreSettings { notice: engine::status_notice, ..CoreSettings::default() };
     match &config.storage {
         config::Storage::Memory => {
+            sweep(owner).await;
             let store = Arc::new(MemoryStore::new(settings, KEPT_IN_MEMORY));
             Ok(Storage { store, warnings: Vec::new(), kind: Kind::Memory })
         }
@@ -81,9 +84,15 @@ pub(super) async fn open(config: &Config, data: &Path) -> anyhow::Result<Storage
             };
             let options = SqliteOptions { path: data.join(DATABASE), sync, settings };
             let sqlite = Arc::new(spawn_blocking(move || SqliteStore::open(options)).await??);
+            // Only now: the database says that no other server lives on the folder.
+            sweep(owner).await;
             Ok(Storage { store: sqlite.clone(), warnings: Vec::new(), kind: Kind::Sqlite(sqlite) })
         }
-        config::Storage::Redis(redis) => open_redis(config, redis, settings, data).await,
+        config::Storage::Redis(redis) => {
+            let lock = lock(data).await?;
+            sweep(owner).await;
+            open_redis(config, redis, settings, lock).await
+        }
     }
 }
 
@@ -91,18 +100,33 @@ async fn open_redis(
     config: &Config,
     redis: &RedisSettings,
     core: CoreSettings,
-    data: &Path,
+    lock: File,
 ) -> anyhow::Result<Storage> {
-    let lock = lock(data).await?;
     let roots = config.workspace_roots.iter().map(|root| {
         root.canonicalize().with_context(|| format!("WORKSPACE_ROOTS: {} cannot be found", root.display()))
     });
     let workspace_roots = roots.collect::<Result<_, _>>()?;
-    let instance = InstanceSettings { workspace_roots, ..redis.instance.clone() };
+    let labels = config.labels.iter().cloned().collect();
+    let instance = InstanceSettings { workspace_roots, labels, ..redis.instance.clone() };
     let redis = RedisStore::open(RedisSettings { core, instance, ..redis.clone() }).await;
     let redis = Arc::new(redis.context("STORAGE_TYPE=redis")?);
     let warnings = redis.warnings().await.context("STORAGE_TYPE=redis")?;
     Ok(Storage { store: redis.clone(), warnings, kind: Kind::Redis(redis, lock) })
+}
+
+async fn sweep(owner: &Owner) {
+    let report = process::sweep(owner).await;
+    if report.processes_left > 0 {
+        tracing::error!(
+            processes_left = report.processes_left,
+            "processes of an earlier server could not be ended"
+        );
+    } else if report.processes_killed > 0 {
+        tracing::warn!(
+            processes_killed = report.processes_killed,
+            "processes of an earlier server were ended"
+        );
+    }
 }
 
 /// Makes sure that no other server uses the folder: each ends what an earlier one on its folder has left.

@@ -1,5 +1,8 @@
 //! Several servers on one Redis.
 
+mod callers;
+mod placement;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -287,27 +290,6 @@ async fn a_ticket_of_one_server_opens_its_stream_at_another_once() {
     for server in &servers {
         assert_eq!(server.get(&format!("/ws/{path}")).await.0, 401, "it is used up");
     }
-}
-
-#[tokio::test]
-async fn a_task_waits_for_a_server_that_has_its_workspace() {
-    let cluster = Cluster::start().await;
-    let elsewhere = tempfile::tempdir().expect("a folder");
-    let roots = elsewhere.path().display().to_string();
-    let first = cluster.server(1).await;
-    first.submit(&cluster.task("holds", "tool Bash; hold")).await;
-    first.stream("holds", "").await.wait_for("its tool", is_tool_use).await;
-    first.submit(&cluster.task("waits", "say bye")).await;
-    // It has a free place, and not the workspace.
-    let second = cluster.on(ServerBuilder::stub(BINARY), 1).variable("WORKSPACE_ROOTS", &roots).start().await;
-    let place = elsewhere.path().canonicalize().expect("there");
-    second.submit(&json!({"task_id": "own", "prompt": "say bye", "workspace": place})).await;
-    let complete = first.stream("own", "").await.finish().await.assert_whole();
-    assert_eq!(complete["summary"], json!("bye"), "{complete}");
-    assert_eq!(second.get("/api/v1/tasks/waits").await.1["status"], json!("pending"));
-    assert_eq!(second.post("/api/v1/tasks/holds/interrupt", &json!({})).await.0, 200);
-    let complete = second.stream("waits", "").await.finish().await.assert_whole();
-    assert_eq!(complete["summary"], json!("bye"), "{complete}");
 }
 
 /// Kills one of three servers, lets another one stand still past its lease, and restarts Redis meanwhile.

@@ -12,7 +12,7 @@ use tokio::process::Command;
 use crate::{BINARY, task};
 
 /// Runs `keys` in a server's folder; gives the exit code, stdout and stderr.
-async fn keys(folder: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
+pub(crate) async fn keys(folder: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
     let mut command = Command::new(BINARY);
     command.arg("keys").args(arguments).arg("--data-dir").arg(folder.join("data"));
     let output =

@@ -1,9 +1,10 @@
 //! The servers that share the store.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use bytes::Bytes;
-use store::{InstanceRecord, StoreError};
+use store::{Counted, InstanceRecord, StoreError};
 
 use super::Handle;
 
@@ -32,6 +33,26 @@ impl Handle {
     /// Whether other servers may work on the same store.
     pub fn is_shared(&self) -> bool {
         self.deps.store.lease().is_some()
+    }
+
+    /// Counts a request at all servers together; `None` when the store is not shared.
+    ///
+    /// # Errors
+    /// When the storage fails.
+    pub async fn count_request(
+        &self,
+        caller: &str,
+        per_minute: NonZeroU32,
+    ) -> Result<Option<Counted>, StoreError> {
+        self.deps.store.count_request(caller, per_minute).await
+    }
+
+    /// Tells the other servers which keys were revoked here; gives those that were revoked at any.
+    ///
+    /// # Errors
+    /// When the storage fails.
+    pub async fn share_revoked(&self, keys: &[String]) -> Result<Vec<String>, StoreError> {
+        self.deps.store.share_revoked(keys).await
     }
 
     /// Keeps a note for a while, for all servers that share the store.

@@ -4,9 +4,9 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use agent::{StopReceipt, Urgency};
+use agent::{LaunchError, StopReceipt, Urgency};
 use api::{ErrorData, EventBody};
-use domain::{Clock, ConversationId, Ending, Outcome};
+use domain::{Clock, ConversationId, Ending, LeaseToken, Outcome};
 use futures_util::FutureExt;
 use store::{Claimed, CommitError, Release, Signal, Store};
 use telemetry::{AttemptTrace, Metrics, Traces};
@@ -17,12 +17,13 @@ use tokio_util::sync::CancellationToken;
 use super::drive::Drive;
 use super::log::EventLog;
 use super::machine::{Farewell, Input, Timer};
-use super::messages::{self, Inboxes};
+use super::messages::{self, Earlier, Inboxes};
 use super::plan::{Plan, agent_spec, opening};
 use super::traced::attempt_trace;
 use super::wire;
 use crate::agents::{Agents, AtWork, Slot, Unobtained};
 use crate::lease;
+use crate::patience::patiently;
 use crate::settings::Settings;
 
 /// What every run needs.
@@ -121,7 +122,7 @@ async fn guarded<T>(work: impl Future<Output = T>) -> Result<T, WorkerError> {
 }
 
 /// Waits until somebody wants the task stopped, or the server is about to stop.
-async fn stop_wanted(deps: &Deps, signal: &mut watch::Receiver<Signal>) -> Input {
+async fn stop_wanted(deps: &Deps, token: LeaseToken, signal: &mut watch::Receiver<Signal>) -> Input {
     let interrupt = async {
         // A store that no longer tells of the task has dropped it: the next commit says so.
         let is_told = signal.wait_for(|signal| signal.interrupt_requested).await.is_ok();
@@ -133,7 +134,7 @@ async fn stop_wanted(deps: &Deps, signal: &mut watch::Receiver<Signal>) -> Input
         biased;
         () = interrupt => Input::InterruptRequested,
         () = deps.stop_tasks.cancelled() => Input::ShutdownRequested,
-        () = lease::lost(&*deps.store) => Input::ShutdownRequested,
+        () = lease::lost(&*deps.store, token) => Input::ShutdownRequested,
     }
 }
 
@@ -148,14 +149,23 @@ async fn launch(
     let opening = opening(claimed, deps.agents.launcher(), plan).await?;
     if claimed.task.attempt > 1 {
         let written = claimed.task.conversation;
-        let earlier = messages::earlier(deps, claimed, written).await;
-        // A worker that cannot read its log cannot write it: that will tell.
-        plan.messages = earlier.unwrap_or_default();
+        plan.messages = tokio::select! {
+            biased;
+            // Then nothing is started.
+            () = lease::lost(&*deps.store, claimed.token) => Earlier::default(),
+            earlier = patiently(|| messages::earlier(deps, claimed, written)) => {
+                earlier.map_err(|error| LaunchError::NotStarted(format!("its log cannot be read: {error}")))?
+            }
+        };
     }
     // Whoever asks is parked, and there must be an end to those.
     plan.may_ask &= has_room_for_questions(deps).await;
     let spec = agent_spec(claimed, opening, plan);
-    let stop_wanted = stop_wanted(deps, &mut signal);
+    if let Some(folder) = deps.settings.folders.forbidden(&spec) {
+        let detail = format!("{} is not under a folder that this server permits", folder.display());
+        return Err(LaunchError::NotStarted(detail).into());
+    }
+    let stop_wanted = stop_wanted(deps, claimed.token, &mut signal);
     deps.agents.obtain(slot, &claimed.task.session_id, spec, stop_wanted).await
 }
 
@@ -171,14 +181,17 @@ async fn attempt(
     after: &mut After,
 ) -> Result<(), WorkerError> {
     let task_id = &claimed.task.spec.task_id;
-    let Some(signal) = deps.store.watch(task_id).await.map_err(CommitError::from)? else {
-        return Err(CommitError::Unknown.into());
+    let signal = tokio::select! {
+        biased;
+        () = lease::lost(&*deps.store, claimed.token) => return Err(WorkerError::LeaseLost),
+        signal = patiently(|| deps.store.watch(task_id)) => signal.map_err(CommitError::from)?,
     };
+    let signal = signal.ok_or(CommitError::Unknown)?;
     let mut plan = Plan::new(claimed, &deps.settings, deps.store.is_durable(), &*deps.clock);
     let trace = attempt_trace(&deps.traces, &claimed.task, deps.clock.now());
     plan.trace_parent = trace.as_ref().map(AttemptTrace::trace_parent);
     let launched = guarded(launch(deps, claimed, slot, &mut plan, signal.clone())).await?;
-    if let (true, Err(_)) = (lease::is_lost(&*deps.store), &launched) {
+    if let (true, Err(_)) = (lease::is_lost(&*deps.store, claimed.token), &launched) {
         return Err(WorkerError::LeaseLost);
     }
     let (how, tells) = (plan.describe(), plan.tells.clone());
@@ -196,7 +209,7 @@ async fn attempt(
             let at_work = after.agent.insert(at_work);
             let driven = tokio::select! {
                 biased;
-                () = lease::lost(&*deps.store) => return Err(WorkerError::LeaseLost),
+                () = lease::lost(&*deps.store, claimed.token) => return Err(WorkerError::LeaseLost),
                 driven = guarded(drive.run(at_work)) => driven,
             };
             // A transcript that got lost is for the next task to report, not a reason to begin anew.
@@ -265,7 +278,7 @@ async fn persist(deps: &Deps, claimed: &Claimed, end: End<'_>) {
     let give_up = async {
         tokio::select! {
             // Another server has it, or will.
-            () = lease::lost(&*deps.store) => {}
+            () = lease::lost(&*deps.store, claimed.token) => {}
             () = deps.stop_tasks.cancelled() => sleep(END_WITHIN).await,
         }
     };

@@ -92,6 +92,7 @@ impl Client {
                 start_at: dice.one_in(6).then(|| now.after(Duration::from_millis(dice.below(5_000)))),
                 depends_on,
                 max_running: if dice.one_in(8) { NonZeroU32::new(1) } else { None },
+                ..Schedule::default()
             },
             policy: Policy {
                 retry: Retry { max_attempts: dice.pick(&[1, 1, 3]), after_side_effects: dice.one_in(2) },

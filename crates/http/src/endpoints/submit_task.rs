@@ -18,7 +18,7 @@ use crate::measured::Traced;
 use crate::reached::Reached;
 use crate::refusal::Refusal;
 use crate::state::AppState;
-use crate::submission;
+use crate::submission::{self, Reach};
 use crate::ticket::{Opens, shared};
 
 /// Submits a task. The same id and body again is the same task.
@@ -88,7 +88,9 @@ async fn admit(
 ) -> Result<TaskView, Refusal> {
     state.policy.check(&request.options)?;
     let AppState { defaults, policy, roots, .. } = state;
-    let place = submission::Place { defaults, policy, roots, now: state.clock.now() };
+    let reach =
+        if state.engine.is_shared() { Reach::Anywhere(&state.engine) } else { Reach::Here(&state.labels) };
+    let place = submission::Place { defaults, policy, roots, reach, now: state.clock.now() };
     let spec = submission::task_spec(id.clone(), caller, request, place).await?;
     let spec = TaskSpec { trace_parent, ..spec };
     match state.engine.submit(spec).await {

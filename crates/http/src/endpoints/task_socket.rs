@@ -7,7 +7,6 @@ use api::{ErrorData, Problem, transient_error};
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
 use axum::response::Response;
 use domain::TaskId;
 use engine::Subscription;
@@ -58,16 +57,16 @@ pub(crate) async fn handle(
 
 async fn find(state: &AppState, may: &May<TasksRead>, id: &str, after: u64) -> Result<Subscription, End> {
     let start = Instant::now();
-    let mut found = match TaskId::parse(id) {
-        Ok(task) => state.engine.subscribe_soon(&task, after, PATIENCE).await.map_err(Failed::from)?,
-        Err(_) => None,
-    };
-    if found.is_some()
-        && let Err(refusal) = may.task(state, id).await
-    {
-        if refusal.status != StatusCode::NOT_FOUND {
-            return Err(End::Failed);
+    let mut found = None;
+    let mut is_theirs = true;
+    if let Ok(task) = TaskId::parse(id) {
+        found = state.engine.subscribe_soon(&task, after, PATIENCE).await.map_err(Failed::from)?;
+        if found.is_some() {
+            let task = state.engine.task_patiently(&task).await.map_err(Failed::from)?;
+            is_theirs = task.is_some_and(|task| may.caller.sees(&task.record.spec.principal));
         }
+    }
+    if !is_theirs {
         // Somebody else's task is no more there than one that nobody has: neither by word nor by time.
         sleep_until(start + PATIENCE).await;
         found = None;

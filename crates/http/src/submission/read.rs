@@ -69,6 +69,7 @@ pub(crate) fn task_of(body: &Map<String, Value>) -> Result<TaskRequest, Refusal>
             start_at: schedule.start_at,
             delay_seconds: schedule.delay_seconds,
             depends_on: schedule.depends_on,
+            runs_on: schedule.runs_on,
             retry: retry.unwrap_or_default(),
             labels,
             metadata,

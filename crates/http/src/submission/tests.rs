@@ -1,9 +1,12 @@
 //! What becomes of a request that was read.
 
+use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 
-use domain::{AgentOptions, Labels, OnQuestion, OnRestart, OnStall, PermissionMode, Principal, WhenBusy};
+use domain::{
+    AgentOptions, InstanceLabel, Labels, OnQuestion, OnRestart, OnStall, PermissionMode, Principal, WhenBusy,
+};
 
 use super::*;
 
@@ -15,6 +18,10 @@ fn request(fields: &str) -> TaskRequest {
 fn caller() -> Identity {
     let principal = Principal::parse("team-a").expect("valid");
     Identity { principal, max_running: NonZeroU32::new(3), ..Identity::operator() }
+}
+
+fn gpu() -> BTreeSet<InstanceLabel> {
+    BTreeSet::from([InstanceLabel::parse("gpu").expect("valid")])
 }
 
 fn defaults() -> TaskDefaults {
@@ -51,7 +58,9 @@ async fn admitted(fields: &str) -> (Result<TaskSpec, String>, PathBuf) {
     let id = TaskId::parse("t").expect("valid");
     let now = Timestamp::from_millis(1_000);
     let (defaults, policy) = (defaults(), CallerPolicy::default());
-    let place = Place { defaults: &defaults, policy: &policy, roots: &roots, now };
+    let labels = gpu();
+    let reach = Reach::Here(&labels);
+    let place = Place { defaults: &defaults, policy: &policy, roots: &roots, reach, now };
     let spec = task_spec(id, &caller(), request, place).await.map_err(|refusal| refusal.detail);
     (spec, workspace)
 }
@@ -139,7 +148,7 @@ async fn defaults_hold_for_what_is_left_out() {
 #[tokio::test]
 async fn what_is_asked_for_goes_before_the_defaults() {
     let (spec, _) = spec(
-        r#","priority":-7,"delay_seconds":60,"depends_on":["a","b"],"retry":{"max_attempts":1},
+        r#","priority":-7,"delay_seconds":60,"depends_on":["a","b"],"runs_on":["gpu"],"retry":{"max_attempts":1},
         "options":{"max_budget_usd":2,"background_timeout":0,"on_restart":"interrupt","on_stall":"report",
         "on_question":"refuse","answer_within":7},
         "session":{"reuse_existing":true,"session_id":"s","when_busy":"fork"}"#,
@@ -151,6 +160,7 @@ async fn what_is_asked_for_goes_before_the_defaults() {
         start_at: Some(Timestamp::from_millis(61_000)),
         depends_on: vec![id("a"), id("b")],
         max_running: caller().max_running,
+        runs_on: gpu(),
     };
     let policy = Policy {
         retry: Retry { max_attempts: 1, after_side_effects: true },

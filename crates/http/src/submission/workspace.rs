@@ -25,7 +25,8 @@ impl WorkspaceRoots {
         Ok(Self { roots, private: private.canonicalize()? })
     }
 
-    fn hold(&self, path: &Path) -> bool {
+    /// Whether a task may work in a folder whose links are resolved.
+    pub fn hold(&self, path: &Path) -> bool {
         self.roots.iter().any(|root| path.starts_with(root)) && !path.starts_with(&self.private)
     }
 

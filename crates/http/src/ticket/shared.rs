@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use store::StoreError;
 
-use super::{Issued, Opens, VALID_FOR};
+use super::{Issued, Opens, VALID_FOR, is_well_formed};
 use crate::state::AppState;
 
 /// A ticket as the storage has it, under its digest: whoever reads it there gets none.
@@ -79,6 +79,10 @@ pub(crate) async fn holder(
 ) -> Result<Option<Identity>, StoreError> {
     if !state.engine.is_shared() {
         return Ok(state.tickets.holder(ticket, wanted, state.clock.now()));
+    }
+    // What was never issued is not worth a question to the storage.
+    if !is_well_formed(ticket) {
+        return Ok(None);
     }
     let note = state.engine.note(&name_of(ticket)).await?;
     Ok(note.and_then(|note| serde_json::from_slice::<Note>(&note).ok()).and_then(|note| note.holder(wanted)))

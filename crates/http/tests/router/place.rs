@@ -85,6 +85,7 @@ impl Place {
         );
         let engine = engine.await.expect("started");
         let state = AppState {
+            labels: std::collections::BTreeSet::new(),
             storage_warnings: Vec::new(),
             guesses: http_api::Guesses::default(),
             engine: engine.handle(),

@@ -16,6 +16,16 @@ local function reachable(workspace)
   return #roots == 0
 end
 
+-- Whether the instance has all labels that are asked for.
+local labels = {}
+for _, label in ipairs(cjson.decode(call('HGET', own, 'labels') or '[]')) do labels[label] = true end
+local function suits(wanted)
+  for label in string.gmatch(wanted, '[^,]+') do
+    if not labels[label] then return false end
+  end
+  return true
+end
+
 if not alive(instance) then return { 'lost' } end
 local last = call('HMGET', own, 'ticket', 'claimed', 'token', 'after', 'draining')
 if last[1] == ticket and call('HGET', task_key(last[2]), 'tok') == last[3] then
@@ -23,7 +33,7 @@ if last[1] == ticket and call('HGET', task_key(last[2]), 'tok') == last[3] then
 end
 if last[5] == '1' then return { 'nothing', '' } end
 let_in(now)
-local id = next_task(reachable)
+local id = next_task(reachable, suits)
 if not id then
   return { 'nothing', call('ZRANGE', P .. 'delayed', 0, 0, 'WITHSCORES')[2] or '' }
 end

@@ -9,7 +9,7 @@ local function forget_if_done(instance)
   local name = call('HGET', P .. 'instance:' .. instance, 'name')
   if name and call('HGET', P .. 'names', name) == instance then call('HDEL', P .. 'names', name) end
   call('ZREM', P .. 'leases', instance)
-  call('DEL', P .. 'instance:' .. instance, P .. 'mail:' .. instance)
+  call('DEL', P .. 'instance:' .. instance, P .. 'mail:' .. instance, P .. 'taken:' .. instance)
   return true
 end
 

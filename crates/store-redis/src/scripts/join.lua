@@ -1,10 +1,16 @@
 -- Makes an instance. One that has begun under the same name before is dead from now on.
-local name, lease, labels, roots, version, own = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4], ARGV[5], ARGV[6]
+local name, lease, labels, roots, version = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4], ARGV[5]
+local own, attempt, draining = ARGV[6], ARGV[7], ARGV[8]
 local found = call('HGET', META, 'version')
 if found and found ~= version then return { 'version', found } end
+-- Who comes back still drains, whoever told it so.
+if own ~= '' and call('HGET', P .. 'instance:' .. own, 'draining') == '1' then draining = '1' end
 local now = clock()
 local earlier = call('HGET', P .. 'names', name)
 if earlier then
+  local begun = call('HMGET', P .. 'instance:' .. earlier, 'attempt', 'above')
+  -- The answer was lost, not the beginning.
+  if begun[1] == attempt and alive(earlier) then return { 'ok', '', earlier, begun[2] } end
   -- Who comes back after it lost its lease must not push out its successor.
   if own ~= '' and own ~= earlier and alive(earlier) then return { 'replaced' } end
   if call('ZSCORE', P .. 'leases', earlier) then
@@ -12,10 +18,11 @@ if earlier then
     forget_if_done(earlier)
   end
 end
+local above = int(call('HINCRBY', META, 'token', 1))
 local instance = name .. ':' .. int(call('HINCRBY', META, 'opened', 1))
 call('HSET', META, 'version', version)
 call('HSET', P .. 'names', name, instance)
 call('ZADD', P .. 'leases', now + lease, instance)
 call('HSET', P .. 'instance:' .. instance, 'name', name, 'labels', labels, 'roots', roots, 'started', int(now), 'beat', int(now),
-  'draining', '0')
-return { 'ok', publish(), instance }
+  'draining', draining, 'attempt', attempt, 'above', above)
+return { 'ok', publish(), instance, above }

@@ -12,23 +12,25 @@ local function served(owner)
   return tonumber(at_work) * 68719476736 + tonumber(last)
 end
 
--- Candidates stand in buckets: by priority, principal, workspace, and by how many of the principal's may be at work.
+-- Candidates stand in buckets: by priority, principal, workspace, and by how many of the principal's may be at work and which labels
+-- their server must have.
 local function bucket(task)
   local mine = P .. 'ready:' .. task.prio .. ':' .. task.pr
   local place = mine .. '\0' .. task.ws
-  return mine, place, place .. '\0' .. task.max
+  return mine, place, place .. '\0' .. task.terms
 end
 
 local function queue_row(id)
-  local row = call('HMGET', task_key(id), 'n', 'sid', 'pr', 'ws', 'prio', 'max')
-  return { n = tonumber(row[1]), sid = row[2], pr = row[3], ws = row[4], prio = row[5], max = row[6] }
+  local row = call('HMGET', task_key(id), 'n', 'sid', 'pr', 'ws', 'prio', 'max', 'on')
+  local terms = (row[7] or '') == '' and row[6] or row[6] .. ' ' .. row[7]
+  return { n = tonumber(row[1]), sid = row[2], pr = row[3], ws = row[4], prio = row[5], max = row[6], terms = terms }
 end
 
 local function add_candidate(id)
   local task = queue_row(id)
   local mine, place, last = bucket(task)
   call('ZADD', last, task.n, id)
-  call('ZADD', place, task.max, task.max)
+  call('ZADD', place, task.max, task.terms)
   call('ZADD', mine, served('w ' .. task.pr .. ' ' .. task.ws), task.ws)
   call('ZADD', P .. 'ready:' .. task.prio, served('p ' .. task.pr), task.pr)
   call('ZADD', P .. 'ready', task.prio, task.prio)
@@ -38,7 +40,7 @@ local function remove_candidate(id)
   local task = queue_row(id)
   local mine, place, last = bucket(task)
   call('ZREM', last, id)
-  if call('EXISTS', last) == 0 then call('ZREM', place, task.max) end
+  if call('EXISTS', last) == 0 then call('ZREM', place, task.terms) end
   if call('EXISTS', place) == 0 then call('ZREM', mine, task.ws) end
   if call('EXISTS', mine) == 0 then call('ZREM', P .. 'ready:' .. task.prio, task.pr) end
   if call('EXISTS', P .. 'ready:' .. task.prio) == 0 then call('ZREM', P .. 'ready', task.prio) end
@@ -81,35 +83,36 @@ local function choose(sid)
   end
 end
 
--- The oldest of a workspace that has not to wait for others of its principal to end.
-local function first_allowed(place, busy)
+-- The oldest of a workspace that has not to wait for others of its principal to end, nor for a server with other labels.
+local function first_allowed(place, busy, suits)
   local best, number
-  for _, max in ipairs(call('ZRANGE', place, 0, -1)) do
-    if max == '0' or busy < tonumber(max) then
-      local head = call('ZRANGE', place .. '\0' .. max, 0, 0, 'WITHSCORES')
+  for _, terms in ipairs(call('ZRANGE', place, 0, -1)) do
+    local max, labels = string.match(terms, '^(%d+) ?(.*)$')
+    if (max == '0' or busy < tonumber(max)) and suits(labels) then
+      local head = call('ZRANGE', place .. '\0' .. terms, 0, 0, 'WITHSCORES')
       if head[1] and (not number or tonumber(head[2]) < number) then best, number = head[1], tonumber(head[2]) end
     end
   end
   return best
 end
 
-local function next_of_principal(priority, principal, reachable)
+local function next_of_principal(priority, principal, reachable, suits)
   local mine = P .. 'ready:' .. priority .. ':' .. principal
   local busy = tonumber(call('HGET', P .. 'at_work', 'p ' .. principal) or 0)
   for _, workspace in ipairs(call('ZRANGE', mine, 0, -1)) do
-    local found = reachable(workspace) and first_allowed(mine .. '\0' .. workspace, busy)
+    local found = reachable(workspace) and first_allowed(mine .. '\0' .. workspace, busy, suits)
     if found then return found end
   end
 end
 
--- Of the tasks in workspaces that are reachable.
-local function next_task(reachable)
+-- Of the tasks in workspaces that are reachable, whose labels suit.
+local function next_task(reachable, suits)
   for _, priority in ipairs(call('ZREVRANGE', P .. 'ready', 0, -1)) do
     local from = 0
     repeat
       local principals = call('ZRANGE', P .. 'ready:' .. priority, from, from + 63)
       for _, principal in ipairs(principals) do
-        local found = next_of_principal(priority, principal, reachable)
+        local found = next_of_principal(priority, principal, reachable, suits)
         if found then return found end
       end
       from = from + 64

@@ -1,8 +1,14 @@
 -- Sessions: who holds them, what they go on with, and when nothing is left of them.
 
+local function no_longer_held(before, sid)
+  if before == '' then return end
+  call('SREM', P .. 'held:' .. before, sid)
+  call('HDEL', P .. 'taken:' .. before, sid)
+end
+
 local function hold(sid, token, instance, now)
   local before = call('HGET', session_key(sid), 'inst')
-  if before ~= '' then call('SREM', P .. 'held:' .. before, sid) end
+  no_longer_held(before, sid)
   call('HSET', session_key(sid), 'tok', token, 'inst', instance, 'la', now)
   call('SADD', P .. 'held', sid)
   call('SADD', P .. 'held:' .. instance, sid)
@@ -20,7 +26,7 @@ end
 
 local function give_back(sid)
   local before = call('HGET', session_key(sid), 'inst')
-  if before ~= '' then call('SREM', P .. 'held:' .. before, sid) end
+  no_longer_held(before, sid)
   call('HSET', session_key(sid), 'tok', '', 'inst', '')
   call('SREM', P .. 'held', sid)
   note_empty(sid)

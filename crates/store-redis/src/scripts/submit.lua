@@ -1,7 +1,7 @@
 -- Admits a task. Whether the session fits is decided before anything is changed.
 local id, fingerprint, principal, workspace, max_pending, now = ARGV[1], ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5]), ARGV[6]
 local choice, origin, when_busy, own = ARGV[7], ARGV[8], ARGV[9], ARGV[10]
-local priority, max, start, deps, spec, bytes = ARGV[11], ARGV[12], ARGV[13], ARGV[14], ARGV[15], ARGV[16]
+local priority, max, start, deps, spec, bytes, on = ARGV[11], ARGV[12], ARGV[13], ARGV[14], ARGV[15], ARGV[16], ARGV[17]
 
 local function session_refusal()
   local row = call('HMGET', session_key(origin), 'pr', 'ws')
@@ -40,10 +40,10 @@ end
 local function insert(sid)
   local number = int(call('HINCRBY', META, 'task', 1))
   call('HSET', task_key(id), 'n', number, 'sid', sid, 'pr', principal, 'ws', workspace, 'fp', fingerprint, 'spec', spec,
-    'prio', priority, 'max', max, 'start', start, 'deps', deps, 'st', 'pending', 'at', '0', 'fa', '0', 'wr', '', 'wu', '',
+    'prio', priority, 'max', max, 'on', on, 'start', start, 'deps', deps, 'st', 'pending', 'at', '0', 'fa', '0', 'wr', '', 'wu', '',
     'tok', '', 'inst', '', 'cv', '', 'pg', '', 'co', '0', 'out', '', 'ca', now, 'sa', '', 'ua', now, 'tail', '0', 'ia', '',
     'by', bytes, 'qo', '', 'qid', '', 'qa', '', 'waits', '0', 'doom', '', 'dl', '')
-  for place = 17, #ARGV, 2 do
+  for place = 18, #ARGV, 2 do
     call('HSET', task_key(id), 'l:' .. ARGV[place], ARGV[place + 1])
     call('ZADD', P .. 'label:' .. ARGV[place] .. '=' .. ARGV[place + 1], number, id)
   end

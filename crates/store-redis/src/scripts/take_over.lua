@@ -1,4 +1,5 @@
--- Gives this instance, under new leases, what instances hold whose lease has ended.
+-- Gives this instance, under new leases, what instances hold whose lease has ended. Whatever it was given so is given again until its
+-- session is given back: the answer, or what was done about it, may have been lost.
 local me, now = ARGV[1], ARGV[2]
 if not alive(me) then return { 'lost' } end
 local taken = {}
@@ -27,9 +28,26 @@ local function take_session(sid, dead)
     call('SREM', P .. 'work:' .. dead, id)
     call('SADD', P .. 'work:' .. me, id)
     local session = call('HMGET', session_key(sid), 'cv', 'ff')
+    call('HSET', P .. 'taken:' .. me, sid, id)
     taken[#taken + 1] = { token, session[1], session[2], call('HGETALL', task_key(id)) }
   end
 end
+
+local function again(sid, id)
+  local session = call('HMGET', session_key(sid), 'tok', 'inst', 'cv', 'ff')
+  if session[2] ~= me then
+    call('HDEL', P .. 'taken:' .. me, sid)
+  elseif call('HGET', task_key(id), 'tok') == session[1] then
+    taken[#taken + 1] = { session[1], session[3], session[4], call('HGETALL', task_key(id)) }
+  else
+    give_back(sid)
+    choose(sid)
+    queue_changed()
+  end
+end
+
+local before = call('HGETALL', P .. 'taken:' .. me)
+for place = 1, #before, 2 do again(before[place], before[place + 1]) end
 
 for _, dead in ipairs(call('ZRANGEBYSCORE', P .. 'leases', '-inf', clock())) do
   local sids = {}

@@ -17,7 +17,7 @@ use crate::{InstanceSettings, RedisSettings, RedisStore};
 const PREFIX: &str = "{ccs}:";
 
 /// A server whose lease ends soon after it has fallen silent.
-async fn open_hasty(server: &Server, name: &str) -> RedisStore {
+pub(super) async fn open_hasty(server: &Server, name: &str) -> RedisStore {
     let settings = RedisSettings {
         lease: Duration::from_millis(2_000),
         heartbeat: Duration::from_millis(200),
@@ -168,7 +168,7 @@ async fn who_lost_its_lease_is_told_and_begins_anew() {
     let server = Server::start("no");
     let one = open_hasty(&server, "one").await;
     let mut lease = one.lease().expect("shared");
-    assert_eq!(*lease.borrow(), LeaseState::Held);
+    assert!(matches!(*lease.borrow(), LeaseState::Held { .. }));
     let before = submit_and_claim(&one, "t").await;
     let id_before = one.instance();
     // As if it had slept for too long.
@@ -176,7 +176,7 @@ async fn who_lost_its_lease_is_told_and_begins_anew() {
     becomes(&mut lease, |state| *state == LeaseState::Lost).await;
     assert_eq!(one.append(append(&before, 1..=1)).await, Err(CommitError::Fenced));
     one.rejoin().await.expect("joins");
-    assert!(*lease.borrow() == LeaseState::Held && one.instance() != id_before);
+    assert!(!lease.borrow().covers(before.token) && one.instance() != id_before);
     assert_eq!(one.append(append(&before, 1..=1)).await, Err(CommitError::Fenced), "a token stays stale");
     let taken = one.take_over(NOW).await.expect("available");
     let [taken] = taken.as_slice() else { unreachable!("{taken:?}") };
@@ -195,7 +195,7 @@ async fn a_restart_under_the_same_name_takes_over_at_once_and_pushes_the_earlier
     becomes(&mut earlier.lease().expect("shared"), |state| *state == LeaseState::Lost).await;
     let refused = earlier.rejoin().await.expect_err("its successor lives");
     assert!(refused.0.contains("instance name \"here\""), "{refused}");
-    assert_eq!(*later.lease().expect("shared").borrow(), LeaseState::Held);
+    assert!(matches!(*later.lease().expect("shared").borrow(), LeaseState::Held { .. }));
 }
 
 #[tokio::test]
@@ -222,7 +222,7 @@ async fn servers_are_listed_and_a_draining_one_is_handed_nothing() {
     let server = Server::start("no");
     let instance = InstanceSettings {
         name: Some("one".into()),
-        labels: vec!["zone=a".into()],
+        labels: super::labels(&["zone=a"]).into_iter().collect(),
         workspace_roots: vec!["/w".into()],
     };
     let one = RedisStore::open(RedisSettings { instance, ..settings(&server, PREFIX, "one") })
@@ -240,7 +240,7 @@ async fn servers_are_listed_and_a_draining_one_is_handed_nothing() {
     let first = &listed[0];
     assert_eq!(
         (first.id.clone(), first.labels.clone(), first.workspace_roots.clone(), first.running),
-        (me.clone(), vec!["zone=a".to_owned()], vec!["/w".into()], 1)
+        (me.clone(), super::labels(&["zone=a"]).into_iter().collect(), vec!["/w".into()], 1)
     );
     assert!(first.draining && first.alive && !listed[1].draining);
     changes(&mut queue).await;

@@ -1,5 +1,6 @@
 //! Random commands on two servers that share a Redis, and the same on the memory store: what [`store::Core`] answers, Redis does.
 
+use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
@@ -15,8 +16,9 @@ use store::{
 use uuid::Uuid;
 
 use super::server::Server;
-use super::{finish_of, open_as};
+use super::{finish_of, settings};
 use crate::RedisStore;
+use crate::{InstanceSettings, RedisSettings};
 
 /// Numbers that look random, the same for the same seed.
 struct Dice(u64);
@@ -59,6 +61,13 @@ struct World {
 
 const TASKS: u64 = 12;
 
+async fn open(server: &Server, prefix: &str, name: &str) -> RedisStore {
+    let settings = settings(server, prefix, name);
+    let labels = super::labels(&["x", "y"]).into_iter().collect();
+    let instance = InstanceSettings { labels, ..settings.instance };
+    RedisStore::open(RedisSettings { instance, ..settings }).await.expect("opens")
+}
+
 impl World {
     fn task(&mut self) -> TaskId {
         TaskId::parse(&format!("t{}", self.dice.below(TASKS))).expect("valid")
@@ -96,6 +105,8 @@ impl World {
             start_at: self.dice.one_in(5).then(|| self.now.after(std::time::Duration::from_millis(7))),
             depends_on: if self.dice.one_in(4) { vec![self.task(), self.task()] } else { vec![] },
             max_running: self.dice.one_in(4).then(|| NonZeroU32::new(2).expect("not zero")),
+            // Both servers of this world have both; so these change only in which place of the queue a task stands.
+            runs_on: if self.dice.one_in(3) { super::labels(&["x", "y"]) } else { BTreeSet::new() },
         };
         let workspace = ["/w", "/w/ä x"][self.dice.below(2) as usize].into();
         let fingerprint = Fingerprint([self.dice.below(2) as u8; 32]);
@@ -291,7 +302,7 @@ async fn redis_answers_what_the_core_answers() {
     let server = Server::start("no");
     for seed in 0..25 {
         let prefix = format!("{{seed-{seed}}}:");
-        let servers = [open_as(&server, &prefix, "one").await, open_as(&server, &prefix, "two").await];
+        let servers = [open(&server, &prefix, "one").await, open(&server, &prefix, "two").await];
         let model = MemoryStore::new(CoreSettings::default(), Retention::ALL);
         let mut world = World {
             dice: Dice(seed),

@@ -80,7 +80,7 @@ impl<T: Tables> Core<T> {
         Ok(())
     }
 
-    /// Takes over what leases of an earlier opening hold.
+    /// Takes over what leases of an earlier opening hold, and tells again what was taken over and is still held.
     ///
     /// # Errors
     /// When the tables fail.
@@ -88,9 +88,12 @@ impl<T: Tables> Core<T> {
         let held = self.sessions.values().filter_map(|session| {
             // A task that runs in a session that was given back too early would otherwise run for ever.
             let mut tokens = session.tasks.values().filter_map(|task| self.open.get(task)?.token);
-            let stale = tokens.any(|token| self.is_stale(token))
-                || session.row.holder.is_some_and(|token| self.is_stale(token));
-            stale.then(|| session.row.id.clone())
+            let is_wanted = tokens.any(|token| self.is_stale(token))
+                || session
+                    .row
+                    .holder
+                    .is_some_and(|token| self.is_stale(token) || self.taken_over.contains(&token));
+            is_wanted.then(|| session.row.id.clone())
         });
         let mut taken = Vec::new();
         for id in held.collect::<Vec<_>>() {
@@ -101,7 +104,9 @@ impl<T: Tables> Core<T> {
     }
 
     fn take_over_session(&mut self, id: &SessionId, now: Timestamp) -> Result<Option<Claimed>, StoreError> {
-        let token = self.new_token();
+        let known = self.sessions.get(id).and_then(|session| session.row.holder);
+        let known = known.filter(|token| self.taken_over.contains(token));
+        let token = known.unwrap_or_else(|| self.new_token());
         let Some(session) = self.sessions.get_mut(id) else { return Ok(None) };
         let running =
             session.tasks.values().find(|task| self.open.get(*task).is_some_and(|row| row.token.is_some()));
@@ -113,6 +118,7 @@ impl<T: Tables> Core<T> {
             self.news.queue = true;
             return Ok(None);
         };
+        self.taken_over.insert(token);
         session.row.holder = Some(token);
         session.row.last_activity = now;
         let (conversation, fork_from) = (session.row.conversation, session.row.fork_from);

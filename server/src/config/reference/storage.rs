@@ -2,7 +2,7 @@
 
 use super::{Preset, Variable};
 
-pub(super) const STORAGE: [Variable; 17] = [
+pub(super) const STORAGE: [Variable; 18] = [
     Variable::choice(
         "STORAGE_TYPE",
         "sqlite",
@@ -79,5 +79,11 @@ pub(super) const STORAGE: [Variable; 17] = [
         Preset::Told("a new one at each start"),
         "1 to 128 letters, digits and . _ -",
         "names this server among those that share Redis; with a name, it takes over at once what it ran before a crash",
+    ),
+    Variable::text(
+        "STORAGE_INSTANCE_LABELS",
+        Preset::Told("none"),
+        "at most 16 labels of letters, digits and . _ - / =, separated by commas",
+        "what tasks can ask for with runs_on, such as gpu,zone=a",
     ),
 ];

@@ -1,6 +1,8 @@
 //! When a submission wants to be worked on.
 
-use domain::{Priority, TaskId, Timestamp};
+use std::collections::BTreeSet;
+
+use domain::{InstanceLabel, InstanceLabelError, MAX_INSTANCE_LABELS, Priority, TaskId, Timestamp};
 use serde_json::Value;
 
 use super::MAX_SECONDS;
@@ -14,6 +16,7 @@ pub(super) struct ScheduleRequest {
     pub(super) start_at: Option<Timestamp>,
     pub(super) delay_seconds: Option<u64>,
     pub(super) depends_on: Vec<TaskId>,
+    pub(super) runs_on: BTreeSet<InstanceLabel>,
 }
 
 pub(super) fn schedule(fields: &mut Fields<'_, '_>, task_id: Option<&str>) -> ScheduleRequest {
@@ -24,7 +27,31 @@ pub(super) fn schedule(fields: &mut Fields<'_, '_>, task_id: Option<&str>) -> Sc
     if fields.has("start_at") && fields.has("delay_seconds") {
         fields.fault("delay_seconds", "cannot be given together with start_at: leave one of them out");
     }
-    ScheduleRequest { priority, start_at, delay_seconds, depends_on: depends_on(fields, task_id) }
+    ScheduleRequest {
+        priority,
+        start_at,
+        delay_seconds,
+        depends_on: depends_on(fields, task_id),
+        runs_on: runs_on(fields),
+    }
+}
+
+fn runs_on(fields: &mut Fields<'_, '_>) -> BTreeSet<InstanceLabel> {
+    let name = "runs_on";
+    let Some(items) = fields.list(name, "labels") else { return BTreeSet::new() };
+    if items.len() > MAX_INSTANCE_LABELS {
+        let detail = format!("must have at most {MAX_INSTANCE_LABELS} labels, this one has {}", items.len());
+        fields.fault(name, detail);
+        return BTreeSet::new();
+    }
+    let mut labels = BTreeSet::new();
+    for (place, item) in items.iter().enumerate() {
+        match item.as_str().ok_or(InstanceLabelError).and_then(InstanceLabel::parse) {
+            Ok(label) => drop(labels.insert(label)),
+            Err(error) => fields.fault(&format!("{name}/{place}"), error.to_string()),
+        }
+    }
+    labels
 }
 
 fn start_at(fields: &mut Fields<'_, '_>) -> Option<Timestamp> {

@@ -1,7 +1,7 @@
 //! What is read, and what is wrong with it.
 
 use api::OptionsRequest;
-use domain::{Labels, OnQuestion, OnRestart, OnStall, PermissionMode};
+use domain::{InstanceLabel, Labels, OnQuestion, OnRestart, OnStall, PermissionMode};
 
 use super::options::is_tool_rule;
 use super::*;
@@ -114,7 +114,7 @@ fn a_full_request_and_a_bare_one_are_read() {
         "background_timeout":0.0,"on_restart":"resume","on_stall":"fail",
         "on_question":"ask","answer_within":60},
         "session":{"reuse_existing":true,"session_id":"s","when_busy":"interrupt"},
-        "priority":-100.0,"start_at":"1970-01-01T01:00:00.5+01:00","depends_on":["a"],
+        "priority":-100.0,"start_at":"1970-01-01T01:00:00.5+01:00","depends_on":["a"],"runs_on":["zone=a","gpu","gpu"],
         "retry":{"max_attempts":10,"after_side_effects":true},
         "labels":{"team":"a","kind/of":""},"metadata":{"build":[1,null]}}"#;
     let mut labels = Labels::default();
@@ -151,6 +151,7 @@ fn a_full_request_and_a_bare_one_are_read() {
         start_at: Some(domain::Timestamp::from_millis(500)),
         delay_seconds: None,
         depends_on: vec![TaskId::parse("a").expect("valid")],
+        runs_on: ["gpu", "zone=a"].map(|label| InstanceLabel::parse(label).expect("valid")).into(),
         retry: RetryRequest { max_attempts: Some(10), after_side_effects: Some(true) },
         labels,
         metadata: serde_json::from_str(r#"{"build":[1,null]}"#).ok(),
@@ -168,6 +169,7 @@ fn a_full_request_and_a_bare_one_are_read() {
         start_at: None,
         delay_seconds: None,
         depends_on: Vec::new(),
+        runs_on: std::collections::BTreeSet::new(),
         retry: RetryRequest::default(),
         labels: Labels::default(),
         metadata: None,

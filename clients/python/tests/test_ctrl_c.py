@@ -1,0 +1,73 @@
+"""Programs that are stopped with Ctrl-C while they follow a task."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from .test_generated import PACKAGE
+
+if TYPE_CHECKING:
+    from claude_code_server_client import SyncClaudeServerClient
+
+    from .running_server import RunningServer
+
+FOLLOW_SYNC = """
+from claude_code_server_client import SyncClaudeServerClient
+with SyncClaudeServerClient() as client:
+    for event in client.stream_progress("followed"):
+        print(event["seq"], flush=True)
+"""
+FOLLOW_ASYNC = """
+import asyncio
+from claude_code_server_client import ClaudeServerClient
+async def main():
+    async with ClaudeServerClient() as client:
+        async for event in client.stream_progress("followed"):
+            print(event["seq"], flush=True)
+asyncio.run(main())
+"""
+WAIT = """
+from claude_code_server_client import SyncClaudeServerClient
+with SyncClaudeServerClient() as client:
+    print(client.get_task_status("followed")["status"], flush=True)
+    client.wait_for_task("followed")
+"""
+
+
+def test_ctrl_c_ends_the_program_at_once_and_not_the_task(
+    server: RunningServer, client: SyncClaudeServerClient
+) -> None:
+    client.submit_task("followed", "say at work;hold", server.workspace)
+    next(client.stream_progress("followed"))
+    environment = {
+        "PATH": os.environ.get("PATH", ""),
+        "PYTHONPATH": str(PACKAGE.parent),
+        "CLAUDE_SERVER_URL": server.url,
+    }
+    for program in (FOLLOW_SYNC, FOLLOW_ASYNC, WAIT):
+        process = subprocess.Popen(
+            [sys.executable, "-X", "dev", "-c", program],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert process.stdout is not None
+        assert process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        _, complaints = process.communicate(timeout=5)
+        assert process.returncode == -signal.SIGINT
+        assert complaints.rstrip().endswith("KeyboardInterrupt")
+        assert "Warning" not in complaints
+        assert "ignored" not in complaints
+    assert client.get_task_status("followed")["status"] == "running"
+    client.interrupt_task("followed")
+
+
+pytestmark = pytest.mark.timeout(30)
