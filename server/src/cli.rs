@@ -5,6 +5,14 @@ use std::path::PathBuf;
 
 use auth::Scopes;
 use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+
+mod remote;
+
+pub(crate) use remote::{
+    InterruptArguments, LogsArguments, Remote, RunArguments, ServerArguments, SessionsArguments,
+    TaskArguments, TasksArguments,
+};
 
 /// Submit coding tasks to the Claude Code CLI over HTTP, watch them live, stop them.
 ///
@@ -37,8 +45,18 @@ pub(crate) enum Command {
     /// Watch over the agents of a server; a server starts this itself.
     #[command(hide = true)]
     Warden(WardenArguments),
-    /// Submit a task to a running server, show its events and end with its exit code.
-    Run(RunArguments),
+    #[command(flatten)]
+    Remote(Remote),
+    /// Print what makes a shell complete this program's commands and flags.
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
+    /// Print the manual page, or write those of all commands into a folder.
+    Man {
+        /// The folder, which has to be there.
+        folder: Option<PathBuf>,
+    },
 }
 
 #[derive(Debug, Clone, Default, Args)]
@@ -178,22 +196,4 @@ pub(crate) struct RevokeKeyArguments {
     pub(crate) key: String,
     #[command(flatten)]
     pub(crate) keys: KeysArguments,
-}
-
-#[derive(Args)]
-pub(crate) struct RunArguments {
-    /// What the agent is to do.
-    pub(crate) prompt: String,
-    /// The folder to work in.
-    #[arg(long, default_value = ".")]
-    pub(crate) workspace: PathBuf,
-    /// The server.
-    #[arg(long, env = "CLAUDE_SERVER_URL", default_value = "http://127.0.0.1:8000")]
-    pub(crate) server: String,
-    /// The server's API key.
-    #[arg(long, env = "CLAUDE_SERVER_API_KEY", hide_env_values = true)]
-    pub(crate) api_key: Option<String>,
-    /// Longest time that the agent may work, in seconds.
-    #[arg(long)]
-    pub(crate) timeout: Option<u64>,
 }

@@ -1,4 +1,4 @@
-//! The server's binary: configuration, wiring, start, drain, stop; a doctor; and a client of its own API.
+//! The server's binary: configuration, wiring, start, drain, stop; a doctor; and a client of a running server's API.
 
 mod backup;
 mod cli;
@@ -7,8 +7,9 @@ mod config_command;
 mod doctor;
 mod keys;
 mod logging;
+mod manual;
 mod openapi;
-mod run;
+mod remote;
 mod serve;
 mod transport;
 mod warden;
@@ -30,6 +31,8 @@ fn main() -> ExitCode {
         cli::Command::Keys(command) => keys::main(command),
         cli::Command::Openapi => openapi::main(),
         cli::Command::Warden(arguments) => warden::main(&arguments),
-        cli::Command::Run(arguments) => run::main(arguments),
+        cli::Command::Remote(command) => remote::main(command),
+        cli::Command::Completions { shell } => manual::completions(shell),
+        cli::Command::Man { folder } => manual::pages(folder.as_deref()),
     }
 }

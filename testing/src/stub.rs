@@ -1,9 +1,11 @@
-//! Finds the stub agent. Cargo builds a package's own programs for its tests, but not another package's.
+//! Finds the stub agent, or builds it: Cargo builds a package's own programs for its tests, but not another package's.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 use std::time::SystemTime;
+
+use crate::program::profile_folder;
 
 /// The stub agent's program, of the same profile as this one. Built when it is missing or older than its source.
 pub fn stub_agent() -> PathBuf {
@@ -12,14 +14,10 @@ pub fn stub_agent() -> PathBuf {
 }
 
 fn find_or_build() -> PathBuf {
-    let this = std::env::current_exe().expect("a path");
-    // Tests are in `deps`, examples in `examples`, below the profile's folder; programs are in it.
-    let mut folders = this.ancestors().skip(1);
-    let profile = folders.find(|folder| !folder.ends_with("deps") && !folder.ends_with("examples"));
-    let profile = profile.expect("a folder");
+    let profile = profile_folder();
     let program = profile.join("stub-agent");
     if changed(&program) < newest(&Path::new(env!("CARGO_MANIFEST_DIR")).join("stub-agent/src")) {
-        build(profile);
+        build(&profile);
     }
     program
 }

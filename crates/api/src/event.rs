@@ -2,7 +2,7 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 use domain::{SessionId, TaskId, TaskStatus, Timestamp};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
@@ -112,7 +112,7 @@ pub struct ToolResultData {
 }
 
 /// Data of `complete`.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct CompleteData {
     /// The task.
     pub task_id: TaskId,

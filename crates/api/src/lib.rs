@@ -1,7 +1,7 @@
 //! The wire types of the public API. No logic.
 //!
 //! Names, types and paths are a contract with existing clients: fields may be added, none may be renamed, dropped
-//! or change type.
+//! or change type. Answers can be read, too: a client of ours reads what the server writes, by the same types.
 
 mod capabilities;
 mod event;

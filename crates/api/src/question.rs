@@ -1,7 +1,7 @@
 //! Questions of agents and their answers.
 
 use domain::{Question, QuestionId, Timestamp};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
@@ -36,7 +36,7 @@ pub struct AnswerRequest {
 }
 
 /// A question that a task waits for the answer to.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct QuestionBody {
     /// To be named by the answer.
     pub question_id: QuestionId,

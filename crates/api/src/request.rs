@@ -13,8 +13,8 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-/// A submission.
-#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+/// A submission. The default one asks for nothing: it has neither prompt nor workspace.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, ToSchema)]
 pub struct TaskRequest {
     /// The client's name for the task.
     #[schema(

@@ -3,11 +3,11 @@
 use std::borrow::Cow;
 
 use domain::{Principal, SessionId, SessionStatus, TaskId, Timestamp};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 /// One conversation.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SessionInfo {
     /// Its id.
     pub session_id: SessionId,
@@ -55,7 +55,7 @@ pub struct ForkRequest {
 }
 
 /// Answer to `GET /api/v1/sessions`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SessionList {
     /// The sessions, oldest first.
     pub sessions: Vec<SessionInfo>,

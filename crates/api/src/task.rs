@@ -1,7 +1,7 @@
 //! Answers of the task endpoints.
 
 use domain::{Labels, Outcome, Principal, Priority, Progress, SessionId, TaskId, TaskStatus, Timestamp};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::{Problem, QuestionBody, TaskRequest};
 
 /// Answer to a submission.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TaskResponse {
     /// The task.
     pub task_id: TaskId,
@@ -28,7 +28,7 @@ pub struct TaskResponse {
 }
 
 /// The counters of a task.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ProgressBody {
     /// Model answers so far.
     pub turns: u64,
@@ -65,7 +65,7 @@ impl From<Progress> for ProgressBody {
 }
 
 /// How a task ended.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct ResultBody {
     /// 0 completed, 1 failed, 124 timed out, 130 interrupted.
     pub exit_code: i32,
@@ -93,7 +93,7 @@ impl From<&Outcome> for ResultBody {
 }
 
 /// Answer to `GET /api/v1/tasks/{task_id}` and `GET /api/v1/tasks/{task_id}/result`.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct TaskStatusResponse {
     /// The task.
     pub task_id: TaskId,
@@ -137,7 +137,7 @@ pub struct TaskStatusResponse {
 }
 
 /// Answer to `GET /api/v1/tasks`.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct TaskList {
     /// The tasks, in order. There may be fewer than asked for, or none, although more follow.
     pub tasks: Vec<TaskStatusResponse>,
@@ -200,7 +200,7 @@ pub struct BatchResponse {
 }
 
 /// Why a task that has begun waits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum WaitingReason {
     /// The model API takes no requests for a while.
@@ -214,7 +214,7 @@ pub enum WaitingReason {
 }
 
 /// A task that has begun and waits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct WaitingBody {
     /// Why.
     pub reason: WaitingReason,
@@ -223,7 +223,7 @@ pub struct WaitingBody {
 }
 
 /// Answer to an interrupt.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct InterruptResponse {
     /// The task.
     pub task_id: TaskId,

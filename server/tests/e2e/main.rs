@@ -28,6 +28,7 @@ mod one_task;
 mod place;
 mod questions;
 mod refusals;
+mod remote_commands;
 mod run_command;
 mod scheduling;
 mod schema;

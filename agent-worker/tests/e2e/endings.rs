@@ -1,0 +1,159 @@
+//! How runs end that do not complete, and what they outlast.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use testing::{Signal, pinned_cli, wait_until_none_mention, which_mention};
+
+use crate::world::{Running, World};
+use crate::{LONG_COMMAND, WAIT};
+
+/// The task writes a file before it takes long, so there is something to be counted.
+fn long_task() -> String {
+    format!("[[write b.txt x\\n]] {LONG_COMMAND}")
+}
+
+fn told(summary: &Value) -> (&Value, &Value, usize) {
+    let errors = summary["errors"].as_array().expect("a list").len();
+    (&summary["exit_code"], &summary["files_changed"], errors)
+}
+
+#[tokio::test]
+async fn ctrl_c_interrupts_and_the_summary_is_written_all_the_same() {
+    for mode in ["server", "cli"] {
+        let world = World::new();
+        let executor = world.by(mode).await;
+        let mut running = Running::start(world.command(&executor, &["--task", &long_task()]));
+        running.until("tool  Bash").await;
+        running.signal(Signal::INT);
+        let ended = running.ended().await;
+        assert_eq!(ended.code, Some(130), "{}", ended.stdout);
+        let summary = world.summary();
+        assert_eq!((&summary["exit_code"], &summary["files_changed"]), (&json!(130), &json!(1)), "{summary}");
+        // In the first moment of a tool call, the CLI does not say what it has cost.
+        assert!(summary["token_usage"]["total"].as_u64() > Some(20_000), "{summary}");
+        if let Some(server) = executor.server() {
+            let task = summary["task_id"].as_str().expect("a task");
+            assert_eq!(server.get(&format!("/api/v1/tasks/{task}")).await.1["status"], "interrupted");
+        } else {
+            wait_until_none_mention(&world.project(), Duration::from_secs(5)).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_task_that_takes_too_long_ends_with_124_and_one_that_fails_with_1() {
+    for mode in ["server", "cli"] {
+        let world = World::new();
+        let executor = world.by(mode).await;
+        let ended = world.run(&executor, &["--worktree", "--timeout", "5", "--task", &long_task()]).await;
+        assert_eq!(ended.code, Some(124), "{}", ended.stdout);
+        assert_eq!(told(&world.summary()), (&json!(124), &json!(1), 1));
+        let ended = world.run(&executor, &["--worktree", "--task", "[[error 400]]"]).await;
+        assert_eq!(ended.code, Some(1), "{}", ended.stdout);
+        let summaries: Vec<_> = world.runs().iter().map(|run| crate::world::summary_of(run)).collect();
+        let failed = summaries.iter().find(|summary| summary["exit_code"] == 1).expect("a summary");
+        assert_eq!(told(failed), (&json!(1), &json!(0), 1), "{failed}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_is_killed_and_started_again_is_outlasted() {
+    let world = World::new();
+    let cli = pinned_cli();
+    let server = world.server(&cli, &[]).await;
+    let port = server.url().rsplit(':').next().expect("a port").to_owned();
+    let task = format!("[[write b.txt x\\n]] {WAIT} [[say Bye.]]");
+    let arguments = ["--task", &task, "--server-url", server.url()];
+    let mut running = Running::start(world.bare_command(&arguments));
+    running.until("tool  Bash").await;
+    server.kill().await;
+    let server = world.server(&cli, &[("SERVER_PORT", &port)]).await;
+    world.write("go", "");
+    let ended = running.ended().await;
+    assert_eq!(ended.code, Some(0), "{}", ended.stdout);
+    assert!(ended.stdout.contains("connecting again"), "{}", ended.stdout);
+    let summary = world.summary();
+    assert_eq!(told(&summary), (&json!(0), &json!(2), 0), "{summary}");
+    let task = summary["task_id"].as_str().expect("a task");
+    assert_eq!(server.get(&format!("/api/v1/tasks/{task}")).await.1["attempt"], 2);
+    let events = std::fs::read_to_string(world.runs().remove(0).join("events.jsonl")).expect("events");
+    let numbers =
+        events.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON")["seq"].as_u64());
+    assert_eq!(
+        numbers.flatten().collect::<Vec<_>>(),
+        (1..=events.lines().count() as u64).collect::<Vec<_>>()
+    );
+}
+
+#[tokio::test]
+async fn a_worker_that_is_killed_takes_its_cli_with_it() {
+    let world = World::new();
+    let executor = world.by_cli().await;
+    let mut running = Running::start(world.command(&executor, &["--task", LONG_COMMAND]));
+    running.until("tool  Bash").await;
+    // The CLI has it as its folder.
+    assert_ne!(which_mention(&world.project()), Vec::<u32>::new());
+    running.signal(Signal::KILL);
+    assert_eq!(running.ended().await.code, None);
+    wait_until_none_mention(&world.project(), Duration::from_secs(10)).await;
+}
+
+#[tokio::test]
+async fn a_second_ctrl_c_leaves_a_server_that_does_not_answer() {
+    let world = World::new();
+    let executor = world.by_stub().await;
+    let mut running = Running::start(world.command(&executor, &["--task", "say Begun.; hold"]));
+    running.until("Begun.").await;
+    let server = executor.server().expect("a server");
+    server.signal(Signal::STOP);
+    running.signal(Signal::INT);
+    running.until("interrupting").await;
+    running.signal(Signal::INT);
+    assert_eq!(running.ended().await.code, Some(130));
+    server.signal(Signal::CONT);
+}
+
+#[tokio::test]
+async fn what_is_interrupted_before_it_begins_leaves_nothing() {
+    let world = World::new();
+    let executor = world.by_stub().await;
+    let server = executor.server().expect("a server");
+    // It does not answer whether it takes the key.
+    server.signal(Signal::STOP);
+    let mut running = Running::start(world.command(&executor, &["--task", "say Begun.; hold"]));
+    // The worker locks the folder right before it asks.
+    wait_for(&world.project().join(".git/agent-worker.lock")).await;
+    running.signal(Signal::INT);
+    running.until("interrupting").await;
+    server.signal(Signal::CONT);
+    let ended = running.ended().await;
+    assert_eq!(ended.code, Some(130), "{ended:?}");
+    assert!(ended.stdout.contains("interrupted before it began"), "{}", ended.stdout);
+    assert_eq!(world.git(&["branch"]), "* main");
+    assert_eq!(world.runs(), Vec::<std::path::PathBuf>::new());
+}
+
+async fn wait_for(file: &std::path::Path) {
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
+    while !file.exists() {
+        assert!(tokio::time::Instant::now() < deadline, "{} does not come", file.display());
+        // A folder has no event to wait for that could not be missed.
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_committed_is_there_and_is_said() {
+    let world = World::new();
+    let executor = world.by_stub().await;
+    world.git(&["config", "--unset", "user.email"]);
+    world.git(&["config", "user.useConfigOnly", "true"]);
+    let ended = world.run(&executor, &["--commit", "--task", "log n.txt line; say Bye."]).await;
+    assert_eq!(ended.code, Some(1), "{}", ended.stdout);
+    let summary = world.summary();
+    assert_eq!((told(&summary), &summary["commit"]), ((&json!(1), &json!(1), 1), &Value::Null));
+    let error = summary["errors"][0].as_str().expect("an error");
+    assert!(error.starts_with("the changes are there, and are not committed: `git commit"), "{error}");
+    assert!(world.project().join("n.txt").is_file());
+}

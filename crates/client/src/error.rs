@@ -1,0 +1,91 @@
+//! Why something could not be had from the server.
+
+use std::error::Error;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+/// Why something could not be had from the server. Each message says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// Not an address.
+    #[error("{server:?} is no server's address ({reason}): give one such as http://127.0.0.1:8000")]
+    Address {
+        /// What was given.
+        server: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Not a key.
+    #[error("the API key holds characters that no key has: set it again")]
+    ApiKey,
+    /// Nobody is there, and nobody was before.
+    #[error("no server answers at {server}: start one, or give another's address")]
+    Unreachable {
+        /// Its address.
+        server: String,
+        /// What happened instead.
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// The server was there, and is no more.
+    #[error("the server at {server} was not to be had for {} s ({last}): what it has admitted is not lost, look again later", .lasted.as_secs())]
+    Lost {
+        /// Its address.
+        server: String,
+        /// For how long it was tried.
+        lasted: Duration,
+        /// What happened last.
+        last: String,
+    },
+    /// The server said no.
+    #[error("{detail} ({status} {code})")]
+    Refused {
+        /// The HTTP status.
+        status: u16,
+        /// What happened, for machines.
+        code: String,
+        /// What happened and what to do, for people.
+        detail: String,
+    },
+    /// The answer is not what such a server answers.
+    #[error("the answer of {server} cannot be read: is a Claude Code Server of this version there?")]
+    Malformed {
+        /// Its address.
+        server: String,
+        /// What is wrong with it.
+        source: serde_json::Error,
+    },
+    /// The machine refuses.
+    #[error("no HTTP client can be made: {0}")]
+    Setup(#[source] reqwest::Error),
+}
+
+/// What is read of a problem's body. A newer server may have codes that this client does not know.
+#[derive(Deserialize)]
+struct ProblemBody {
+    code: String,
+    detail: String,
+}
+
+impl ClientError {
+    /// What a refusal's body says.
+    pub(crate) fn refused(status: u16, body: &[u8]) -> Self {
+        match serde_json::from_slice(body) {
+            Ok(ProblemBody { code, detail }) => Self::Refused { status, code, detail },
+            Err(_) => Self::Refused {
+                status,
+                code: "no_problem_body".to_owned(),
+                detail: "the server refused without saying why".to_owned(),
+            },
+        }
+    }
+
+    /// The problem's code, when the server refused.
+    #[must_use]
+    pub fn code(&self) -> Option<&str> {
+        match self {
+            Self::Refused { code, .. } => Some(code),
+            _ => None,
+        }
+    }
+}

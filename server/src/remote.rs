@@ -1,0 +1,78 @@
+//! Commands that are a client of a running server.
+
+mod following;
+mod lists;
+mod logs;
+mod run;
+mod task;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use client::readable::harmless;
+use client::{Client, Form, Interrupted, Printer};
+
+use crate::cli::{InterruptArguments, Remote, ServerArguments};
+
+/// Nothing could be done: a wrong argument, no server, a refusal, a server that went away.
+const EXIT_REFUSED: u8 = 2;
+const EXIT_DONE: u8 = 0;
+
+/// Does what the command says; ends with the task's exit code where it waits for a task.
+pub(crate) fn main(command: Remote) -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let result = runtime
+        .context("the runtime could not be started")
+        .and_then(|runtime| runtime.block_on(Box::pin(done(command))));
+    match result {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            complain(&format!("{error:#}"));
+            ExitCode::from(EXIT_REFUSED)
+        }
+    }
+}
+
+async fn done(command: Remote) -> anyhow::Result<u8> {
+    match command {
+        Remote::Run(arguments) => run::run(&arguments).await,
+        Remote::Tasks(arguments) => lists::tasks(&arguments).await,
+        Remote::Task(arguments) => task::show(&arguments).await,
+        Remote::Watch(arguments) => {
+            let client = client_of(&arguments.server)?;
+            let form = if arguments.json { Form::Json } else { Form::Short };
+            following::watch(&client, &arguments.id, arguments.after, form).await
+        }
+        Remote::Interrupt(arguments) => interrupt(&arguments).await,
+        Remote::Sessions(arguments) => lists::sessions(&arguments).await,
+        Remote::Logs(arguments) => logs::logs(&arguments).await,
+    }
+}
+
+fn client_of(server: &ServerArguments) -> anyhow::Result<Client> {
+    let client = Client::new(&server.server, server.api_key.as_deref())?;
+    Ok(client.on_wait(complain))
+}
+
+async fn interrupt(arguments: &InterruptArguments) -> anyhow::Result<u8> {
+    let client = client_of(&arguments.server)?;
+    let id = &arguments.id;
+    let answer = match client.interrupt(id).await? {
+        Interrupted::Stopped(answer) => format!("the task {id} is {}", answer.status.as_str()),
+        Interrupted::HadEnded => format!("the task {id} had already ended"),
+    };
+    Printer::stdout(Form::Short).note(&answer);
+    Ok(EXIT_DONE)
+}
+
+/// Writes to stderr, since stdout belongs to the answer. What a server says cannot take over the terminal.
+fn complain(what: &str) {
+    // A stderr that is gone has nobody to tell.
+    drop(writeln!(std::io::stderr(), "claude-code-server: {}", harmless(what)));
+}
+
+/// Writes to stdout. When nobody reads any more, there is nobody to tell.
+fn say(text: &str) {
+    drop(std::io::stdout().write_all(text.as_bytes()));
+}
