@@ -67,6 +67,6 @@ async fn running_at(servers: &[testing::Server], task: &str) -> usize {
     servers[0].stream(task, "").await.wait_for("its tool", |event| event["type"] == "tool_use").await;
     let (_, listed) = servers[0].get("/api/v1/instances").await;
     let all = listed["instances"].as_array().expect("a list");
-    let runs = all.iter().find(|one| one["running_tasks"] == 1).expect("one runs it");
+    let runs = all.iter().find(|one| one["active_tasks"] == 1).expect("one runs it");
     usize::from(runs["is_this"] == json!(false))
 }
