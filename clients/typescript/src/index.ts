@@ -1,0 +1,10 @@
+/** Client for Claude Code Server, for Node and browsers. */
+export { ClaudeServerClient } from './client.js';
+export * from './errors.js';
+export * from './events.js';
+export type * from './options.js';
+export { formatEvent, printEvent } from './print-event.js';
+export type { RetryPolicy } from './retry.js';
+export type { Reconnect, Transport } from './stream/follow.js';
+export type { Socket, SocketConstructor } from './stream/inbox.js';
+export type * from './types.js';
