@@ -1,4 +1,4 @@
-import { ConflictError, NotFoundError } from './errors.js';
+import { ConflictError, errorOf, NotFoundError } from './errors.js';
 import type { EventsPage, FeedEntry, TaskEvent, TaskEventsPage } from './events.js';
 import { newId } from './identifier.js';
 import type {
@@ -13,7 +13,7 @@ import type {
   WaitOptions,
 } from './options.js';
 import { type Query, Requests } from './requests.js';
-import { REQUEST_RETRY, type RetryPolicy, STREAM_RETRY } from './retry.js';
+import { pause, REQUEST_RETRY, type RetryPolicy, STREAM_RETRY } from './retry.js';
 import { follow, type FollowSettings, type Transport } from './stream/follow.js';
 import type { SocketConstructor } from './stream/inbox.js';
 import { feedSource, taskSource } from './stream/source.js';
@@ -28,6 +28,7 @@ import type {
   InterruptResponse,
   MessageReceipt,
   SessionInfo,
+  TaskList,
   TaskRequest,
   TaskResponse,
   TaskStatusResponse,
@@ -37,6 +38,8 @@ import type {
 
 /** How long the server is asked to wait for a task's end, in seconds; less than what proxies let pass without a word. */
 const WAIT_SECONDS = 25;
+/** How often it is asked at most, in milliseconds. */
+const ASK_EVERY_MS = 1_000;
 
 /**
  * A client of Claude Code Server. Every call may be repeated safely, and is, when the server cannot be reached or says "later":
@@ -83,21 +86,25 @@ export class ClaudeServerClient {
     return this.#requests.json({ method: 'GET', path: taskPath(taskId), ...options });
   }
 
-  /** A task that has ended, which it waits for as long as it takes. */
+  /** A task that has ended, which it waits for as long as it takes; as patiently as a stream when the server is away. */
   async waitForTask(taskId: string, options: WaitOptions = {}): Promise<TaskStatusResponse> {
-    const call = { method: 'GET', path: taskPath(taskId, 'result'), query: { wait: WAIT_SECONDS } } as const;
+    const query = { wait: WAIT_SECONDS };
     const timeoutMs = WAIT_SECONDS * 1000 + this.#requests.settings.timeoutMs;
+    const call = { method: 'GET', path: taskPath(taskId, 'result'), query, timeoutMs, retry: this.#reconnect } as const;
     for (;;) {
-      const { status, task } = await this.#requests.answer({ ...call, timeoutMs, ...options }, async (response) => ({
+      const asked = performance.now();
+      const { status, task } = await this.#requests.answer({ ...call, signal: options.signal }, async (response) => ({
         status: response.status,
         task: (await response.json()) as TaskStatusResponse,
       }));
       if (status === 200) return task;
+      // A server that is about to stop does not wait: it must not be asked all the time.
+      await pause(Math.max(0, ASK_EVERY_MS - (performance.now() - asked)), options.signal);
     }
   }
 
   /** A page of tasks, and where the next one begins. */
-  listTasks(options: ListOptions = {}): Promise<{ tasks: TaskStatusResponse[]; next_cursor?: string | null }> {
+  listTasks(options: ListOptions = {}): Promise<TaskList> {
     const { signal, timeoutMs, cursor, ...filter } = options;
     const query = { ...taskQuery(filter), cursor };
     return this.#requests.json({ method: 'GET', path: '/api/v1/tasks', query, signal, timeoutMs });
@@ -232,7 +239,13 @@ export class ClaudeServerClient {
 
   /** How the server is; also an unhealthy one says so in its answer. */
   healthCheck(options?: CallOptions): Promise<Health> {
-    return this.#requests.json({ method: 'GET', path: '/health', expects: 503, ...options });
+    const call = { method: 'GET', path: '/health', expects: 503, ...options } as const;
+    return this.#requests.answer(call, async (response) => {
+      // A 503 of the server's own says how it is. One of a proxy in between is a page for people.
+      const isOwn = response.ok || response.headers.get('content-type')?.startsWith('application/json') === true;
+      if (!isOwn) throw await errorOf(response);
+      return (await response.json()) as Health;
+    });
   }
 
   /** Whether the server can take a task now. */

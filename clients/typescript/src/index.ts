@@ -1,7 +1,19 @@
 /** Client for Claude Code Server, for Node and browsers. */
 export { ClaudeServerClient } from './client.js';
-export * from './errors.js';
-export * from './events.js';
+export {
+  BadRequestError,
+  ClaudeServerError,
+  ConflictError,
+  ConnectionError,
+  ForbiddenError,
+  NotFoundError,
+  RateLimitedError,
+  UnauthorizedError,
+  UnavailableError,
+  ValidationError,
+} from './errors.js';
+export type { ErrorFacts } from './errors.js';
+export type * from './events.js';
 export type * from './options.js';
 export { formatEvent, printEvent } from './print-event.js';
 export type { RetryPolicy } from './retry.js';

@@ -26,6 +26,8 @@ export interface Call {
   timeoutMs?: number | undefined;
   /** A status that is an answer here, not an error. */
   expects?: number;
+  /** When it is tried again, instead of the client's. */
+  retry?: RetryPolicy;
 }
 
 /** Sends requests: with the key, a time limit and, where the failure is a passing one, again. */
@@ -43,6 +45,7 @@ export class Requests {
 
   /** What `read` makes of the answer. Every call may be made twice: the callers see to that. */
   async answer<Result>(call: Call, read: (response: Response) => Promise<Result>): Promise<Result> {
+    const policy = call.retry ?? this.settings.retry;
     let isAnswerLost = false;
     for (let retry = 1; ; retry++) {
       try {
@@ -50,7 +53,7 @@ export class Requests {
       } catch (error) {
         if (!(error instanceof ClaudeServerError)) throw error;
         error.followsLostAnswer = isAnswerLost;
-        const delay = isTransient(error) ? pauseBefore(retry, this.settings.retry, error.retryAfter) : undefined;
+        const delay = isTransient(error) ? pauseBefore(retry, policy, error.retryAfter) : undefined;
         if (delay === undefined) throw error;
         // The server's own word, which has a code, is that nothing was done. Silence or a proxy says nothing.
         isAnswerLost ||= error.code === undefined || error.code === 'internal';

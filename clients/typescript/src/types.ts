@@ -25,6 +25,7 @@ export type Progress = Schemas['ProgressBody'];
 export type Question = Schemas['QuestionBody'];
 export type SessionInfo = Schemas['SessionInfo'];
 export type StatusData = Schemas['StatusData'];
+export type TaskList = Schemas['TaskList'];
 export type TaskOptions = Schemas['OptionsRequest'];
 export type TaskRequest = Schemas['TaskRequest'];
 export type TaskResponse = Schemas['TaskResponse'];

@@ -66,7 +66,10 @@ test('a page in a real browser submits and follows tasks at a server that wants 
     assert.ok(events.length > 500);
     assert.deepEqual(events, await logOf(direct, events[0]?.task_id ?? ''));
     assert.deepEqual(refusal, ['NotFoundError', 404, 'task_not_found', 'there is no task "nobody"']);
-    assert.equal(proxy.cuts, Math.floor(events.length / 199));
+    const cuts = Math.floor(events.length / 199);
+    // Chromium takes what a page has not read yet with it when an answer is cut.
+    if (transport === 'sse') assert.ok(proxy.cuts >= cuts, String(proxy.cuts));
+    else assert.equal(proxy.cuts, cuts);
     const sockets = addresses.filter((address) => address.startsWith(proxy.url.replace('http', 'ws')));
     assert.equal(sockets.length, transport === 'sse' ? 0 : proxy.cuts + 1, transport);
     assert.ok(sockets.every((address) => address.includes('ticket=')));

@@ -69,13 +69,15 @@ test('a stream that falls silent is connected again', async (t) => {
   });
   const errors: unknown[] = [];
   const onReconnect = ({ error }: { error: unknown }): unknown => errors.push(error);
-  let events: unknown[] | undefined;
-  const reading = collect(new ClaudeServerClient({ baseUrl }).streamProgress('t', { onReconnect }));
-  void reading.then((all) => (events = all));
-  while (events === undefined) {
+  const state = { isOver: false };
+  const reading = collect(new ClaudeServerClient({ baseUrl }).streamProgress('t', { onReconnect })).finally(() => {
+    state.isOver = true;
+  });
+  while (!state.isOver) {
     t.mock.timers.tick(1_000);
     await new Promise((resolve) => setImmediate(resolve));
   }
+  assert.equal((await reading).length, 1);
   assert.equal(connections, 2);
   assert.equal((errors[0] as ConnectionError).detail, 'the stream brought nothing within 45 s');
 });
@@ -114,6 +116,31 @@ test('a server that says "later" is given the time that it asks for, by seconds 
   assert.ok(second - first >= 1_000, String(second - first));
   // A date has no milliseconds.
   assert.ok(third - second > 0, String(third - second));
+});
+
+test('a server that does not wait for the end is not asked all the time', async (t) => {
+  const times: number[] = [];
+  const baseUrl = await imitate(t, (request, response) => {
+    assert.equal(request.url, '/api/v1/tasks/t/result?wait=25');
+    times.push(performance.now());
+    response.writeHead(times.length === 1 ? 202 : 200).end(JSON.stringify({ task_id: 't' }));
+  });
+  assert.deepEqual(await new ClaudeServerClient({ baseUrl }).waitForTask('t'), { task_id: 't' });
+  const [first = 0, second = 0] = times;
+  // A second, less what the first request took to get here.
+  assert.ok(times.length === 2 && second - first >= 500, times.join());
+});
+
+test('how a server is it says itself when it is not well; the word of a proxy is an error', async (t) => {
+  const health = { status: 'unhealthy', reasons: ['the storage is away'] };
+  const own = await imitate(t, (_, response) => {
+    response.writeHead(503, { 'content-type': 'application/json' }).end(JSON.stringify(health));
+  });
+  assert.deepEqual(await new ClaudeServerClient({ baseUrl: own }).healthCheck(), health);
+  assert.equal(await new ClaudeServerClient({ baseUrl: own }).isReady(), false);
+  const proxy = await imitate(t, (_, response) => response.writeHead(503, { 'content-type': 'text/html' }).end('<p>'));
+  const client = new ClaudeServerClient({ baseUrl: proxy, retry: { maxRetries: 1, baseDelayMs: 1 } });
+  await assert.rejects(client.healthCheck(), { name: 'UnavailableError', detail: '<p>' });
 });
 
 test('something else at the address is told as such', async (t) => {

@@ -8,8 +8,9 @@ import {
   NotFoundError,
   UnauthorizedError,
 } from 'claude-code-server-client';
+import WebSocket from 'ws';
 
-import { collect } from './harness/events.js';
+import { collect, first } from './harness/events.js';
 import { TestServer } from './harness/server.js';
 
 test('a session is made, used, copied, read and ended', async (t) => {
@@ -69,6 +70,7 @@ test('keys are shown in a header: none is 401, a wrong one 403, a function gives
   const client = new ClaudeServerClient({
     baseUrl,
     apiKey: () => Promise.resolve('k-right'),
+    WebSocket,
     fetch: (url, init) => {
       urls.push(url instanceof Request ? url.url : url.toString());
       return fetch(url, init);
@@ -78,6 +80,12 @@ test('keys are shown in a header: none is 401, a wrong one 403, a function gives
   const events = await collect(client.streamProgress(task_id));
   assert.equal(events.at(-1)?.type, 'complete');
   assert.ok(!urls.join().includes('k-right'), urls.join());
+
+  // Over a WebSocket by a ticket, for one task and for all of them.
+  const socket = { transport: 'websocket', after: 0 } as const;
+  assert.deepEqual(await collect(client.streamProgress(task_id, socket)), events);
+  const { event } = await first(client.streamAllEvents(socket), (one) => one.event.type === 'complete');
+  assert.deepEqual(event, events.at(-1));
 
   // A ticket opens its stream once.
   const { ticket } = await client.createTicket(task_id);

@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { ClaudeServerClient, NotFoundError, type Reconnect, type Transport } from 'claude-code-server-client';
+import {
+  ClaudeServerClient,
+  NotFoundError,
+  type Reconnect,
+  type TaskEvent,
+  type Transport,
+} from 'claude-code-server-client';
 import WebSocket from 'ws';
 
 import { collect, first, logOf, textsOf } from './harness/events.js';
@@ -135,27 +141,36 @@ test('the feed begins now, and tells of tasks that have not ended', async (t) =>
   assert.deepEqual(page, [events.at(-1)]);
 });
 
-test('websocket: a slow reader holds a bounded number of events, and misses none', async (t) => {
-  const server = await TestServer.start(t);
-  const proxy = await Proxy.start(t, server.url, () => () => undefined);
-  const direct = new ClaudeServerClient({ baseUrl: server.url });
-  const client = new ClaudeServerClient({ baseUrl: proxy.url, transport: 'websocket', WebSocket });
-  const { task_id } = await direct.submitTask({ prompt: 'emit 2500 40', workspace: server.workspace() });
-  await direct.waitForTask(task_id);
-  const log = await logOf(direct, task_id);
+/** Where a reader is that has taken one event while as many wait as may: a thousand, or 16 million characters. */
+function heldBy(log: TaskEvent[]): number {
+  let characters = 0;
+  const ends = log.slice(1).map((event) => (characters += JSON.stringify(event).length));
+  const large = ends.findIndex((end) => end >= 16_000_000);
+  return 1 + (large < 0 ? 1_000 : large + 1);
+}
 
-  const cursors: (number | undefined)[] = [];
-  const onReconnect = ({ cursor }: Reconnect): unknown => cursors.push(cursor);
-  const events = [];
-  for await (const event of client.streamProgress(task_id, { onReconnect })) {
-    events.push(event);
-    // Until the client has let go of the connection, because too much waits for this reader.
-    if (events.length === 1) await proxy.idle();
-  }
-  assert.deepEqual(events, log);
-  // The first event was taken; a thousand waited.
-  assert.equal(cursors[0], 1_001);
-});
+for (const prompt of ['emit 3000 40', 'emit 25 1000000']) {
+  test(`websocket: a slow reader of \`${prompt}\` holds a bounded part of it, and misses none`, async (t) => {
+    const server = await TestServer.start(t);
+    const proxy = await Proxy.start(t, server.url, () => () => undefined);
+    const direct = new ClaudeServerClient({ baseUrl: server.url });
+    const client = new ClaudeServerClient({ baseUrl: proxy.url, transport: 'websocket', WebSocket });
+    const { task_id } = await direct.submitTask({ prompt, workspace: server.workspace() });
+    await direct.waitForTask(task_id);
+    const log = await logOf(direct, task_id);
+
+    const cursors: (number | undefined)[] = [];
+    const onReconnect = ({ cursor }: Reconnect): unknown => cursors.push(cursor);
+    const events = [];
+    for await (const event of client.streamProgress(task_id, { onReconnect })) {
+      events.push(event);
+      // Until the client has let go of the connection, because too much waits for this reader.
+      if (events.length === 1) await proxy.idle();
+    }
+    assert.deepEqual(events, log);
+    assert.equal(cursors[0], heldBy(log));
+  });
+}
 
 test('without a WebSocket the way of that name is refused, and `auto` goes by SSE', async (t) => {
   const server = await TestServer.start(t);

@@ -8,8 +8,9 @@ export interface Socket {
 
 export type SocketConstructor = new (url: string) => Socket;
 
-/** What a socket brought and nobody has taken yet. When too much waits, it lets the socket go: the reader connects again. */
+/** How many messages may wait, and how long they may be together, in characters. */
 const MOST_WAITING = 1_000;
+const MOST_CHARACTERS = 16_000_000;
 /** Stands for a close code when we let the socket go. */
 const LET_GO = 0;
 
@@ -19,10 +20,14 @@ export interface Closing {
   wasOpen: boolean;
 }
 
-/** The messages of a socket, one after the other. Browsers push them, however slow the reader is. */
+/**
+ * The messages of a socket, one after the other. They are pushed, however slow the reader is: when too much waits, the socket is let
+ * go, and the reader connects again once it has taken what is there.
+ */
 export class Inbox {
   readonly #socket: Socket;
   readonly #waiting: string[] = [];
+  #characters = 0;
   #wasOpen = false;
   #isFull = false;
   #closing: Closing | undefined;
@@ -65,7 +70,9 @@ export class Inbox {
 
   /** The next message, if one is there. */
   next(): string | undefined {
-    return this.#waiting.shift();
+    const message = this.#waiting.shift();
+    this.#characters -= message?.length ?? 0;
+    return message;
   }
 
   /** How it ended, if it did. A socket that was let go ended by our own will. */
@@ -77,7 +84,8 @@ export class Inbox {
     // Frames are texts. What follows a missing one must not be delivered, either.
     if (this.#isFull || typeof data !== 'string') return;
     this.#waiting.push(data);
-    if (this.#waiting.length >= MOST_WAITING) {
+    this.#characters += data.length;
+    if (this.#waiting.length >= MOST_WAITING || this.#characters >= MOST_CHARACTERS) {
       this.#isFull = true;
       this.#socket.close();
     }

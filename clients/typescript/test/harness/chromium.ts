@@ -1,8 +1,9 @@
-import { existsSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import type { TestContext } from 'node:test';
 
@@ -40,6 +41,7 @@ export async function startSite(t: TestContext): Promise<string> {
 
 /** A page in a real browser, which reaches nothing but this machine. It ends with the test. */
 export async function openPage(t: TestContext, origin: string): Promise<Page> {
+  const home = mkdtempSync(join(tmpdir(), 'ccs-browser-'));
   const browser = await chromium.launch({
     executablePath: chromiumProgram(),
     args: [
@@ -48,9 +50,12 @@ export async function openPage(t: TestContext, origin: string): Promise<Page> {
       '--disable-dev-shm-usage',
       '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1',
     ],
-    env: { PATH: process.env['PATH'] ?? '' },
+    env: { PATH: process.env['PATH'] ?? '', HOME: home },
   });
-  t.after(() => browser.close());
+  t.after(async () => {
+    await browser.close();
+    rmSync(home, { recursive: true, force: true });
+  });
   const page = await browser.newPage();
   await page.goto(origin);
   return page;

@@ -36,7 +36,9 @@ export class Proxy {
 
   /** Waits until every connection is closed that was used: Node keeps a fresh one ready, for a while. */
   async idle(): Promise<void> {
-    for (const socket of this.#open) if (socket.bytesRead > 0) await once(socket, 'close');
+    for (const socket of this.#open) {
+      if (socket.bytesRead > 0) await new Promise((resolve) => socket.once('close', resolve));
+    }
   }
 
   #serve(client: Socket, target: URL, rule: Rule): void {
@@ -48,7 +50,9 @@ export class Proxy {
       this.#open.delete(client);
       upstream.destroy();
     });
-    upstream.on('close', () => client.end());
+    upstream.on('close', () => {
+      client.end();
+    });
     client.pipe(upstream);
     upstream.on('data', (chunk) => {
       const end = rule(chunk);
@@ -57,7 +61,8 @@ export class Proxy {
         return;
       }
       this.cuts++;
-      client.write(chunk.subarray(0, end), () => client.destroy());
+      // Not a reset, which could cost the client what it has not read yet: what comes before the cut is known then.
+      client.end(chunk.subarray(0, end));
       upstream.destroy();
     });
   }

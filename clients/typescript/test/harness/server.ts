@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -12,7 +12,8 @@ export const PROJECT = fileURLToPath(new URL('../../../../', import.meta.url));
 
 /** The server's program: that of `CLAUDE_CODE_SERVER_BIN`, or the one that cargo built. */
 function serverProgram(): string {
-  const target = process.env['CARGO_TARGET_DIR'] ?? join(PROJECT, 'target');
+  // A relative one is meant from the project's folder, where cargo was run.
+  const target = resolve(PROJECT, process.env['CARGO_TARGET_DIR'] ?? 'target');
   const program = process.env['CLAUDE_CODE_SERVER_BIN'] ?? join(target, 'debug', 'claude-code-server');
   if (existsSync(program)) return program;
   throw new Error(`there is no ${program}: run \`cargo build --workspace\`, or set CLAUDE_CODE_SERVER_BIN`);
