@@ -22,11 +22,13 @@ cargo fmt --all --check
 echo "== lints"
 cargo clippy --quiet --locked --workspace --all-targets -- -D warnings
 echo "== scripts"
-for script in quickstart.sh test.sh scripts/*.sh .ci/run clients/python/test.sh; do bash -n "$script"; done
+for script in quickstart.sh test.sh scripts/*.sh .ci/run clients/*/test.sh; do bash -n "$script"; done
 echo "== tests"
 env -u CLAUDE_CLI_PATH cargo test --locked --workspace
 echo "== Python client"
-clients/python/test.sh
+env -u CLAUDE_CODE_SERVER_BIN clients/python/test.sh
+echo "== TypeScript client"
+env -u CLAUDE_CODE_SERVER_BIN clients/typescript/test.sh
 echo "== quickstart"
 # As a newcomer would: without a key, so in demo mode.
 env -u CLAUDE_API_KEY -u ANTHROPIC_API_KEY -u ANTHROPIC_AUTH_TOKEN -u CLAUDE_CODE_OAUTH_TOKEN ./quickstart.sh --once
