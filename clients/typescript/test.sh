@@ -12,6 +12,7 @@ if ! { [ -f "$stamp" ] && cmp -s "$stamp" package-lock.json; }; then
   cp package-lock.json "$stamp"
 fi
 npm run --silent format:check
-npm run --silent lint
+# The tests are written against the built package, so their types are there only after it.
 npm run --silent build
+npm run --silent lint
 npm run --silent test

@@ -623,8 +623,8 @@ export interface components {
             instance_id: string;
             /** @description Whether it is the one that answers. */
             is_this: boolean;
-            /** @description What its operator says of it. */
-            labels: string[];
+            /** @description What its operator says of it: a task's `runs_on` chooses by it. */
+            labels: components["schemas"]["InstanceLabel"][];
             /** @description When it was last heard of. */
             last_heartbeat: components["schemas"]["Timestamp"];
             /** @description What its operator calls it; the same after a restart. */
@@ -634,6 +634,11 @@ export interface components {
             /** @description Where the workspaces are that it can reach. */
             workspace_roots: string[];
         };
+        /**
+         * @description A label of a server, such as `gpu` or `zone=a`. Only whole labels are compared.
+         * @example zone=a
+         */
+        InstanceLabel: string;
         /** @description Answer to `GET /api/v1/instances`. */
         InstanceList: {
             /** @description The servers, oldest first; empty when the storage is this server's alone. */
@@ -1085,6 +1090,8 @@ export interface components {
              */
             prompt: string;
             retry?: components["schemas"]["RetryRequest"] | null;
+            /** @description Labels that its server has to have, at most 16: where several servers share a storage, it waits for one that has them all. */
+            runs_on?: components["schemas"]["InstanceLabel"][] | null;
             session?: components["schemas"]["SessionRequest"] | null;
             start_at?: components["schemas"]["Timestamp"] | null;
             /**
