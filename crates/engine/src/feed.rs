@@ -23,13 +23,30 @@ pub struct FeedSubscription {
     /// Types of events that are wanted; empty for all.
     types: Vec<String>,
     cursor: u64,
+    /// Whether that is what whoever reads has asked for.
+    is_known: bool,
     signal: watch::Receiver<u64>,
 }
 
 impl FeedSubscription {
-    pub(crate) fn new(store: Arc<dyn Store>, filter: FeedFilter, types: Vec<String>, cursor: u64) -> Self {
+    /// Reads after a cursor, or from now on.
+    pub(crate) fn new(
+        store: Arc<dyn Store>,
+        filter: FeedFilter,
+        types: Vec<String>,
+        after: Option<u64>,
+    ) -> Self {
         let signal = store.watch_feed();
-        Self { store, filter, types, cursor, signal }
+        let end = *signal.borrow();
+        // One beyond the end is of an earlier life of a store that forgets: everything is new to its reader.
+        let begins = |after| if !store.is_durable() && after > end { 0 } else { after };
+        let cursor = after.map_or(end, begins);
+        Self { store, filter, types, cursor, is_known: after == Some(cursor), signal }
+    }
+
+    /// Whether the reader begins elsewhere than was asked for, or nothing was asked for.
+    pub fn begins_unasked(&self) -> bool {
+        !self.is_known
     }
 
     /// Where the reader is.

@@ -326,11 +326,7 @@ impl Handle {
         types: Vec<String>,
         after: Option<u64>,
     ) -> FeedSubscription {
-        let store = Arc::clone(&self.deps.store);
-        let end = *store.watch_feed().borrow();
-        let forgets = !store.is_durable();
-        let after = after.map_or(end, |after| if forgets && after > end { 0 } else { after });
-        FeedSubscription::new(store, filter, types, after)
+        FeedSubscription::new(Arc::clone(&self.deps.store), filter, types, after)
     }
 
     /// How much goes on.

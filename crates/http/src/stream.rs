@@ -67,6 +67,10 @@ pub(crate) trait Source: Send + 'static {
     /// What WebSocket clients are told when the server stops.
     const RESTART: &'static str;
 
+    /// Where the reader begins, if its client cannot know that: told first, so that one whose connection ends before the first event
+    /// misses nothing.
+    fn begins_at(&self) -> Option<u64>;
+
     /// Waits for the next events. Cancel-safe.
     fn next(&mut self) -> impl Future<Output = Result<Batch, Failed>> + Send;
 
@@ -77,6 +81,10 @@ pub(crate) trait Source: Send + 'static {
 /// The events of one task; they carry their cursor in themselves, as `seq`.
 impl Source for Subscription {
     const RESTART: &'static str = "the server stops: reconnect with ?after=SEQ";
+
+    fn begins_at(&self) -> Option<u64> {
+        None
+    }
 
     async fn next(&mut self) -> Result<Batch, Failed> {
         let batch = Self::next(self).await.map_err(|error| match error {
@@ -97,6 +105,10 @@ impl Source for Subscription {
 /// The events of all tasks.
 impl Source for FeedSubscription {
     const RESTART: &'static str = "the server stops: reconnect with ?after=CURSOR";
+
+    fn begins_at(&self) -> Option<u64> {
+        self.begins_unasked().then(|| self.cursor())
+    }
 
     async fn next(&mut self) -> Result<Batch, Failed> {
         let batch = Self::next(self).await?;
@@ -123,6 +135,12 @@ pub(crate) struct Position {
 }
 
 impl Position {
+    /// Of a reader that has told its client where it begins.
+    pub(crate) fn beginning(at: Option<u64>) -> Self {
+        let at = at.unwrap_or_default();
+        Self { told: at, cursor: at }
+    }
+
     /// The client is sent this batch.
     pub(crate) fn sent(&mut self, batch: &Batch) {
         self.told = batch.entries.last().map_or(self.told, |entry| entry.cursor);

@@ -1149,7 +1149,7 @@ class StatusData(TypedDict):
 
 class TaskRequest(TypedDict):
     """
-    A submission.
+    A submission. The default one asks for nothing: it has neither prompt nor workspace.
     """
 
     delay_seconds: NotRequired[int | None]

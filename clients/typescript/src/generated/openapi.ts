@@ -1057,7 +1057,7 @@ export interface components {
             /** @description The tasks, in order. There may be fewer than asked for, or none, although more follow. */
             tasks: components["schemas"]["TaskStatusResponse"][];
         };
-        /** @description A submission. */
+        /** @description A submission. The default one asks for nothing: it has neither prompt nor workspace. */
         TaskRequest: {
             /**
              * Format: int64

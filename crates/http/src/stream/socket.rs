@@ -90,7 +90,13 @@ async fn pump<S: Source>(state: &AppState, mut source: S, sink: &mut Sink) -> En
     let mut ping = interval(PING_EVERY);
     ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
     ping.reset();
-    let mut position = Position::default();
+    let begins_at = source.begins_at();
+    let mut position = Position::beginning(begins_at);
+    if let Some(cursor) = begins_at
+        && sink.send(cursor_text(cursor)).await.is_err()
+    {
+        return End::Left;
+    }
     loop {
         let sent = tokio::select! {
             biased;
@@ -134,10 +140,15 @@ async fn send<S: Source>(sink: &mut Sink, batch: Batch) -> Result<(), axum::Erro
     sink.flush().await
 }
 
+/// A cursor that comes alone.
+fn cursor_text(cursor: u64) -> Message {
+    Message::Text(format!("{{\"cursor\":{cursor}}}").into())
+}
+
 /// Shows that the connection lives, and how far the reader has come when no event told it.
 async fn send_ping(sink: &mut Sink, cursor: Option<u64>) -> Result<(), axum::Error> {
     if let Some(cursor) = cursor {
-        sink.feed(Message::Text(format!("{{\"cursor\":{cursor}}}").into())).await?;
+        sink.feed(cursor_text(cursor)).await?;
     }
     sink.send(Message::Ping(Bytes::new())).await
 }

@@ -32,8 +32,8 @@ pub(crate) fn response<S: Source>(state: Arc<AppState>, source: S) -> Response {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     ticks.reset();
     let open = state.streams.token();
-    let stream =
-        Stream { state, source, ticks, position: Position::default(), phase: Phase::Opening, _open: open };
+    let position = Position::beginning(source.begins_at());
+    let stream = Stream { state, source, ticks, position, phase: Phase::Opening, _open: open };
     let chunks = unfold(stream, |mut stream| async move {
         let chunk = Box::pin(stream.chunk()).await?;
         Some((Ok::<_, Infallible>(chunk), stream))
@@ -69,7 +69,11 @@ impl<S: Source> Stream<S> {
     async fn chunk(&mut self) -> Option<Bytes> {
         if self.phase == Phase::Opening {
             self.phase = Phase::Open;
-            return Some(Bytes::from_static(RETRY));
+            let mut opening = BytesMut::from(RETRY);
+            if let Some(cursor) = self.source.begins_at() {
+                opening.put_slice(&keep_alive(Some(cursor)));
+            }
+            return Some(opening.freeze());
         }
         while self.phase == Phase::Open {
             tokio::select! {

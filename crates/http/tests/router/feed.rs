@@ -71,6 +71,10 @@ async fn a_stream_goes_on_from_its_cursor_and_tells_it_when_nothing_is_let_throu
     let place = Place::new().await;
     place.run("before", "hello").await;
     let mut stream = place.stream("/api/v1/events?type=complete", &[]).await;
+    // Who is cut off before the first event goes on from where it began.
+    let begins = stream.frame().await.expect("a cursor");
+    let begins = begins.strip_suffix("\nevent: cursor\ndata: {}").and_then(|id| id.strip_prefix("id: "));
+    let begins: u64 = begins.and_then(|id| id.parse().ok()).expect("a cursor");
     place.run("a", "hello").await;
     let frame = stream.frame().await.expect("an event");
     let lines: Vec<_> = frame.lines().collect();
@@ -78,6 +82,7 @@ async fn a_stream_goes_on_from_its_cursor_and_tells_it_when_nothing_is_let_throu
     let stored = place.stored("a").await;
     assert_eq!(data.strip_prefix("data: "), stored.last().map(|(_, json)| json.as_str()));
     let first: u64 = id.strip_prefix("id: ").and_then(|id| id.parse().ok()).expect("a cursor");
+    assert!(begins < first, "{begins} and {first}");
 
     // It is told whenever it moved: after the release of the session's agent, say.
     place.submit("b", "hold", Value::Null).await;

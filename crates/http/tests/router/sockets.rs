@@ -117,6 +117,7 @@ async fn the_stream_of_all_tasks_brings_events_with_their_cursors() {
     let place = Place::new().await;
     place.run("before", "hello").await;
     let mut socket = open(&place, "/ws/events?type=message,complete&task_id=a").await;
+    let begins: Value = serde_json::from_str(&socket.text().await.expect("a cursor")).expect("JSON");
     place.run("a", "hello").await;
     let mut cursors = Vec::new();
     for (_, json) in place.stored("a").await {
@@ -129,6 +130,7 @@ async fn the_stream_of_all_tasks_brings_events_with_their_cursors() {
         }
     }
     assert!(cursors.is_sorted() && cursors.len() > 1, "{cursors:?}");
+    assert!(begins["event"].is_null() && begins["cursor"].as_u64() < cursors.first().copied(), "{begins}");
 
     let mut again = open(&place, &format!("/ws/events?after={}&type=complete", cursors[0])).await;
     let text = again.text().await.expect("an event");
