@@ -43,11 +43,12 @@ class Server:
             stderr=subprocess.STDOUT,
             text=True,
         )
-        urls = {}
+        urls, self.first_line = {}, None
         while len(urls) < 2:
             text = self.process.stdout.readline()
             assert text, f"the server ended with {self.process.wait()}"
             line = json.loads(text)
+            self.first_line = self.first_line or text
             urls.update({line["message"]: line["url"]} if "url" in line else {})
         self.url, self.metrics_url = urls["listening"], urls["metrics are served"]
 
