@@ -10,6 +10,8 @@ install_cli "$project"
 install_package docker-compose docker-compose
 install_package shellcheck shellcheck
 unpack_package "$project" prometheus
+# Its kustomize renders the manifests.
+unpack_package "$project" kubernetes-client
 unpack_package "$project" haproxy haproxy liblua5.3-0 libopentracing-c-wrapper0 libopentracing1
 
 shellcheck --exclude=SC1091 deploy/*.sh deploy/docker/*.sh
