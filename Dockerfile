@@ -1,7 +1,7 @@
 # syntax=docker/dockerfile:1
 # Builds one image: the server, the pinned Claude Code CLI and what agents need to work. It runs as a user without rights, on a
 # root file system that may be read-only; /data and /workspaces are all that it writes to (/shared is where several servers may
-# share a volume). deploy/try_image.sh carries out the steps of the last stage without a container engine, and starts the result.
+# share a volume). deploy/try.sh carries out the steps of the last stage without a container engine, and starts the result.
 ARG DEBIAN_RELEASE=bookworm
 ARG RUST_VERSION=1.95.0
 ARG NODE_VERSION=22

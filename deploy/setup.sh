@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2154
-# Installs what the checks of deploy/ need. Sourced by deploy/test.sh and deploy/try_image.sh, with the project's folder as $project.
+# Installs what the checks of deploy/ need. Sourced by deploy/test.sh and deploy/try.sh, with the project's folder as $project.
 . "$project/scripts/setup.sh"
 
 install_deploy_checks() {

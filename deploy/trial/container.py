@@ -47,8 +47,8 @@ class Container:
         words = [f"{name}={value}" for name, value in self.environment.items()]
         words += image.entrypoint + (command or image.command)
         self.launcher = subprocess.Popen(
-            ["unshare", "--mount", "--net", "--ipc", "--uts", "--pid", "--fork", "--kill-child", "sh", "-c", START, "start"]
-            + [str(root), " ".join(image.volumes), image.folder, self.user, "-i", *words],
+            ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--net", "--ipc", "--uts", "--pid", "--fork", "--kill-child"]
+            + ["sh", "-c", START, "start", str(root), " ".join(image.volumes), image.folder, self.user, "-i", *words],
             env={"PATH": PATH, "volumes_at": str(volumes)},
             stdout=self.log.open("ab"),
             stderr=subprocess.STDOUT,
@@ -74,8 +74,8 @@ class Container:
         """What `docker exec` runs: another process of the same user, with the container's environment."""
         uid, gid = self.user.split(":")
         words = [f"{name}={value}" for name, value in self.environment.items()]
-        enter = ["nsenter", "--target", str(self.pid), "--all", "--root", "--wd=/"]
-        return [*enter, "setpriv", "--reuid", uid, "--regid", gid, *DROP, "env", "-i", *words, *command]
+        enter = ["nsenter", "--target", str(self.pid), "--all", "--root"]
+        return [*enter, "setpriv", "--reuid", uid, "--regid", gid, *DROP, "env", "-i", "--chdir=/", *words, *command]
 
     def execute(self, *command):
         """Runs that; gives its exit code and output."""
