@@ -25,6 +25,14 @@ echo "== scripts"
 for script in quickstart.sh test.sh scripts/setup.sh .ci/run; do bash -n "$script"; done
 echo "== tests"
 env -u CLAUDE_CLI_PATH cargo test --locked --workspace
+echo "== deployment"
+deploy/test.sh
+if [ "$(id -u)" -eq 0 ]; then
+  # Makes namespaces and mounts.
+  deploy/try.sh
+else
+  echo "not tried, for want of root: the image and the Debian package (deploy/try.sh)"
+fi
 echo "== quickstart"
 # As a newcomer would: without a key, so in demo mode.
 env -u CLAUDE_API_KEY -u ANTHROPIC_API_KEY -u ANTHROPIC_AUTH_TOKEN -u CLAUDE_CODE_OAUTH_TOKEN ./quickstart.sh --once

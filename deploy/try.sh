@@ -12,6 +12,8 @@ install_deploy_checks
 install_cli "$project"
 install_package debootstrap debootstrap
 install_package ip iproute2
+install_package docker-compose docker-compose
+unpack_package "$project" redis-server redis-server redis-tools liblzf1 libjemalloc2
 install_cargo_program cargo-deb 3.8.0
 
 .tools/deploy/bin/python -m pytest --quiet -p no:cacheprovider "${@:-deploy/trial}"

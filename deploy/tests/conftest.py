@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import urllib.request
+from pathlib import Path
 
 import pytest
 
@@ -70,7 +71,8 @@ class Server:
 @pytest.fixture(scope="session")
 def binary():
     """The server, as cargo built it."""
-    path = os.environ.get("SERVER_BINARY") or PROJECT / "target/debug/claude-code-server"
+    target = Path(os.environ.get("CARGO_TARGET_DIR", PROJECT / "target"))
+    path = os.environ.get("SERVER_BINARY") or target / "debug/claude-code-server"
     assert os.access(path, os.X_OK), f"{path} is not there: cargo build, or set SERVER_BINARY"
     return path
 

@@ -14,7 +14,8 @@ CLI = "node_modules/@anthropic-ai/claude-code-linux-x64/claude"
 @pytest.fixture(scope="session")
 def server_binary():
     """The server, as cargo built it for this machine."""
-    path = Path(os.environ.get("SERVER_BINARY", PROJECT / "target/debug/claude-code-server"))
+    target = Path(os.environ.get("CARGO_TARGET_DIR", PROJECT / "target"))
+    path = Path(os.environ.get("SERVER_BINARY", target / "debug/claude-code-server"))
     assert path.is_file(), f"{path} is not there: cargo build, or set SERVER_BINARY"
     return path
 

@@ -1,14 +1,17 @@
 """Starts an image as a container engine would: its user, no rights, a read-only root, names and processes of its own."""
 
 import json
+import os
 import re
+import select
 import signal
 import subprocess
 import time
 from pathlib import Path
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-# Binds the volumes' folders before the root becomes read-only; only loopback is there.
+# Binds the volumes' folders before the root becomes read-only; only loopback is there. Who changes its user loses the signal that
+# comes when its parent dies, so setpriv asks for it again.
 START = """
 set -e
 root=$1; volumes=$2; folder=$3; user=$4; shift 4
@@ -25,7 +28,7 @@ ln -s /proc/self/fd "$root/dev/fd"
 mkdir -m 1777 "$root/dev/shm"
 ip link set lo up
 exec chroot "$root" setpriv --reuid "${user%:*}" --regid "${user#*:}" --clear-groups --inh-caps=-all --ambient-caps=-all \
-  --bounding-set=-all --no-new-privs env --chdir "$folder" "$@"
+  --bounding-set=-all --no-new-privs --pdeathsig KILL env --chdir "$folder" "$@"
 """
 DROP = ["--clear-groups", "--inh-caps=-all", "--bounding-set=-all", "--no-new-privs"]
 
@@ -33,12 +36,13 @@ DROP = ["--clear-groups", "--inh-caps=-all", "--bounding-set=-all", "--no-new-pr
 class Container:
     """A running image."""
 
-    def __init__(self, image, volumes, variables=None, command=None):
-        """`volumes` is a folder with a folder for each volume in it."""
+    def __init__(self, image, volumes, variables=None, command=None, mounts=None):
+        """`volumes` is a folder with a folder for each volume in it; `mounts` says where in the image, if not as that says."""
+        mounts = mounts or image.volumes
         self.image, self.user = image, image.user
         self.environment = {"PATH": PATH, **image.environment, **(variables or {})}
         root = image.machine.root
-        for volume in image.volumes:
+        for volume in mounts:
             place = Path(volumes) / volume.lstrip("/")
             if not place.exists():
                 # As an engine does with a new volume: it begins as the folder of the image.
@@ -48,7 +52,7 @@ class Container:
         words += image.entrypoint + (command or image.command)
         self.launcher = subprocess.Popen(
             ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--net", "--ipc", "--uts", "--pid", "--fork", "--kill-child"]
-            + ["sh", "-c", START, "start", str(root), " ".join(image.volumes), image.folder, self.user, "-i", *words],
+            + ["sh", "-c", START, "start", str(root), " ".join(mounts), image.folder, self.user, "-i", *words],
             env={"PATH": PATH, "volumes_at": str(volumes)},
             stdout=self.log.open("ab"),
             stderr=subprocess.STDOUT,
@@ -118,6 +122,11 @@ class Container:
         return self.launcher.wait(timeout=30), time.monotonic() - began
 
     def kill(self):
-        """Ends it, whatever it does."""
+        """Ends it, whatever it does, and waits until its process 1 is gone, too."""
+        if self.launcher.poll() is not None:
+            return
+        inside = os.pidfd_open(self.pid)
         self.launcher.kill()
         self.launcher.wait()
+        assert select.select([inside], [], [], 30)[0], "process 1 does not end"
+        os.close(inside)

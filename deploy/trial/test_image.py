@@ -30,8 +30,7 @@ def start(image, tmp_path):
 
     yield begin
     for container in started:
-        if container.launcher.poll() is None:
-            container.kill()
+        container.kill()
 
 
 def task(prompt, **options):
