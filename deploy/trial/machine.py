@@ -2,7 +2,6 @@
 
 import shutil
 import subprocess
-import tarfile
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -47,8 +46,10 @@ class Machine:
 
     def __init__(self, root, release):
         self.root = Path(root)
-        with tarfile.open(base(release)) as archive:
-            archive.extractall(self.root, numeric_owner=True, filter="fully_trusted")
+        self.root.mkdir(parents=True, exist_ok=True)
+        run("tar", "--extract", "--numeric-owner", "--file", base(release), "--directory", self.root)
+        # It does not outlive the trial, so nothing has to wait for the disk.
+        (self.root / "etc/dpkg/dpkg.cfg.d/unsafe-io").write_text("force-unsafe-io\n")
         self._copy_apt()
 
     def _copy_apt(self):
