@@ -2,9 +2,16 @@
 
 import json
 import re
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.parse
 
+import pytest
 import yaml
 
+from conftest import CLEAN, fetch
 from project import DEPLOY, PROJECT, run, tool
 
 PROMETHEUS = DEPLOY / "prometheus"
@@ -50,6 +57,77 @@ def told(server):
     for name, labels in re.findall(r"^([a-z_]+)(?:\{(.*)\})? ", server.metrics(), re.M):
         samples.setdefault(name, set()).update(re.findall(r'(\w+)="', labels))
     return samples
+
+
+class Prometheus:
+    """A real one that scrapes a server each second, with the project's rules."""
+
+    def __init__(self, folder, target):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.url = f"http://127.0.0.1:{free.getsockname()[1]}"
+        scrape = {"job_name": "claude-code-server", "static_configs": [{"targets": [target]}]}
+        configuration = {
+            "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
+            "rule_files": [str(PROMETHEUS / "rules/*.yml")],
+            "scrape_configs": [scrape],
+        }
+        (folder / "prometheus.yml").write_text(yaml.safe_dump(configuration))
+        program, _ = tool("prometheus", "usr/bin/prometheus")
+        command = [program, f"--config.file={folder / 'prometheus.yml'}", f"--storage.tsdb.path={folder / 'data'}"]
+        command.append(f"--web.listen-address={self.url.removeprefix('http://')}")
+        self.process = subprocess.Popen(command, env=CLEAN, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def ask(self, query):
+        """The samples of an instant query; none while it does not answer yet."""
+        try:
+            answer = json.loads(fetch(f"{self.url}/api/v1/query?{urllib.parse.urlencode({'query': query})}"))
+        except urllib.error.HTTPError as refused:
+            assert refused.code == 503, (query, refused.read())
+            return []
+        except urllib.error.URLError:
+            return []
+        assert answer["status"] == "success", (query, answer)
+        return answer["data"]["result"]
+
+    def wait_for(self, query):
+        """Asks until there is something."""
+        deadline = time.monotonic() + 60
+        while not (found := self.ask(query)):
+            assert self.process.poll() is None and time.monotonic() < deadline, f"nothing is known of {query}"
+            time.sleep(0.1)
+        return found
+
+
+@pytest.fixture(scope="module")
+def prometheus(server, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("prometheus")
+    target = urllib.parse.urlsplit(server.metrics_url).netloc
+    prometheus = Prometheus(folder, target)
+    try:
+        prometheus.wait_for("tasks_total")
+        # What ends between two looks is what rates are made of.
+        server.run("hello again")
+        prometheus.wait_for('increase(tasks_total{status="completed"}[1m]) > 0')
+        yield prometheus
+    finally:
+        prometheus.process.terminate()
+        prometheus.process.wait()
+
+
+def test_every_panel_shows_something(prometheus):
+    for panel in panels():
+        for target in panel["targets"]:
+            prometheus.wait_for(target["expr"].replace("$job", ".*").replace("$instance", ".*"))
+
+
+def test_every_recorded_number_is_there_and_no_alert_comes_without_need(prometheus):
+    for rule in rules():
+        if "record" in rule:
+            prometheus.wait_for(rule["record"])
+    groups = json.loads(fetch(f"{prometheus.url}/api/v1/rules"))["data"]["groups"]
+    found = {(rule["name"], rule["health"], rule.get("state", "inactive")) for group in groups for rule in group["rules"]}
+    assert found == {(rule.get("record") or rule["alert"], "ok", "inactive") for rule in rules()}
 
 
 def test_names_are_found_in_queries():
