@@ -53,10 +53,10 @@ class Machine:
         self._copy_apt()
 
     def _copy_apt(self):
-        """The machine's sources and how they are reached; debootstrap notes only the one."""
+        """The machine's sources and how they are reached, but no credentials; debootstrap notes only the one source."""
         apt = self.root / "etc/apt"
         (apt / "sources.list").write_text("")
-        for name in ("sources.list.d", "apt.conf.d", "auth.conf.d", "trusted.gpg.d", "keyrings"):
+        for name in ("sources.list.d", "apt.conf.d", "trusted.gpg.d", "keyrings"):
             found = Path("/etc/apt") / name
             if found.is_dir():
                 shutil.copytree(found, apt / name, dirs_exist_ok=True)
