@@ -29,6 +29,14 @@ echo "== Python client"
 env -u CLAUDE_CODE_SERVER_BIN clients/python/test.sh
 echo "== TypeScript client"
 env -u CLAUDE_CODE_SERVER_BIN clients/typescript/test.sh
+echo "== deployment"
+deploy/test.sh
+if [ "$(id -u)" -eq 0 ]; then
+  # Makes namespaces and mounts.
+  deploy/try.sh
+else
+  echo "not tried, for want of root: the image and the Debian package (deploy/try.sh)"
+fi
 echo "== quickstart"
 # As a newcomer would: without a key, so in demo mode.
 env -u CLAUDE_API_KEY -u ANTHROPIC_API_KEY -u ANTHROPIC_AUTH_TOKEN -u CLAUDE_CODE_OAUTH_TOKEN ./quickstart.sh --once

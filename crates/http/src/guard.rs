@@ -22,15 +22,22 @@ pub enum HostPolicy {
     Any,
     /// `localhost`, addresses, and these names.
     Local(Vec<String>),
+    /// Those, and names of one word, as containers have for each other: nobody can own one in the internet.
+    Near(Vec<String>),
 }
 
 impl HostPolicy {
     fn admits(&self, host: &str) -> bool {
-        let Self::Local(names) = self else { return true };
+        let (names, is_near) = match self {
+            Self::Any => return true,
+            Self::Local(names) => (names, false),
+            Self::Near(names) => (names, true),
+        };
         let name = without_port(host);
         let is_address = name.trim_matches(['[', ']']).parse::<IpAddr>().is_ok();
         is_address
             || name.eq_ignore_ascii_case("localhost")
+            || (is_near && !name.is_empty() && !name.contains(['.', ':']))
             || names.iter().any(|known| known.eq_ignore_ascii_case(name))
     }
 }
@@ -110,5 +117,12 @@ mod tests {
             assert!(!policy.admits(host), "{host}");
         }
         assert!(HostPolicy::Any.admits("anything.example"));
+        let near = HostPolicy::Near(vec!["agents.example.com".into()]);
+        for host in ["server:8000", "server", "10.0.0.1:8000", "[::1]", "Agents.example.com"] {
+            assert!(near.admits(host), "{host}");
+        }
+        for host in ["evil.example", "server.:8000", "", ":8000", "a:b"] {
+            assert!(!near.admits(host), "{host}");
+        }
     }
 }

@@ -188,6 +188,18 @@ async fn find_cli(config: &Config, data: &Path, owner: &Owner) -> anyhow::Result
     Ok(probe(program, &home, owner).await?)
 }
 
+/// Where everybody may call, a page in a browser of somebody near must not, under a name of its own.
+fn host_policy(config: &Config, exposure: Exposure, is_guarded: bool) -> HostPolicy {
+    let url = config.public_url.as_deref().and_then(|url| url.split_once("://"));
+    let name = url.and_then(|(_, host)| host.split(':').next()).map(str::to_owned);
+    let names = name.into_iter().collect();
+    match exposure {
+        _ if is_guarded => HostPolicy::Any,
+        Exposure::Network => HostPolicy::Near(names),
+        Exposure::Machine => HostPolicy::Local(names),
+    }
+}
+
 fn state(
     config: &Config,
     exposure: Exposure,
@@ -197,14 +209,7 @@ fn state(
     storage_warnings: Vec<String>,
 ) -> anyhow::Result<AppState> {
     let auth = config.auth.as_ref().map(AuthSettings::open).transpose().map_err(anyhow::Error::msg)?;
-    let hosts = if auth.is_some() || exposure == Exposure::Network {
-        HostPolicy::Any
-    } else {
-        let name = config.public_url.as_deref().and_then(|url| url.split_once("://"));
-        HostPolicy::Local(
-            name.and_then(|(_, host)| host.split(':').next()).map(str::to_owned).into_iter().collect(),
-        )
-    };
+    let hosts = host_policy(config, exposure, auth.is_some());
     Ok(AppState {
         engine: engine.handle(),
         clock,

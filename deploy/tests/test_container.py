@@ -1,0 +1,182 @@
+"""Dockerfile, entry point and Compose file."""
+
+import json
+import os
+import re
+import socket
+import subprocess
+
+import pytest
+import yaml
+
+from conftest import fetch
+from project import DEPLOY, PROJECT, TOOLS, documented_variables, run, tool, version
+
+ENTRYPOINT = DEPLOY / "docker/entrypoint.sh"
+SERVERS = {"server", "server-2", "server-3"}
+# What the Compose file or the image decides; the file of keys and the metrics' port are part of how the parts fit together.
+DECIDED = {
+    "CLAUDE_CODE_SERVER_CONFIG", "SERVER_HOST", "SERVER_PORT", "SERVER_UNIX_SOCKET", "SERVER_UNIX_SOCKET_MODE", "SERVER_WORKERS",
+    "SERVER_DRAIN_SECONDS", "SERVER_TRUSTED_PROXIES", "SERVER_ALLOW_INSECURE", "WORKSPACE_ROOTS", "CLAUDE_CLI_PATH",
+    "STORAGE_DATA_DIR", "STORAGE_TYPE", "STORAGE_REDIS_HOST", "STORAGE_REDIS_PORT", "STORAGE_REDIS_URL", "STORAGE_AGENTS_DIR",
+    "STORAGE_INSTANCE_NAME", "API_KEYS_FILE", "MONITORING_PROMETHEUS_ENABLED", "MONITORING_PROMETHEUS_PORT",
+    "MONITORING_LOGGING_FORMAT", "CLAUDE_SERVER_URL", "CLAUDE_SERVER_API_KEY",
+}  # fmt: skip
+
+
+def compose(*files, profiles=(), **variables):
+    """The Compose file as Compose understands it."""
+    words = [word for file in files for word in ("-f", PROJECT / file)]
+    words += [word for profile in profiles for word in ("--profile", profile)]
+    environment = {"PATH": "/usr/bin:/bin", "HOME": "/nonexistent", **variables}
+    return yaml.safe_load(run("/usr/bin/docker-compose", *words, "config", env=environment, cwd=PROJECT))
+
+
+def everything(**variables):
+    return compose("docker-compose.yml", profiles=["metrics", "grafana", "scaled"], **variables)["services"]
+
+
+def test_the_dockerfile_has_no_faults_that_a_linter_knows():
+    assert run(TOOLS / "deploy/bin/hadolint", PROJECT / "Dockerfile") == ""
+
+
+def test_the_images_versions_are_the_projects():
+    text = (PROJECT / "Dockerfile").read_text()
+    channel = re.search(r'channel = "(.+)"', (PROJECT / "rust-toolchain.toml").read_text()).group(1)
+    assert f"ARG RUST_VERSION={channel}\n" in text
+    assert f"ARG VERSION={version()}\n" in text
+
+
+def test_what_is_sent_to_the_builder_exists():
+    names = re.findall(r"^!(\S+)$", (PROJECT / ".dockerignore").read_text(), re.M)
+    assert names and [name for name in names if not (PROJECT / name).exists()] == []
+
+
+def test_every_secret_can_come_from_a_file(tmp_path):
+    secrets = [name for name, is_secret in documented_variables().items() if is_secret]
+    secrets.remove("CLAUDE_SERVER_API_KEY")  # is for the command `run`
+    files = {}
+    for name in secrets:
+        (tmp_path / name).write_text(f"what $HOME 'is' in {name}\n")
+        files[f"{name}_FILE"] = str(tmp_path / name)
+    said = run(ENTRYPOINT, "env", "--null", env={"PATH": "/usr/bin:/bin", **files}).split("\0")
+    found = dict(entry.split("=", 1) for entry in said if "=" in entry)
+    expected = {name: f"what $HOME 'is' in {name}" for name in secrets}
+    assert {name: text for name, text in found.items() if name not in ("PATH", "PWD", "_")} == expected
+
+
+@pytest.mark.parametrize("more", [{}, {"API_API_KEY": "given"}])
+def test_a_secret_that_cannot_be_read_or_is_given_twice_stops_the_start(tmp_path, more):
+    file = tmp_path / "key"
+    if more:
+        file.write_text("x")
+    environment = {"PATH": "/usr/bin:/bin", "API_API_KEY_FILE": str(file), **more}
+    ended = subprocess.run([ENTRYPOINT, "true"], env=environment, capture_output=True, text=True)
+    assert ended.returncode == 2
+    assert ended.stderr.splitlines()[-1].startswith("entrypoint: API_API_KEY")
+
+
+@pytest.mark.parametrize(
+    "address, permitted", [("127.0.0.1", "true"), ("::1", "true"), ("0.0.0.0", None), ("10.1.2.3", None), ("", None)]
+)
+def test_only_a_port_of_the_hosts_own_needs_no_authentication(address, permitted):
+    said = run(ENTRYPOINT, "env", env={"PATH": "/usr/bin:/bin", "PUBLISHED_ON": address})
+    assert ("SERVER_ALLOW_INSECURE=true" in said.splitlines()) == (permitted == "true")
+
+
+def test_compose_starts_what_it_is_asked_for():
+    profiles = {name: service.get("profiles", []) for name, service in everything().items()}
+    scaled = {"server-2": ["scaled"], "server-3": ["scaled"], "proxy": ["scaled"]}
+    assert profiles == {"server": [], "redis": [], **scaled, "prometheus": ["metrics"], "grafana": ["grafana"]}
+
+
+def test_every_service_is_bounded_and_has_no_rights():
+    for name, service in everything().items():
+        found = {key: service[key] for key in ("read_only", "cap_drop", "security_opt", "restart")}
+        expected = {"cap_drop": ["ALL"], "security_opt": ["no-new-privileges:true"], "restart": "unless-stopped"}
+        assert found == {"read_only": True, **expected}, name
+        assert {"cpus", "memory"} == set(service["deploy"]["resources"]["limits"]), name
+        assert service["pids_limit"] > 0 and service["logging"]["options"]["max-size"], name
+        # The servers' is the image's.
+        assert ("healthcheck" in service) != (name in SERVERS), name
+
+
+def test_servers_start_after_redis_and_the_proxy_after_them():
+    services = everything()
+    for name in SERVERS:
+        assert services[name]["depends_on"] == {"redis": {"condition": "service_healthy"}}
+    assert services["proxy"]["depends_on"] == {name: {"condition": "service_healthy"} for name in SERVERS}
+    assert set(services["redis"]["networks"]) == {"inside"}
+
+
+def test_ports_are_the_machines_own_unless_somebody_says_otherwise():
+    closed = [port for service in everything().values() for port in service.get("ports", [])]
+    assert closed and all(str(port).startswith("127.0.0.1:") for port in closed), closed
+    opened = everything(PUBLISHED_ON="0.0.0.0")
+    for name in SERVERS:
+        # The entry point then permits nothing without authentication.
+        assert opened[name]["environment"]["PUBLISHED_ON"] == "0.0.0.0"
+    ports = {name: service.get("ports", []) for name, service in opened.items()}
+    assert ports["server"] == ["0.0.0.0:8000:8000/tcp"]
+    assert ports["prometheus"] == ["127.0.0.1:9091:9090/tcp"]
+
+
+def test_every_documented_variable_reaches_the_servers():
+    passed = set(yaml.safe_load((PROJECT / "docker-compose.yml").read_text())["x-variables"])
+    assert passed == set(documented_variables()) - DECIDED
+
+
+def test_no_two_servers_share_what_is_one_servers():
+    services = everything()
+    data = [mount for name in SERVERS for mount in services[name]["volumes"] if mount.endswith(":/data:rw")]
+    names = [services[name]["environment"]["STORAGE_INSTANCE_NAME"] for name in SERVERS]
+    assert len(set(data)) == len(set(names)) == 3
+    shared = [{m for m in services[name]["volumes"] if not m.endswith(":/data:rw")} for name in SERVERS]
+    assert shared[0] == shared[1] == shared[2] == {"shared:/shared:rw", "workspaces:/workspaces:rw"}
+
+
+def test_the_time_to_stop_is_longer_than_the_drain():
+    for name in SERVERS:
+        service = everything()[name]
+        minutes, seconds = re.fullmatch(r"(?:(\d+)m)?(?:(\d+)s)?", service["stop_grace_period"]).groups()
+        patience = int(minutes or 0) * 60 + int(seconds or 0)
+        assert patience >= int(service["environment"]["SERVER_DRAIN_SECONDS"]) + 15
+
+
+def test_secrets_by_file_are_mounted_where_the_variables_say():
+    services = compose("docker-compose.yml", "deploy/docker/secrets.yml")["services"]
+    environment = services["server"]["environment"]
+    files = {environment[name] for name in environment if name.endswith("_FILE") and "/run/secrets/" in str(environment[name])}
+    assert files == {f"/run/secrets/{secret['source']}" for secret in services["server"]["secrets"]}
+    assert environment["API_AUTH_ENABLED"] == "true"
+
+
+def test_mounted_files_exist():
+    for name, service in everything().items():
+        sources = [mount.split(":")[0] for mount in service.get("volumes", []) if mount.startswith("/")]
+        assert [source for source in sources if not os.path.exists(source)] == [], name
+
+
+def test_the_proxy_passes_over_servers_that_are_gone(server, tmp_path):
+    haproxy, environment = tool("haproxy", "usr/sbin/haproxy")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    text = (DEPLOY / "docker/haproxy.cfg").read_text()
+    (tmp_path / "haproxy.cfg").write_text(text.replace("bind :8080", f"bind 127.0.0.1:{port}"))
+    here = server.url.removeprefix("http://")
+    environment |= {"SERVER_1": "127.0.0.1:1", "SERVER_2": here, "SERVER_3": "127.0.0.1:1"}
+    proxy = subprocess.Popen([haproxy, "-db", "-f", tmp_path / "haproxy.cfg"], env=environment, stdout=subprocess.PIPE, text=True)
+    try:
+        # Its checks find out who is gone, before anybody asks.
+        gone = set()
+        for line in proxy.stdout:
+            gone |= set(re.findall(r"Server servers/(\S+) is DOWN", line))
+            if gone == {"server", "server-3"}:
+                break
+        assert gone == {"server", "server-3"}
+        answers = [json.loads(fetch(f"http://127.0.0.1:{port}/ready")) for _ in range(9)]
+        assert answers == [{"status": "ready"}] * 9
+    finally:
+        proxy.terminate()
+        proxy.communicate()

@@ -1,0 +1,79 @@
+"""What the runbooks say to do, done."""
+
+import subprocess
+
+from container import Container
+
+DEMO = ["claude-code-server", "serve", "--demo"]
+LOCAL = {"PUBLISHED_ON": "127.0.0.1"}
+MEGABYTE = 1 << 20
+
+
+def started(image, place, variables=LOCAL):
+    """A server that is healthy, on the volumes below a folder."""
+    for folder in (place, *place.parents[:2]):
+        folder.chmod(0o755)
+    container = Container(image, place, variables, DEMO)
+    container.wait_for("health", container.is_healthy)
+    return container
+
+
+def task(number):
+    return {"task_id": f"task-{number}", "prompt": f"[[say this is {number}]]", "workspace": "/workspaces"}
+
+
+def test_a_full_disk_is_told_and_forgotten(image, tmp_path):
+    data = tmp_path / "data"
+    data.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=48m,mode=0700,uid=10001,gid=10001", "data", data], check=True)
+    try:
+        container = started(image, tmp_path)
+        assert container.finish(task(1))["result"]["summary"] == "this is 1"
+        # Somebody else fills the disk.
+        filler = data / "core"
+        with filler.open("wb", buffering=0) as file:
+            try:
+                while file.write(b"x" * 4096):
+                    pass
+            except OSError:
+                pass
+        refused = [container.call("/api/v1/tasks", {**task(number), "prompt": "x" * 100_000}) for number in range(2, 6)]
+        assert [status for status, _ in refused][-1] in (500, 503), refused
+        answered = [body["task_id"] for status, body in refused if status == 200]
+        filler.unlink()
+        # The runbook: it goes on by itself once there is room, or else is started.
+        if container.launcher.poll() is not None:
+            container = started(image, tmp_path)
+        container.wait_for("health", lambda: container.call("/health")[1]["status"] == "healthy")
+        assert container.finish(task(7))["result"]["summary"] == "this is 7"
+        assert container.call("/api/v1/tasks/task-1")[1]["result"]["summary"] == "this is 1"
+        for known in answered:
+            assert container.call(f"/api/v1/tasks/{known}")[0] == 200
+        assert container.stop()[0] == 0, container.log.read_text()
+    finally:
+        container.kill()
+        subprocess.run(["umount", "--lazy", data], check=True)
+
+
+def test_a_backup_is_restored_into_an_empty_volume(image, tmp_path):
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.mkdir()
+    second.mkdir()
+    container = started(image, first)
+    before = container.finish(task(1))
+    said = container.execute("claude-code-server", "backup", "/data/copy")
+    assert said[0] == 0, said
+    container.stop()
+    (second / "data").mkdir(mode=0o700)
+    subprocess.run(["cp", "-a", first / "data/copy", second / "data/copy"], check=True)
+    subprocess.run(["chown", "10001:10001", second / "data"], check=True)
+    restore = Container(image, second, LOCAL, ["claude-code-server", "restore", "/data/copy"])
+    assert restore.launcher.wait(timeout=30) == 0, restore.log.read_text()
+    container = started(image, second)
+    try:
+        assert container.call("/api/v1/tasks/task-1")[1]["result"] == before["result"]
+        again = {**task(2), "prompt": "[[history]]", "session": {"session_id": before["session_id"], "reuse_existing": True}}
+        assert "this is 1" in container.finish(again)["result"]["summary"]
+        assert container.stop()[0] == 0
+    finally:
+        container.kill()
