@@ -53,8 +53,8 @@ fn nobody_reads_the_environment_past_the_table() {
     lines_that_read_it(&server.join("src"), &mut found);
     let crates = std::fs::read_dir(server.join("../crates")).expect("crates");
     crates.for_each(|one| lines_that_read_it(&one.expect("a crate").path().join("src"), &mut found));
-    // How programs are found, and how systemd is told: neither configures the server.
-    let others = ["PATH", "NOTIFY_SOCKET"].map(|name| format!("std::env::var_os({name:?})"));
+    // How programs are found, how systemd is told, and what terminals want: none configures the server.
+    let others = ["PATH", "NOTIFY_SOCKET", "NO_COLOR"].map(|name| format!("std::env::var_os({name:?})"));
     found.retain(|line| !others.iter().any(|other| line.contains(other)));
     assert_eq!(found, ["Self::gather(arguments, std::env::vars_os(), Path::new(\".env\"))"]);
 }
