@@ -70,9 +70,10 @@ async fn listen(shared: &Shared, mut stream: PubSubStream) {
             }
             _ = check.tick() => {
                 shared.live.tidy();
+                let before = shared.live.last_heard();
                 let Ok(standing) = standing(shared, &[]).await else { continue };
                 let heard = shared.live.last_heard();
-                if behind.is_some_and(|behind| behind > heard) || standing.number < heard {
+                if behind.is_some_and(|behind| behind > heard) || standing.number < before {
                     return;
                 }
                 behind = Some(standing.number);
@@ -84,8 +85,10 @@ async fn listen(shared: &Shared, mut stream: PubSubStream) {
 /// Looks up where everything is that somebody watches.
 async fn catch_up(shared: &Shared) -> Result<(), StoreError> {
     // Before the tasks, so that what comes meanwhile is a message of its own.
+    // What was heard by now, so that a commit which is answered meanwhile does not count as lost.
+    let heard = shared.live.last_heard();
     let first = standing(shared, &[]).await?;
-    if first.number < shared.live.last_heard() {
+    if first.number < heard {
         // A failover, or a crash without its last commits: what was answered is not all there, tokens may be given out again.
         tracing::error!(
             "redis has lost commits that it had acknowledged: this server ends its agents and joins again"
