@@ -158,7 +158,7 @@ fn start(lease: &Lease, owner: &Owner) -> io::Result<Child> {
 
 /// Tells a warden until when the lease holds, until one of them ends.
 async fn tell(warden: &mut Child, lease: &Lease, ending: &CancellationToken) {
-    let Some(mut pipe) = warden.stdin.take() else { return };
+    let (Some(mut pipe), Some(mut held)) = (warden.stdin.take(), lease.store.lease()) else { return };
     let mut ticks = interval(lease.told_each);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut told = Duration::ZERO;
@@ -168,6 +168,10 @@ async fn tell(warden: &mut Child, lease: &Lease, ending: &CancellationToken) {
             ended = warden.wait() => {
                 return tracing::error!(?ended, "the warden of the agents has ended: another one is started");
             }
+            // A new lease is told at once: agents may start under it, which the warden must not end.
+            changed = held.changed() => if changed.is_err() {
+                break;
+            },
             _ = ticks.tick() => {}
         }
         let until = lease.until();

@@ -75,6 +75,10 @@ impl Place<'_> {
             Ok(folder) => Ok(folder),
             Err(refused) => {
                 let folder = base.map_or_else(|| PathBuf::from(given), |base| base.join(given));
+                // What lies below the own roots was looked at here, and others have the same there.
+                if self.roots.are_above(&folder) {
+                    return Err(refused);
+                }
                 self.reach.elsewhere(&folder, refused).await
             }
         }

@@ -52,7 +52,6 @@ async fn has(engine: &Handle, folder: &Path) -> Result<bool, StoreError> {
     let instances = engine.instances().await?;
     let mut roots = instances
         .iter()
-        // What lies below the own roots was looked for here.
         .filter(|instance| instance.alive && Some(&instance.id) != me.as_ref())
         .flat_map(|instance| &instance.workspace_roots);
     Ok(roots.any(|root| folder.starts_with(root)))

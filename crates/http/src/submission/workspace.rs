@@ -30,6 +30,11 @@ impl WorkspaceRoots {
         self.roots.iter().any(|root| path.starts_with(root)) && !path.starts_with(&self.private)
     }
 
+    /// Whether a path begins with one of them, as it is written.
+    pub(crate) fn are_above(&self, path: &Path) -> bool {
+        self.roots.iter().any(|root| path.starts_with(root))
+    }
+
     /// The folder that `given` names, symlinks resolved. `field` names it in errors; a relative path counts from
     /// `base`, and is refused without one.
     pub(crate) async fn resolve(

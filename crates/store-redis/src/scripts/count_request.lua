@@ -3,7 +3,8 @@
 local key, per_minute = P .. 'rate:' .. ARGV[1] .. ':' .. ARGV[2], tonumber(ARGV[2])
 local now, minute = clock(), 60000
 local cost = minute / per_minute
-local due = math.max(tonumber(call('GET', key) or now), now)
+-- Not further ahead than it can come to be: the clock may have been set back meanwhile.
+local due = math.min(math.max(tonumber(call('GET', key) or now), now), now + minute)
 local wait = due + cost - now - minute
 if wait > 0.001 then return { '0', int(math.ceil(due - now)), int(math.max(math.ceil(wait), 1)) } end
 due = due + cost
