@@ -154,6 +154,12 @@ pub(crate) async fn changes(tree: &Path, base: &str) -> Result<Changes, GitError
     changes::read(&Git::new(tree), base).await
 }
 
+/// Makes sure that a working tree is on the branch that was made for it: an agent may have switched to another one.
+pub(crate) async fn is_on(tree: &Path, branch: &str) -> Result<(), GitError> {
+    let found = Git::new(tree).run(&["symbolic-ref", "--quiet", "--short", "HEAD"]).await?.line()?;
+    if found == branch { Ok(()) } else { Err(GitError::Elsewhere { branch: branch.to_owned(), found }) }
+}
+
 /// Commits everything in a working tree; gives the commit, or `None` when there is nothing to commit.
 pub(crate) async fn commit(tree: &Path, message: &str) -> Result<Option<String>, GitError> {
     let git = Git::new(tree);

@@ -117,6 +117,12 @@ async fn finish(
     seconds: f64,
     mut reporter: Reporter,
 ) -> Done {
+    if let Err(error) = git::is_on(&place.tree, &place.branch).await {
+        execution.errors.push(error.to_string());
+        if execution.exit_code == COMPLETED {
+            execution.exit_code = FAILED;
+        }
+    }
     let changes = git::changes(&place.tree, place.base()).await.unwrap_or_else(|error| {
         execution.errors.push(format!("what has changed is not known: {error}"));
         Changes::default()

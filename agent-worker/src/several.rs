@@ -21,8 +21,16 @@ struct Outcome {
 
 /// Runs them, so many at once; gives an exit code for all.
 pub(crate) async fn several(runs: &Runs, parallel: usize) -> u8 {
-    let running = runs.ready.jobs.iter().map(|job| outcome(runs, job));
-    let outcomes: Vec<_> = stream::iter(running).buffered(parallel).collect().await;
+    let running = runs
+        .ready
+        .jobs
+        .iter()
+        .enumerate()
+        .map(|(place, job)| async move { (place, outcome(runs, job).await) });
+    // Whoever is done makes room, also for those behind one that takes long.
+    let mut outcomes: Vec<_> = stream::iter(running).buffer_unordered(parallel).collect().await;
+    outcomes.sort_by_key(|(place, _)| *place);
+    let outcomes: Vec<_> = outcomes.into_iter().map(|(_, outcome)| outcome).collect();
     let rows = outcomes.iter().map(|outcome| outcome.row.clone());
     let rows: Vec<_> = std::iter::once(HEADING.map(str::to_owned)).chain(rows).collect();
     for outcome in &outcomes {

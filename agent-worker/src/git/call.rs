@@ -58,6 +58,10 @@ pub(crate) enum GitError {
     BranchName(String),
     #[error("there is a branch {0} already: choose another --branch, or delete it with `git branch -D {0}`")]
     BranchTaken(String),
+    #[error(
+        "the agent has left the branch {branch} for {found:?}: see where its work is, and switch back to {branch}"
+    )]
+    Elsewhere { branch: String, found: String },
     #[error("{} cannot be written: {source}", .file.display())]
     Exclude { file: PathBuf, source: io::Error },
     #[error("this process cannot own a child: {0}")]

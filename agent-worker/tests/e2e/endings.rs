@@ -58,6 +58,23 @@ async fn a_task_that_takes_too_long_ends_with_124_and_one_that_fails_with_1() {
 }
 
 #[tokio::test]
+async fn what_an_agent_leaves_on_another_branch_is_not_committed_there() {
+    for mode in ["server", "cli"] {
+        let world = World::new();
+        let executor = world.by(mode).await;
+        let before = world.git(&["rev-parse", "main"]);
+        let task = "[[bash git switch -q main && echo x > new.txt]] [[say Done.]]";
+        let ended = world.run(&executor, &["--commit", "--task", task]).await;
+        let summary = world.summary();
+        let told = (ended.code, &summary["exit_code"], &summary["commit"]);
+        assert_eq!(told, (Some(1), &json!(1), &Value::Null), "{summary}");
+        let error = summary["errors"][0].as_str().expect("an error");
+        assert!(error.contains("for \"main\""), "{error}");
+        assert_eq!(world.git(&["rev-parse", "main"]), before);
+    }
+}
+
+#[tokio::test]
 async fn a_server_that_is_killed_and_started_again_is_outlasted() {
     let world = World::new();
     let cli = pinned_cli();

@@ -75,6 +75,24 @@ async fn ctrl_c_interrupts_what_runs_and_begins_nothing_more() {
 }
 
 #[tokio::test]
+async fn one_that_takes_long_holds_up_no_other() {
+    let world = World::new();
+    let executor = world.by_stub().await;
+    let file = world.path("tasks.toml");
+    let task = |(name, prompt)| format!("[[task]]\nname = '{name}'\nprompt = '{prompt}'\n");
+    let long = "say Begun.; hold";
+    std::fs::write(&file, [("a", long), ("b", "say bye"), ("c", long)].map(task).concat()).expect("written");
+    let arguments = ["--tasks", file.to_str().expect("UTF-8"), "--parallel", "2"];
+    let mut running = Running::start(world.command(&executor, &arguments));
+    running.until("Begun.").await;
+    running.until("Begun.").await;
+    running.signal(Signal::INT);
+    let ended = running.ended().await;
+    let outcomes: Vec<_> = rows(&ended.stdout).iter().map(|row| row[1].clone()).collect();
+    assert_eq!(outcomes, ["OUTCOME", "interrupted", "completed", "interrupted"]);
+}
+
+#[tokio::test]
 async fn a_file_with_a_fault_begins_nothing() {
     let world = World::new();
     let executor = world.by_stub().await;
