@@ -93,7 +93,7 @@ async fn catch_up(shared: &Shared) -> Result<(), StoreError> {
         tracing::error!(
             "redis has lost commits that it had acknowledged: this server ends its agents and joins again"
         );
-        shared.membership.lost();
+        shared.membership.misses_commits();
     }
     for tasks in shared.live.followed().chunks(ASKED_AT_ONCE) {
         for (task, signal) in tasks.iter().zip(standing(shared, tasks).await?.tasks) {

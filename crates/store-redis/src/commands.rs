@@ -76,7 +76,9 @@ impl Shared {
             }
             "task" | "again" => {
                 self.tell(&mut reply, None)?;
-                Ok(Claim::Task(Box::new(claimed(&mut reply.rest, true)?)))
+                let claimed = claimed(&mut reply.rest, true)?;
+                self.membership.has_seen(claimed.token);
+                Ok(Claim::Task(Box::new(claimed)))
             }
             _ => Err(reply.unknown()),
         }
@@ -93,6 +95,7 @@ impl Shared {
         }
         self.tell(&mut reply, None)?;
         let mut taken = reply.rest.items()?.each(|items| claimed(&mut items.items()?, false))?;
+        taken.iter().for_each(|claimed| self.membership.has_seen(claimed.token));
         taken.sort_by_key(|claimed| (claimed.task.created_at, claimed.task.spec.task_id.clone()));
         Ok(taken)
     }

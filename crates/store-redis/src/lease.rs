@@ -1,5 +1,6 @@
 //! This server's place among those that share the store: its lease, renewed while it lives, by the time of Redis.
 
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -33,6 +34,8 @@ struct Incarnation {
     ends: Duration,
     /// Whether it was handed nothing more when last heard of.
     draining: bool,
+    /// What no server that shares the store has missed commits since.
+    epoch: Arc<str>,
     /// Tells a beginning whose answer was lost from another one.
     next: Uuid,
 }
@@ -45,13 +48,23 @@ pub(crate) struct Membership {
     lease: Duration,
     heartbeat: Duration,
     now: Mutex<Incarnation>,
+    /// Whether acknowledged commits were found missing since the lease began.
+    misses: AtomicBool,
+    /// The highest token that was handed out to this server.
+    seen: AtomicU64,
     pub(crate) state: watch::Sender<LeaseState>,
+}
+
+/// A beginning: with the last token of those before it.
+struct Begun {
+    id: Arc<str>,
+    above: LeaseToken,
+    epoch: Arc<str>,
 }
 
 /// What joining answers.
 enum Joined {
-    /// With the last token of those before it.
-    As(Arc<str>, LeaseToken),
+    As(Begun),
     Replaced,
     Version(String),
 }
@@ -76,12 +89,15 @@ impl Membership {
                 id: "".into(),
                 ends: begun,
                 draining: false,
+                epoch: "".into(),
                 next: Uuid::new_v4(),
             }),
+            misses: AtomicBool::new(false),
+            seen: AtomicU64::new(0),
             state: watch::Sender::new(LeaseState::Lost),
         };
         match membership.ask_to_join(link, scripts).await? {
-            Joined::As(id, above) => membership.begin(id, above, begun),
+            Joined::As(joined) => membership.begin(joined, begun),
             Joined::Replaced => return Err(membership.replaced().into()),
             Joined::Version(found) => {
                 return Err(OpenError::Version { prefix: link.prefix.clone(), found, ours: VERSION });
@@ -95,11 +111,14 @@ impl Membership {
         call.arg(&self.name).arg(millis(self.lease)).arg(&self.labels).arg(&self.roots);
         let now = self.lock().clone();
         call.arg(VERSION).arg(&*now.id).arg(now.next.to_string()).arg(u8::from(now.draining));
+        call.arg(&*now.epoch).arg(u8::from(self.misses.load(Ordering::Relaxed)));
+        call.arg(self.seen.load(Ordering::Relaxed));
         let mut reply = link.commit(&call).await?;
         match reply.code.as_str() {
             "ok" => {
                 reply.rest.text()?;
-                Ok(Joined::As(reply.rest.text()?.into(), LeaseToken(reply.rest.number()?)))
+                let (id, above) = (reply.rest.text()?.into(), LeaseToken(reply.rest.number()?));
+                Ok(Joined::As(Begun { id, above, epoch: reply.rest.text()?.into() }))
             }
             "replaced" => Ok(Joined::Replaced),
             "version" => Ok(Joined::Version(reply.rest.text()?)),
@@ -113,11 +132,14 @@ impl Membership {
     }
 
     /// Counts on a lease that was asked for at that time.
-    fn begin(&self, id: Arc<str>, above: LeaseToken, asked: Duration) {
+    fn begin(&self, Begun { id, above, epoch }: Begun, asked: Duration) {
+        self.misses.store(false, Ordering::Relaxed);
+        self.has_seen(above);
         {
             let mut now = self.lock();
             let draining = now.draining;
-            *now = Incarnation { id, ends: asked + self.counted_on(), draining, next: Uuid::new_v4() };
+            let ends = asked + self.counted_on();
+            *now = Incarnation { id, ends, draining, epoch, next: Uuid::new_v4() };
         }
         self.state.send_replace(LeaseState::Held { above });
     }
@@ -162,8 +184,19 @@ impl Membership {
         }
     }
 
+    /// A token was handed out to this server.
+    pub(crate) fn has_seen(&self, token: LeaseToken) {
+        self.seen.fetch_max(token.0, Ordering::Relaxed);
+    }
+
+    /// Redis has lost what it had acknowledged: all servers have to begin anew, since tokens may be given out twice.
+    pub(crate) fn misses_commits(&self) {
+        self.misses.store(true, Ordering::Relaxed);
+        self.lost();
+    }
+
     /// The lease has ended, whichever it is.
-    pub(crate) fn lost(&self) {
+    fn lost(&self) {
         self.state.send_if_modified(|state| std::mem::replace(state, LeaseState::Lost) != LeaseState::Lost);
     }
 
@@ -178,7 +211,7 @@ impl Membership {
         }
         let begun = boot_time();
         match self.ask_to_join(link, scripts).await? {
-            Joined::As(id, above) => self.begin(id, above, begun),
+            Joined::As(joined) => self.begin(joined, begun),
             Joined::Replaced => return Err(self.replaced()),
             Joined::Version(found) => {
                 return Err(StoreError(format!(
@@ -241,12 +274,16 @@ async fn renew(shared: &Shared) {
     if reply.code != "held" {
         return membership.lost_as(&id);
     }
-    let (left, draining) = (reply.rest.number::<u64>(), reply.rest.flag());
+    let (left, draining, epoch) = (reply.rest.number::<u64>(), reply.rest.flag(), reply.rest.text());
     {
         let mut now = membership.lock();
         // A rejoin meanwhile has made another incarnation, of which this says nothing; and what has ended stays so.
         if now.id != id || membership.end_if_over(&now) {
             return;
+        }
+        if epoch.is_ok_and(|epoch| *epoch != *now.epoch) {
+            tracing::error!("another server found that redis has lost commits: this one joins again, too");
+            return membership.lost();
         }
         now.ends = begun + membership.counted_on();
         now.draining = draining.unwrap_or(now.draining);

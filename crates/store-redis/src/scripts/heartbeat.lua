@@ -12,4 +12,4 @@ local left = 0
 for _, dead in ipairs(call('ZRANGEBYSCORE', P .. 'leases', '-inf', now)) do
   if not forget_if_done(dead) then left = left + 1 end
 end
-return { 'held', left, call('HGET', P .. 'instance:' .. me, 'draining') }
+return { 'held', left, call('HGET', P .. 'instance:' .. me, 'draining'), call('HGET', META, 'epoch') or '' }

@@ -105,12 +105,26 @@ async fn who_drains_goes_on_draining_after_its_lease_was_lost() {
 async fn who_finds_that_redis_has_lost_what_it_acknowledged_begins_anew() {
     let server = Server::start("no");
     let one = open_hasty(&server, "one").await;
+    let others = [open_hasty(&server, "two").await, open_hasty(&server, "three").await];
     let before = submit_and_claim(&one, "t").await;
     // As after a failover to a replica that was behind.
     server.run(&["HINCRBY", "{ccs}:meta", "news", "-1"]);
+    server.run(&["HSET", "{ccs}:meta", "token", "0"]);
     server.run(&["CLIENT", "KILL", "TYPE", "pubsub"]);
     becomes(&mut one.lease().expect("shared"), |state| *state == store::LeaseState::Lost).await;
     one.rejoin().await.expect("joins");
+    // That has made commits; all others notice all the same, and once.
+    for other in &others {
+        becomes(&mut other.lease().expect("shared"), |state| *state == store::LeaseState::Lost).await;
+        other.rejoin().await.expect("joins");
+    }
+    for store in others.iter().chain([&one]) {
+        let beaten = store.lease_ends().expect("shared");
+        while store.lease_ends().expect("shared") == beaten {
+            tokio::task::yield_now().await;
+        }
+        assert!(matches!(*store.lease().expect("shared").borrow(), store::LeaseState::Held { .. }));
+    }
     let again = taken(&one).await;
     let [again] = &*again else { unreachable!("it ran here: {again:?}") };
     assert!(again.token > before.token && !one.lease().expect("shared").borrow().covers(before.token));
