@@ -52,6 +52,7 @@ pub(crate) struct Arguments {
         long,
         alias = "server",
         env = "CLAUDE_SERVER_URL",
+        hide_env_values = true,
         default_value = client::LOCAL_SERVER,
         value_name = "URL"
     )]

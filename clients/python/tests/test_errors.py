@@ -207,3 +207,11 @@ def test_an_answer_that_is_no_json_is_not_the_servers() -> None:
     with pytest.raises(ConnectionFailedError) as failed:
         call.answer(httpx.Response(200, text="<p>hello</p>"))
     assert str(failed.value) == "GET /api/v1/sessions: status 200 without JSON: is that Claude Code Server?"
+
+
+@pytest.mark.parametrize("key", ["hush\nhush", "hush hush", "hush\u00e4"])
+def test_a_key_that_cannot_be_one_is_refused_and_not_repeated(key: str) -> None:
+    with pytest.raises(ValueError, match="API key") as refused:
+        SyncClaudeServerClient("http://localhost:1", key)
+    assert "hush" not in str(refused.value)
+    assert Address("http://localhost:1", "hush\n").headers["Authorization"] == "Bearer hush"

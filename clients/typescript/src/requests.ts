@@ -65,7 +65,13 @@ export class Requests {
   /** The key to be shown. What the caller's function throws is the caller's. */
   async key(): Promise<string | undefined> {
     const { apiKey } = this.settings;
-    return typeof apiKey === 'function' ? await apiKey() : apiKey;
+    const given = typeof apiKey === 'function' ? await apiKey() : apiKey;
+    // One that was read from a file ends with the file's line. What is wrong with another one is said without repeating it.
+    const key = given?.trim();
+    if (key !== undefined && !/^[!-~]*$/.test(key)) {
+      throw new TypeError('apiKey holds spaces, line ends or characters beyond ASCII, which no key has');
+    }
+    return key;
   }
 
   /** Sends a request once, with that key and under that signal; gives the answer when its headers are there. */

@@ -61,6 +61,16 @@ test('the server says how it is and what it can do', async (t) => {
   await assert.rejects(client.undrainInstance('x'), NotFoundError);
 });
 
+test('a key that cannot be one is refused and not repeated', async () => {
+  for (const apiKey of ['hush\nhush', 'hush hush', 'hush\u00e4']) {
+    const client = new ClaudeServerClient({ baseUrl: 'http://127.0.0.1:1', apiKey });
+    await assert.rejects(
+      client.listSessions(),
+      (error) => error instanceof TypeError && !error.message.includes('hush'),
+    );
+  }
+});
+
 test('keys are shown in a header: none is 401, a wrong one 403, a function gives the right one', async (t) => {
   const server = await TestServer.start(t, { API_AUTH_ENABLED: 'true', API_API_KEY: 'k-right' });
   const baseUrl = server.url;

@@ -108,6 +108,9 @@ impl Client {
         let server = if server.is_empty() { LOCAL_SERVER } else { server.trim_end_matches('/') }.to_owned();
         let fault = |reason: String| ClientError::Address { server: server.clone(), reason };
         let url = Url::parse(&server).map_err(|error| fault(error.to_string()))?;
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(ClientError::Secret);
+        }
         if !matches!(url.scheme(), "http" | "https") || url.query().is_some() || url.fragment().is_some() {
             return Err(fault("it has to begin with http:// or https:// and has no ? and #".to_owned()));
         }
@@ -343,4 +346,21 @@ fn retry_after(response: &Response) -> Option<Duration> {
     }
     let seconds = response.headers().get(RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
     Some(Duration::from_secs(seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_secret_is_not_repeated() {
+        let refused = |server, key| Client::new(server, key).err().expect("refused").to_string();
+        for told in [
+            refused("http://user:hush@localhost:1", None),
+            refused("http://hush@localhost:1", None),
+            refused("http://localhost:1", Some("hush\n")),
+        ] {
+            assert!(!told.contains("hush"), "{told}");
+        }
+    }
 }

@@ -16,6 +16,9 @@ pub enum ClientError {
         /// What is wrong with it.
         reason: String,
     },
+    /// An address with a user or a password in it, which it does not repeat.
+    #[error("the server's address must not hold a user or password: give the API key as such")]
+    Secret,
     /// Not a key.
     #[error("the API key holds characters that no key has: set it again")]
     ApiKey,

@@ -43,6 +43,7 @@ pub(crate) struct ServerArguments {
         long,
         alias = "server-url",
         env = "CLAUDE_SERVER_URL",
+        hide_env_values = true,
         default_value = client::LOCAL_SERVER,
         value_name = "URL"
     )]

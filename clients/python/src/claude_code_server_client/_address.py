@@ -17,7 +17,8 @@ class Address:
         """Reads `CLAUDE_SERVER_URL` and `CLAUDE_SERVER_API_KEY` for what is not given.
 
         Raises:
-            ValueError: The URL is not of the form `http://host` or `https://host`, with a port and a path as needed.
+            ValueError: The URL is not of the form `http://host` or `https://host`, with a port and a path as needed, or
+                the key cannot be one.
         """
         url = base_url or os.environ.get("CLAUDE_SERVER_URL") or DEFAULT_URL
         key = os.environ.get("CLAUDE_SERVER_API_KEY") if api_key is None else api_key
@@ -31,6 +32,10 @@ class Address:
         self.http = f"{parts.scheme}://{base}"
         self.websocket = f"{'wss' if self.secure else 'ws'}://{base}"
         self.headers = {"User-Agent": f"claude-code-server-client/{__version__}"}
+        # A key that was read from a file ends with a line end. What is wrong with another is said without repeating it.
+        key = key.strip() if key else None
+        if key and not all("!" <= sign <= "~" for sign in key):
+            raise ValueError("the API key holds spaces, line ends or characters beyond ASCII, which no key has")
         if key:
             self.headers["Authorization"] = f"Bearer {key}"
 
