@@ -19,10 +19,27 @@ impl Faults {
 
 /// A JSON list or a comma-separated one.
 pub(super) fn list(text: &str) -> Option<Vec<String>> {
-    if text.trim_start().starts_with('[') {
-        return serde_json::from_str(text).ok();
+    if !text.trim_start().starts_with('[') {
+        return Some(words(text));
     }
-    Some(text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect())
+    serde_json::from_str(text).ok().or_else(|| unquoted(text))
+}
+
+fn words(text: &str) -> Vec<String> {
+    text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect()
+}
+
+/// What a line of `.env` leaves of a JSON list that is not quoted as a whole: a shell would take its quotes away, too.
+fn unquoted(text: &str) -> Option<Vec<String>> {
+    let words = words(text.trim().strip_prefix('[')?.strip_suffix(']')?);
+    // A rule that holds a comma cannot be told from two.
+    let is_whole = |word: &String| word.matches('(').count() == word.matches(')').count();
+    let is_name = |word: &String| {
+        word.starts_with(|c: char| c.is_ascii_alphabetic())
+            && !word.contains(['"', '[', '{'])
+            && is_whole(word)
+    };
+    words.iter().all(is_name).then_some(words)
 }
 
 /// Text without what a URL says before its host, which may be a password.

@@ -41,6 +41,22 @@ fn origin(layers: &Layers, name: &str) -> (String, Origin) {
 }
 
 #[test]
+fn a_json_list_may_stand_in_dot_env_with_and_without_quotes_around_it() {
+    let read = |line: &str| {
+        let place = Place::new(&format!("CLAUDE_DEFAULT_ALLOWED_TOOLS={line}\n"), "[server]\n");
+        Config::resolve(&place.layers(arguments(), &[]), true).map(|config| config.defaults.allowed_tools)
+    };
+    let expected = ["Read", "Write", "Edit", "Bash"].map(str::to_owned).to_vec();
+    // As the Python service's own file had it.
+    assert_eq!(read(r#"["Read","Write","Edit","Bash"]"#), Ok(expected.clone()));
+    assert_eq!(read(r#"'["Read", "Write", "Edit", "Bash"]'"#), Ok(expected));
+    assert_eq!(read("[]"), Ok(vec![]));
+    for broken in [r#"["Bash(a,b)"]"#, "[1]", "[Read"] {
+        assert!(read(broken).is_err(), "{broken}");
+    }
+}
+
+#[test]
 fn a_flag_goes_before_the_environment_that_before_dot_env_that_before_the_file() {
     let names = ["SERVER_HOST", "SERVER_WORKERS", "SERVER_DRAIN_SECONDS", "SERVER_LOG_LEVEL"];
     let place = Place::new(
