@@ -72,11 +72,13 @@ impl Record {
         self.keep(written);
     }
 
-    /// Writes the summary.
+    /// Writes the summary, in the place of whatever the agent may have put there: the folder may lie where it works.
     pub(crate) fn summary(&mut self, summary: &Summary) -> io::Result<()> {
         let mut text = serde_json::to_string_pretty(summary)?;
         text.push('\n');
-        new_file(&self.folder, "summary.json")?.write_all(text.as_bytes())
+        let file = format!("summary.{}.tmp", std::process::id());
+        new_file(&self.folder, &file)?.write_all(text.as_bytes())?;
+        std::fs::rename(self.folder.join(file), self.folder.join("summary.json"))
     }
 
     /// What could not be written, if anything.

@@ -139,13 +139,17 @@ async fn finish(
     };
     execution.errors.extend(reporter.record.fault().map(|fault| format!("the record is not whole: {fault}")));
     let mode = runs.ready.executor.mode();
-    let summary =
+    let mut summary =
         Summary { commit, ..summary(reporter.record.run_id(), mode, &place, execution, changes, seconds) };
     for line in summary.lines() {
         reporter.line(&line);
     }
     if let Err(error) = reporter.record.summary(&summary) {
         reporter.line(&Line::new("error", Tone::Bad, format!("summary.json cannot be written: {error}")));
+        // Whoever looks for it must not take the run for one that went well.
+        if summary.exit_code == COMPLETED {
+            summary.exit_code = FAILED;
+        }
     }
     Done { place, summary, folder: reporter.record.folder().to_owned() }
 }

@@ -75,6 +75,26 @@ async fn what_an_agent_leaves_on_another_branch_is_not_committed_there() {
 }
 
 #[tokio::test]
+async fn an_agent_neither_forges_nor_removes_the_record_unnoticed() {
+    let world = World::new();
+    let executor = world.by("cli").await;
+    let runs = world.here().join(".agent_runs");
+    let in_runs = |code: &str| {
+        let runs = runs.display();
+        format!(
+            "[[bash python3 -c 'import glob, shutil; [{code} for run in glob.glob(\"{runs}/*\")]']] [[say Done.]]"
+        )
+    };
+    let forge = in_runs("open(run + \"/summary.json\", \"w\").write(\"forged\")");
+    let ended = world.run(&executor, &["--worktree", "--task", &forge]).await;
+    assert!(!ended.stdout.contains("refused"), "{}", ended.stdout);
+    assert_eq!((ended.code, &world.summary()["exit_code"]), (Some(0), &json!(0)), "{}", ended.stdout);
+    let ended = world.run(&executor, &["--worktree", "--task", &in_runs("shutil.rmtree(run)")]).await;
+    assert!(!ended.stdout.contains("refused") && world.runs().is_empty(), "{}", ended.stdout);
+    assert_eq!(ended.code, Some(1), "{}", ended.stdout);
+}
+
+#[tokio::test]
 async fn a_server_that_is_killed_and_started_again_is_outlasted() {
     let world = World::new();
     let cli = pinned_cli();
