@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Packs a server that is built already, the same bytes from the same commit: scripts/pack.sh BINARY TARGET OUTPUT_FOLDER
+# Packs programs that are built already, the same bytes from the same commit: scripts/pack.sh FOLDER TARGET OUTPUT_FOLDER
+# FOLDER holds claude-code-server and agent-worker.
 set -euo pipefail
 project=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-binary=$(readlink -f "$1")
+programs=$(readlink -f "$1")
 target=$2
 mkdir -p "$3"
 output=$(readlink -f "$3")
@@ -13,7 +14,7 @@ name=claude-code-server-$version-$target
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 mkdir -p "$folder/$name/agent-cli"
-install -m 755 "$binary" "$folder/$name/claude-code-server"
+install -m 755 "$programs"/{claude-code-server,agent-worker} "$folder/$name/"
 install -m 644 README.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE docs/configuration.md .env.example docs/claude-code-server.example.toml \
   deploy/systemd/claude-code-server.service "$folder/$name/"
 # The server finds the CLI that `npm ci --ignore-scripts` installs there.

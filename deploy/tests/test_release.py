@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import tarfile
+from pathlib import Path
 
 import pytest
 import tomllib
@@ -12,6 +13,7 @@ from conftest import CLEAN
 from project import DEPLOY, PROJECT, documented_variables, run, version
 
 TARGET = "x86_64-unknown-linux-gnu"
+PROGRAMS = ("claude-code-server", "agent-worker")
 
 
 def unit():
@@ -25,8 +27,9 @@ def unit():
 @pytest.fixture(scope="module")
 def packed(binary, tmp_path_factory):
     folder = tmp_path_factory.mktemp("packed")
-    run("strip", "-o", folder / "server", binary)  # as what is shipped is
-    run(PROJECT / "scripts/pack.sh", folder / "server", TARGET, folder)
+    for program in PROGRAMS:
+        run("strip", "-o", folder / program, Path(binary).with_name(program))  # as what is shipped is
+    run(PROJECT / "scripts/pack.sh", folder, TARGET, folder)
     return folder / f"claude-code-server-{version()}-{TARGET}.tar.gz"
 
 
@@ -36,17 +39,19 @@ def test_a_packed_server_is_whole_and_runs(packed, tmp_path):
     folder = tmp_path / packed.name.removesuffix(".tar.gz")
     assert sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()) == [
         ".env.example", "CHANGELOG.md", "LICENSE-APACHE", "LICENSE-MIT", "README.md", "agent-cli/package-lock.json",
-        "agent-cli/package.json", "claude-code-server", "claude-code-server.example.toml", "claude-code-server.service",
+        "agent-cli/package.json", "agent-worker", "claude-code-server", "claude-code-server.example.toml", "claude-code-server.service",
         "configuration.md",
     ]  # fmt: skip
-    assert run(folder / "claude-code-server", "--version", env=CLEAN).split() == ["claude-code-server", version()]
+    for program in PROGRAMS:
+        assert run(folder / program, "--version", env=CLEAN).split() == [program, version()]
 
 
 def test_the_same_commit_is_packed_to_the_same_bytes(tmp_path):
-    (tmp_path / "server").write_text("any program")
+    for program in PROGRAMS:
+        (tmp_path / program).write_text("any program")
     made = []
     for folder in ("one", "two"):
-        run(PROJECT / "scripts/pack.sh", tmp_path / "server", TARGET, tmp_path / folder)
+        run(PROJECT / "scripts/pack.sh", tmp_path, TARGET, tmp_path / folder)
         made += [path.read_bytes() for path in (tmp_path / folder).iterdir()]
     assert len(made) == 2 and made[0] == made[1]
 

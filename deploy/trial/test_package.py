@@ -21,7 +21,7 @@ DEMO = "[Service]\nExecStart=\nExecStart=/usr/bin/claude-code-server serve --dem
 def machine(tmp_path_factory, server_binary, agent_cli):
     """A booted machine with the package."""
     folder = tmp_path_factory.mktemp("package")
-    run(PROJECT / "scripts/package_deb.sh", server_binary, folder, "--fast")
+    run(PROJECT / "scripts/package_deb.sh", server_binary.parent, folder, "--fast")
     (package,) = folder.glob("*.deb")
     machine = Machine(folder / "root", "bookworm")
     shutil.copy(package, machine.root / "package.deb")
@@ -65,6 +65,7 @@ def test_it_is_installed_whole_and_not_started(machine):
     assert (environment.stat().st_mode & 0o777, environment.stat().st_uid) == (0o600, 0)
     assert machine.done("systemd-analyze", "verify", "--man=no", f"{SERVICE}.service") == ""
     machine.done("dpkg", "--verify", SERVICE)
+    assert machine.done("agent-worker", "--version").split()[0] == "agent-worker"
 
 
 def test_the_unit_is_hardened(machine):
@@ -134,6 +135,7 @@ def test_it_is_removed_cleanly_and_what_tasks_made_is_kept(machine):
     machine.done("apt-get", "remove", "-y", "-qq", SERVICE)
     assert machine.run("pgrep", "--uid", SERVICE)[1] == ""
     assert not (machine.root / "usr/bin/claude-code-server").exists()
+    assert not (machine.root / "usr/bin/agent-worker").exists()
     assert (machine.root / f"etc/{SERVICE}/environment").exists()
     machine.done("apt-get", "purge", "-y", "-qq", SERVICE)
     assert not (machine.root / f"etc/{SERVICE}/environment").exists()
