@@ -49,6 +49,11 @@ fn plays_the_server() {
     }
 }
 
+/// Whether a daemon has become what it says, and so has let go of the streams that it does not keep.
+fn is_detached(pid: &str) -> bool {
+    std::fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name == "sleep\n")
+}
+
 #[tokio::main]
 async fn serve() {
     let orphans = adopt_orphans().unwrap();
@@ -64,11 +69,12 @@ async fn serve() {
     .await
     .unwrap();
     let mut lines = BufReader::new(child.stdout).lines();
+    let mut daemons = Vec::new();
     for _ in 0..2 {
-        lines.next_line().await.unwrap().unwrap();
+        daemons.push(lines.next_line().await.unwrap().unwrap());
     }
     let adopted = async {
-        while orphans.living().await.unwrap() < 2 {
+        while orphans.living().await.unwrap() < 2 || !daemons.iter().all(|pid| is_detached(pid)) {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
