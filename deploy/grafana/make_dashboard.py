@@ -52,6 +52,13 @@ ROWS = {
         ("Committed events a second", "short", {"{{instance}}": f"rate(events_committed_total{{{HERE}}}[5m])"}, ""),
         ("Time of a commit", "s", quantiles("event_commit_duration_seconds"), "The storage's part of the latency."),
         ("Agent's output to visible event", "s", quantiles("event_latency_seconds"), ""),
+        ("Storage and lease", "short", {"{{instance}} storage": f"storage_up{{{HERE}}}", "{{instance}} lease": f"lease_held{{{HERE}}}"},
+         "1 is well. Without its lease a server that shares its storage may run no task."),
+        ("Disk of the data folder, left", "bytes", {
+            "{{instance}}": f"data_disk_free_bytes{{{HERE}}}", "{{instance}} size": f"data_disk_size_bytes{{{HERE}}}"}, ""),
+        ("Requests to the model API a minute", "short", {
+            "{{outcome}}": f"60 * sum by (outcome) (rate(model_requests_total{{{HERE}}}[5m]))"},
+         "Of agents, by the gateway; nothing without it."),
     ],
     "Servers": [
         ("Up", "short", {"{{instance}}": f"up{{{HERE}}}"}, ""),

@@ -19,7 +19,7 @@ mount --make-rprivate /
 mount --bind "$root" "$root"
 for volume in $volumes; do mount --bind "$volumes_at$volume" "$root$volume"; done
 mount -o remount,bind,ro "$root"
-mount -t proc proc "$root/proc"
+mount -t proc -o "hidepid=${hidepid}" proc "$root/proc"
 mount -t tmpfs -o mode=755 dev "$root/dev"
 for device in null zero full random urandom tty; do
   touch "$root/dev/$device"; mount --bind "/dev/$device" "$root/dev/$device"
@@ -36,8 +36,9 @@ DROP = ["--clear-groups", "--inh-caps=-all", "--bounding-set=-all", "--no-new-pr
 class Container:
     """A running image."""
 
-    def __init__(self, image, volumes, variables=None, command=None, mounts=None):
-        """`volumes` is a folder with a folder for each volume in it; `mounts` says where in the image, if not as that says."""
+    def __init__(self, image, volumes, variables=None, command=None, mounts=None, hidepid=0):
+        """`volumes` is a folder with a folder for each volume in it; `mounts` says where in the image, if not as that says. With a
+        `hidepid` of 2, processes that a user may not look into are hidden from it."""
         mounts = mounts or image.volumes
         self.image, self.user = image, image.user
         self.environment = {"PATH": PATH, **image.environment, **(variables or {})}
@@ -53,7 +54,7 @@ class Container:
         self.launcher = subprocess.Popen(
             ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--net", "--ipc", "--uts", "--pid", "--fork", "--kill-child"]
             + ["sh", "-c", START, "start", str(root), " ".join(mounts), image.folder, self.user, "-i", *words],
-            env={"PATH": PATH, "volumes_at": str(volumes)},
+            env={"PATH": PATH, "volumes_at": str(volumes), "hidepid": str(hidepid)},
             stdout=self.log.open("ab"),
             stderr=subprocess.STDOUT,
         )

@@ -21,8 +21,8 @@ def start(image, tmp_path):
     for folder in (tmp_path, *tmp_path.parents[:2]):
         folder.chmod(0o755)
 
-    def begin(variables, is_to_serve=True):
-        container = Container(image, tmp_path, variables, DEMO)
+    def begin(variables, is_to_serve=True, **more):
+        container = Container(image, tmp_path, variables, DEMO, **more)
         started.append(container)
         if is_to_serve:
             container.wait_for("health", container.is_healthy)
@@ -71,6 +71,14 @@ def test_the_server_is_process_1_reaps_what_agents_leave_and_ends_in_order(start
     container.wait_for("end of what was left", is_clean)
     code, seconds = container.stop()
     assert code == 0 and seconds < 10, container.log.read_text()
+
+
+def test_agents_start_where_processes_are_hidden(start):
+    # The server may only be executed, so a child is hidden until its own program runs, for a moment too short to be met each time.
+    container = start(local(SESSION_PREWARM="0"), hidepid=2)
+    for number in range(12):
+        ended = container.finish(task(f"[[say {number}]]"))
+        assert (ended["status"], ended["result"]["summary"]) == ("completed", str(number)), ended
 
 
 def test_agents_see_no_secret_of_the_server(start):

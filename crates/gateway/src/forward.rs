@@ -10,6 +10,7 @@ use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use hyper::{Request, Response, StatusCode, Uri, Version};
 use reqwest::{Body, Client, Url};
 use serde_json::json;
+use telemetry::{Metrics, ModelAnswer};
 
 use crate::endpoint::{Registry, State};
 use crate::headers::{for_upstream, key, remove_hop_by_hop};
@@ -26,6 +27,7 @@ pub(crate) struct Forwarder {
     pub(crate) credential: (HeaderName, HeaderValue),
     pub(crate) endpoints: Registry,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) metrics: Arc<Metrics>,
 }
 
 impl Forwarder {
@@ -40,6 +42,10 @@ impl Forwarder {
             return Ok(refusal(StatusCode::UNAUTHORIZED, "authentication_error", message));
         }
         let sent = self.client.execute(self.upstream_request(request, url)).await;
+        self.metrics.model_answered(match &sent {
+            Ok(response) => ModelAnswer::of(response.status().as_u16()),
+            Err(_) => ModelAnswer::Unreached,
+        });
         let response = sent.inspect_err(|error| tracing::debug!(%error, "the model API was not reached"))?;
         self.note(&endpoint, &response);
         Ok(agent_response(response))

@@ -7,6 +7,7 @@ use domain::{Clock, SystemClock};
 use hyper::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use reqwest::{Client, Url, redirect};
 use secrecy::{ExposeSecret, SecretString};
+use telemetry::Metrics;
 use tokio::runtime::Handle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
@@ -83,15 +84,19 @@ impl Gateway {
     ///
     /// # Errors
     /// When the upstream cannot be used, or there is no port.
-    pub fn start(upstream: Upstream) -> Result<Self, StartError> {
-        Self::start_with_clock(upstream, Arc::new(SystemClock))
+    pub fn start(upstream: Upstream, metrics: Arc<Metrics>) -> Result<Self, StartError> {
+        Self::start_with_clock(upstream, metrics, Arc::new(SystemClock))
     }
 
     /// As [`Self::start`], with a clock that tells when a number of seconds from now is.
     ///
     /// # Errors
     /// As [`Self::start`].
-    pub fn start_with_clock(upstream: Upstream, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
+    pub fn start_with_clock(
+        upstream: Upstream,
+        metrics: Arc<Metrics>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, StartError> {
         let runtime = Handle::try_current().map_err(|_| StartError::NoRuntime)?;
         let base_url = base_url(upstream.base_url)?;
         let endpoints = Registry::default();
@@ -101,6 +106,7 @@ impl Gateway {
             credential: upstream.credential.header()?,
             endpoints: endpoints.clone(),
             clock,
+            metrics,
         };
         let (listener, address) = listen().map_err(StartError::Listen)?;
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());

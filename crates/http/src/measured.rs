@@ -10,10 +10,12 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, Method};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use telemetry::Levels;
+use rustix::fs::statvfs;
+use telemetry::{Disk, Levels};
+use tokio::time::timeout;
 
 use crate::request_id::X_REQUEST_ID;
-use crate::state::AppState;
+use crate::state::{AppState, SLOW_STORAGE};
 
 /// What requests to no route are counted under: their paths are anybody's to choose.
 const NO_ROUTE: &str = "none";
@@ -83,6 +85,12 @@ pub(crate) async fn metrics(State(state): State<Arc<AppState>>) -> impl IntoResp
         agents: state.engine.agents() as u64,
         streams: state.streams.len() as u64,
         uptime: state.started.elapsed(),
+        storage_is_up: matches!(timeout(SLOW_STORAGE, state.engine.reach_storage()).await, Ok(Ok(()))),
+        lease_is_held: state.engine.holds_lease(),
+        disk: statvfs(&state.data_folder).ok().map(|disk| Disk {
+            free: disk.f_bavail.saturating_mul(disk.f_frsize),
+            size: disk.f_blocks.saturating_mul(disk.f_frsize),
+        }),
     };
     ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], state.metrics.text(&levels))
 }

@@ -21,6 +21,9 @@ use crate::reached::TrustedProxies;
 use crate::submission::WorkspaceRoots;
 use crate::ticket::Tickets;
 
+/// A storage that does not answer within that time is slow: a commit takes a few milliseconds.
+pub(crate) const SLOW_STORAGE: Duration = Duration::from_secs(1);
+
 /// What holds for a task whose request leaves it out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TaskDefaults {
@@ -78,6 +81,8 @@ pub struct AppState {
     pub agent_program: PathBuf,
     /// The version of the agents' CLI.
     pub agent_version: String,
+    /// Where the server keeps what it writes; how much room its disk has is measured.
+    pub data_folder: PathBuf,
     /// What is wrong with how the storage is set up, for health.
     pub storage_warnings: Vec<String>,
     /// When the server started.

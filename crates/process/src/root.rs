@@ -5,7 +5,8 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
@@ -18,6 +19,9 @@ use crate::{Containment, Exit, Vitals, own_children};
 
 /// How long killing a tree may take. Only a process stuck in the kernel takes longer than milliseconds.
 const KILL_LIMIT: Duration = Duration::from_secs(10);
+/// How long a child may be hidden at its start, and how often it is looked for meanwhile.
+const HIDDEN_LIMIT: Duration = Duration::from_secs(1);
+const LOOK_AGAIN: Duration = Duration::from_millis(1);
 
 /// What a child is watched by.
 #[derive(Debug)]
@@ -33,10 +37,27 @@ impl Watch {
     /// For the child of this process with this `pid`, not yet reaped, and its pipes.
     pub(crate) fn of(pid: u32, stdout: impl AsFd, stderr: impl AsFd) -> io::Result<Self> {
         let gone = || io::Error::from_raw_os_error(libc::ESRCH);
-        let identity = proc_table::row(pid)?.ok_or_else(gone)?.identity;
+        let identity = seen(pid)?;
         let pidfd = identity.open()?.ok_or_else(gone)?;
         let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or_else(gone)?;
         Ok(Self { identity, pid, pidfd, pipes: [PipeProbe::of(stdout)?, PipeProbe::of(stderr)?] })
+    }
+}
+
+/// A child that was just forked. With `hidepid` it is hidden until the kernel has noted, a moment after it let the parent go on,
+/// that the new program may be looked into, as a server that may only be executed may not.
+fn seen(pid: u32) -> io::Result<Identity> {
+    let hidden_since = Instant::now();
+    loop {
+        if let Some(row) = proc_table::row(pid)? {
+            return Ok(row.identity);
+        }
+        if hidden_since.elapsed() > HIDDEN_LIMIT {
+            return Err(io::Error::other(
+                "/proc hides it: make its program readable for the server's user, or mount /proc without hidepid",
+            ));
+        }
+        thread::sleep(LOOK_AGAIN);
     }
 }
 

@@ -36,6 +36,58 @@ pub(crate) struct Tokens {
     pub(crate) r#type: Direction,
 }
 
+/// How a request of an agent to the model API, passed on by the gateway, came out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ModelAnswer {
+    /// The API took it.
+    Ok,
+    /// It wants to be left alone for a while: 429 or 529.
+    Limited,
+    /// It does not accept the credential: 401 or 403.
+    Refused,
+    /// Any other 4xx: the request was wrong.
+    Rejected,
+    /// It failed: another 5xx.
+    Failed,
+    /// It was not reached.
+    Unreached,
+}
+
+impl ModelAnswer {
+    /// All of them.
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Ok, Self::Limited, Self::Refused, Self::Rejected, Self::Failed, Self::Unreached];
+
+    /// By the answer's status.
+    #[must_use]
+    pub fn of(status: u16) -> Self {
+        match status {
+            429 | 529 => Self::Limited,
+            401 | 403 => Self::Refused,
+            400..=499 => Self::Rejected,
+            500.. => Self::Failed,
+            _ => Self::Ok,
+        }
+    }
+
+    pub(crate) fn label(self) -> Model {
+        let outcome = match self {
+            Self::Ok => "ok",
+            Self::Limited => "limited",
+            Self::Refused => "refused",
+            Self::Rejected => "rejected",
+            Self::Failed => "failed",
+            Self::Unreached => "unreached",
+        };
+        Model { outcome }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct Model {
+    pub(crate) outcome: &'static str,
+}
+
 /// Where open tasks are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct State {

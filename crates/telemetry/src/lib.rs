@@ -7,6 +7,6 @@ mod labels;
 mod measures;
 mod traces;
 
-pub use labels::{Direction, Ended, Request, State};
-pub use measures::{Levels, Metrics};
+pub use labels::{Direction, Ended, ModelAnswer, Request, State};
+pub use measures::{Disk, Levels, Metrics};
 pub use traces::{AttemptTrace, Exporting, RequestTrace, TaskEnd, TaskOfTrace, TaskTrace, Traces, trace_id};

@@ -11,7 +11,7 @@ use prometheus_client::registry::{Registry, Unit};
 
 use crate::descendants::Descendants;
 use crate::itself::Usage;
-use crate::labels::{Direction, Ended, Request, State, Tokens};
+use crate::labels::{Direction, Ended, Model, ModelAnswer, Request, State, Tokens};
 
 type FloatCounter = Counter<f64, std::sync::atomic::AtomicU64>;
 type FloatGauge = Gauge<f64, std::sync::atomic::AtomicU64>;
@@ -33,6 +33,21 @@ pub struct Levels {
     pub streams: u64,
     /// Since the start.
     pub uptime: Duration,
+    /// Whether the storage answers.
+    pub storage_is_up: bool,
+    /// Whether this server may run tasks: always, unless others share its storage.
+    pub lease_is_held: bool,
+    /// The disk of the data folder; `None` when the system does not tell.
+    pub disk: Option<Disk>,
+}
+
+/// A file system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Disk {
+    /// What the server may still write, in bytes.
+    pub free: u64,
+    /// All of it, in bytes.
+    pub size: u64,
 }
 
 /// Everything that is counted and measured. Cheap to use from anywhere.
@@ -51,6 +66,11 @@ pub struct Metrics {
     event_latency: Histogram,
     events: Counter,
     processes_left: Counter,
+    model_answers: Family<Model, Counter>,
+    storage_up: Gauge,
+    lease_held: Gauge,
+    disk_free: Gauge,
+    disk_size: Gauge,
     active_sessions: Gauge,
     queue_depth: Family<State, Gauge>,
     agents: Gauge,
@@ -83,6 +103,11 @@ impl Default for Metrics {
             event_latency: from(0.0001, 2.5, 12),
             events: Counter::default(),
             processes_left: Counter::default(),
+            model_answers: Family::default(),
+            storage_up: Gauge::default(),
+            lease_held: Gauge::default(),
+            disk_free: Gauge::default(),
+            disk_size: Gauge::default(),
             active_sessions: Gauge::default(),
             queue_depth: Family::default(),
             agents: Gauge::default(),
@@ -99,6 +124,10 @@ impl Default for Metrics {
         };
         metrics.register_counts();
         metrics.register_levels();
+        metrics.register_foundations();
+        for answer in ModelAnswer::ALL {
+            drop(metrics.model_answers.get_or_create(&answer.label()));
+        }
         for status in ["completed", "failed", "interrupted"] {
             // So that rates are known from the first of them on.
             drop(metrics.tasks.get_or_create(&Ended { status }));
@@ -172,6 +201,29 @@ impl Metrics {
         registry.register("process_threads", "Threads of the server", self.threads.clone());
     }
 
+    /// What the server stands on.
+    fn register_foundations(&mut self) {
+        let Self { registry, .. } = self;
+        let help = "Requests of agents that the gateway passed on to the model API, by what came of them";
+        registry.register("model_requests", help, self.model_answers.clone());
+        registry.register(
+            "storage_up",
+            "1 when the storage answers within a second, else 0",
+            self.storage_up.clone(),
+        );
+        let help = "1 when this server may run tasks; 0 when it has lost its lease on a shared storage";
+        registry.register("lease_held", help, self.lease_held.clone());
+        let help = "Room that is left on the disk of the data folder";
+        registry.register_with_unit("data_disk_free", help, Unit::Bytes, self.disk_free.clone());
+        let help = "Size of the disk of the data folder";
+        registry.register_with_unit("data_disk_size", help, Unit::Bytes, self.disk_size.clone());
+    }
+
+    /// A request of an agent to the model API has come out.
+    pub fn model_answered(&self, answer: ModelAnswer) {
+        self.model_answers.get_or_create(&answer.label()).inc();
+    }
+
     /// A request was answered.
     pub fn answered(&self, request: &Request, took: Duration) {
         self.http_requests.get_or_create(request).inc();
@@ -230,6 +282,12 @@ impl Metrics {
             self.queue_depth.get_or_create(&State { state }).set(level(count));
         }
         self.agents.set(level(levels.agents));
+        self.storage_up.set(i64::from(levels.storage_is_up));
+        self.lease_held.set(i64::from(levels.lease_is_held));
+        if let Some(Disk { free, size }) = levels.disk {
+            self.disk_free.set(level(free));
+            self.disk_size.set(level(size));
+        }
         let tree = Descendants::of_this_process();
         self.agents_resident.set(level(tree.resident_bytes));
         self.agent_tree.set(level(tree.processes));
@@ -286,7 +344,9 @@ mod tests {
         metrics.answered(&request, Duration::from_millis(2));
         metrics.task_started(Duration::from_secs(3));
         metrics.task_ended("completed", Duration::from_secs(5), (10, 20), 0.5);
-        let text = metrics.text(&Levels { active_sessions: 2, waiting: 7, ..Levels::default() });
+        metrics.model_answered(ModelAnswer::of(529));
+        let disk = Some(Disk { free: 5, size: 9 });
+        let text = metrics.text(&Levels { active_sessions: 2, waiting: 7, disk, ..Levels::default() });
         for line in [
             r#"http_requests_total{method="GET",endpoint="/api/v1/tasks/{task_id}",status="200"} 1"#,
             r#"tasks_total{status="completed"} 1"#,
@@ -298,6 +358,12 @@ mod tests {
             r#"tokens_used_total{type="output"} 20"#,
             "task_cost_usd_total 0.5",
             "task_queue_wait_seconds_sum 3.0",
+            r#"model_requests_total{outcome="limited"} 1"#,
+            r#"model_requests_total{outcome="ok"} 0"#,
+            "storage_up 0",
+            "lease_held 0",
+            "data_disk_free_bytes 5",
+            "data_disk_size_bytes 9",
             "# TYPE tasks_total counter",
             "# TYPE tasks_duration_seconds histogram",
         ] {

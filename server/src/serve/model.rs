@@ -10,6 +10,7 @@ use domain::Timestamp;
 use gateway::{Endpoint, Gateway, Upstream, UpstreamCredential};
 use scripted_model::{Options, ScriptedModel};
 use secrecy::SecretString;
+use telemetry::Metrics;
 
 use crate::config::{Config, GatewayUse};
 
@@ -26,7 +27,11 @@ pub(super) struct Model {
 
 impl Model {
     /// Finds it, and starts what stands on it. `agents` is the folder of all agents' folders.
-    pub(super) async fn start(config: &Config, agents: PathBuf) -> anyhow::Result<Self> {
+    pub(super) async fn start(
+        config: &Config,
+        agents: PathBuf,
+        metrics: Arc<Metrics>,
+    ) -> anyhow::Result<Self> {
         let path = std::env::var_os("PATH").unwrap_or_default();
         let (credential, base_url, scripted) = match config.credential.clone() {
             Some(credential) => (credential, config.base_url.clone(), None),
@@ -37,12 +42,16 @@ impl Model {
             }
         };
         let environment = Environment { credential, base_url, agents, path };
-        let gateway = start_gateway(config.gateway, &environment)?;
+        let gateway = start_gateway(config.gateway, &environment, metrics)?;
         Ok(Self { environment, gateway, scripted })
     }
 }
 
-fn start_gateway(wanted: GatewayUse, environment: &Environment) -> anyhow::Result<Option<Arc<Gateway>>> {
+fn start_gateway(
+    wanted: GatewayUse,
+    environment: &Environment,
+    metrics: Arc<Metrics>,
+) -> anyhow::Result<Option<Arc<Gateway>>> {
     let credential = match &environment.credential {
         Credential::ApiKey(key) => UpstreamCredential::ApiKey(key.clone()),
         Credential::AuthToken(token) => UpstreamCredential::AuthToken(token.clone()),
@@ -54,7 +63,7 @@ fn start_gateway(wanted: GatewayUse, environment: &Environment) -> anyhow::Resul
         (_, Some(base_url)) => base_url.clone(),
         (GatewayUse::On, None) => FIRST_PARTY.to_owned(),
     };
-    let gateway = Gateway::start(Upstream { base_url, credential });
+    let gateway = Gateway::start(Upstream { base_url, credential }, metrics);
     Ok(Some(Arc::new(gateway.context("the gateway to the model API cannot be started")?)))
 }
 

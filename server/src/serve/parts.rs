@@ -59,8 +59,9 @@ impl Parts {
         // First: it makes sure that this folder is ours, and with it what an earlier server left.
         let storage = storage::open(config, &data, &owner).await?;
         let cli = find_cli(config, &data, &owner).await?;
-        let Model { environment, gateway, scripted } =
-            Model::start(config, prepare_folder("STORAGE_AGENTS_DIR", &config.agents_dir)?).await?;
+        let metrics = Arc::new(Metrics::default());
+        let agents = prepare_folder("STORAGE_AGENTS_DIR", &config.agents_dir)?;
+        let Model { environment, gateway, scripted } = Model::start(config, agents, metrics.clone()).await?;
         let cgroups = detect_cgroups(&owner);
         let warded = owner.clone();
         let launcher = ClaudeLauncher::new(ClaudeConfig {
@@ -74,7 +75,6 @@ impl Parts {
             owner,
         });
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let metrics = Arc::new(Metrics::default());
         let (store, launcher) = (storage.store.clone(), Arc::new(launcher));
         let warden = start_warden(config, &store, warded);
         let roots = WorkspaceRoots::resolve_all(&config.workspace_roots, &config.agents_dir)
@@ -94,7 +94,7 @@ impl Parts {
             (&engine, roots),
             (clock, metrics, traces),
             &cli,
-            storage.warnings.clone(),
+            (data, storage.warnings.clone()),
         )?);
         Ok(Self { cli, engine, state, storage, warden, scripted, gateway, cgroups })
     }
@@ -206,7 +206,7 @@ fn state(
     (engine, roots): (&Engine, WorkspaceRoots),
     (clock, metrics, traces): (Arc<dyn Clock>, Arc<Metrics>, Traces),
     cli: &Cli,
-    storage_warnings: Vec<String>,
+    (data_folder, storage_warnings): (PathBuf, Vec<String>),
 ) -> anyhow::Result<AppState> {
     let auth = config.auth.as_ref().map(AuthSettings::open).transpose().map_err(anyhow::Error::msg)?;
     let hosts = host_policy(config, exposure, auth.is_some());
@@ -230,6 +230,7 @@ fn state(
         version: env!("CARGO_PKG_VERSION"),
         agent_program: cli.program.clone(),
         agent_version: cli.version.to_string(),
+        data_folder,
         storage_warnings,
         started: Instant::now(),
         closing: CancellationToken::new(),

@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use bytes::Bytes;
-use store::{Counted, InstanceRecord, StoreError};
+use store::{Counted, InstanceRecord, LeaseState, StoreError};
 
 use super::Handle;
 
@@ -33,6 +33,11 @@ impl Handle {
     /// Whether other servers may work on the same store.
     pub fn is_shared(&self) -> bool {
         self.deps.store.lease().is_some()
+    }
+
+    /// Whether this server may run tasks: always, unless others share its store and it has lost its lease there.
+    pub fn holds_lease(&self) -> bool {
+        self.deps.store.lease().is_none_or(|lease| matches!(*lease.borrow(), LeaseState::Held { .. }))
     }
 
     /// Counts a request at all servers together; `None` when the store is not shared.

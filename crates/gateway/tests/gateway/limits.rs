@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use domain::{Clock, Timestamp};
 use gateway::{Endpoint, Gateway, Upstream, UpstreamCredential};
+use telemetry::{Levels, Metrics};
 
 use crate::upstream::{REAL_KEY, RawUpstream, post, soon};
 
@@ -28,7 +29,7 @@ async fn a_refusal_names_a_time_until_the_next_success() {
     let now = Timestamp::from_millis(1_768_800_000_000);
     let credential = UpstreamCredential::ApiKey(REAL_KEY.into());
     let to = Upstream { base_url: upstream.base_url(), credential };
-    let gateway = Gateway::start_with_clock(to, Arc::new(Stopped(now))).expect("a gateway");
+    let gateway = Gateway::start_with_clock(to, Arc::default(), Arc::new(Stopped(now))).expect("a gateway");
     let (endpoint, other) = (gateway.open(), gateway.open());
     let hour = Some(Timestamp::from_millis(1_768_803_600_000));
     let date = Some(Timestamp::from_millis(1_768_816_805_000));
@@ -48,4 +49,29 @@ async fn a_refusal_names_a_time_until_the_next_success() {
         assert_eq!(endpoint.limited_until(), expected, "step {step}: {status} {headers}");
         assert_eq!(other.limited_until(), None, "step {step}");
     }
+}
+
+#[tokio::test]
+async fn what_came_of_each_request_is_counted() {
+    let upstream = RawUpstream::start().await;
+    let (metrics, credential) = (Arc::<Metrics>::default(), UpstreamCredential::ApiKey(REAL_KEY.into()));
+    let to = Upstream { base_url: upstream.base_url(), credential };
+    let gateway = Gateway::start(to, Arc::clone(&metrics)).expect("a gateway");
+    let endpoint = gateway.open();
+    for status in
+        ["200 OK", "429 Too Many Requests", "529 Overloaded", "401 Unauthorized", "400 Bad Request", "500 Oh"]
+    {
+        exchange(&upstream, &endpoint, status, "").await;
+    }
+    drop(upstream);
+    assert!(soon(post(&endpoint, "/v1/messages").send()).await.is_err());
+    let text = metrics.text(&Levels::default());
+    let counted: Vec<_> = text.lines().filter_map(|line| line.strip_prefix("model_requests_total")).collect();
+    let mut expected =
+        [("ok", 1), ("limited", 2), ("refused", 1), ("rejected", 1), ("failed", 1), ("unreached", 1)]
+            .map(|(outcome, count)| format!("{{outcome=\"{outcome}\"}} {count}"));
+    expected.sort_unstable();
+    let mut counted: Vec<_> = counted.into_iter().map(str::to_owned).collect();
+    counted.sort_unstable();
+    assert_eq!(counted, expected);
 }

@@ -141,7 +141,7 @@ async fn the_model_sees_the_real_credential_of_either_kind() {
     {
         // A slash at its end makes no difference.
         let upstream = Upstream { base_url: format!("{}/", model.base_url()), credential };
-        let gateway = Gateway::start(upstream).expect("a gateway");
+        let gateway = Gateway::start(upstream, std::sync::Arc::default()).expect("a gateway");
         let endpoint = gateway.open();
         let by_bearer = client()
             .post(format!("{}/v1/messages", endpoint.base_url()))

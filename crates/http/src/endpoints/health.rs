@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::time::Duration;
 
 use api::{Health, HealthStatus};
 use axum::Json;
@@ -10,10 +9,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use tokio::time::timeout;
 
-use crate::state::AppState;
-
-/// A storage that does not answer within that time is slow: a commit takes a few milliseconds.
-const SLOW: Duration = Duration::from_secs(1);
+use crate::state::{AppState, SLOW_STORAGE};
 
 /// How the server is.
 #[utoipa::path(
@@ -32,7 +28,7 @@ pub(crate) async fn handle(State(state): State<Arc<AppState>>) -> (StatusCode, J
         reasons.push("the agent's CLI is not there: install it, or set CLAUDE_CLI_PATH".into());
     }
     let counts = state.engine.counts().await;
-    match timeout(SLOW, state.engine.reach_storage()).await {
+    match timeout(SLOW_STORAGE, state.engine.reach_storage()).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => {
             tracing::error!(%error, "the storage cannot be reached");

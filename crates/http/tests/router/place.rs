@@ -87,6 +87,7 @@ impl Place {
         let state = AppState {
             labels: std::collections::BTreeSet::new(),
             storage_warnings: Vec::new(),
+            data_folder: root.clone(),
             guesses: http_api::Guesses::default(),
             engine: engine.handle(),
             clock: Arc::new(SystemClock),
