@@ -10,7 +10,9 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, Method};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use futures_util::future::join;
 use rustix::fs::statvfs;
+use store::Counts;
 use telemetry::{Disk, Levels};
 use tokio::time::timeout;
 
@@ -73,9 +75,11 @@ fn known(method: &Method) -> &'static str {
 
 /// `GET /metrics`, on a port of its own: everything that is counted and measured.
 pub(crate) async fn metrics(State(state): State<Arc<AppState>>) -> impl IntoResponse {
-    let counts = state.engine.counts().await.unwrap_or_else(|error| {
+    let counts = timeout(SLOW_STORAGE, state.engine.counts());
+    let (counts, reached) = join(counts, timeout(SLOW_STORAGE, state.engine.reach_storage())).await;
+    let counts = counts.unwrap_or_else(|_| Ok(Counts::default())).unwrap_or_else(|error| {
         tracing::error!(%error, "open tasks could not be counted");
-        store::Counts::default()
+        Counts::default()
     });
     let levels = Levels {
         active_sessions: counts.active_sessions as u64,
@@ -85,7 +89,7 @@ pub(crate) async fn metrics(State(state): State<Arc<AppState>>) -> impl IntoResp
         agents: state.engine.agents() as u64,
         streams: state.streams.len() as u64,
         uptime: state.started.elapsed(),
-        storage_is_up: matches!(timeout(SLOW_STORAGE, state.engine.reach_storage()).await, Ok(Ok(()))),
+        storage_is_up: matches!(reached, Ok(Ok(()))),
         lease_is_held: state.engine.holds_lease(),
         disk: statvfs(&state.data_folder).ok().map(|disk| Disk {
             free: disk.f_bavail.saturating_mul(disk.f_frsize),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use api::Code;
 use axum::extract::{FromRequestParts, Request};
+use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::Next;
@@ -51,10 +52,11 @@ pub(crate) async fn tag(mut request: Request, next: Next) -> Response {
     response
 }
 
-/// What the framework itself refuses (an undecodable path, say) comes as plain text.
+/// What the framework itself refuses (an undecodable path, say) comes as plain text; JSON is an endpoint's own, as of health.
 fn framework_refusal(response: &Response) -> Option<Refusal> {
     let status = response.status();
-    if !status.is_client_error() && !status.is_server_error() {
+    let is_own = response.headers().get(CONTENT_TYPE).is_some_and(|kind| kind == "application/json");
+    if is_own || (!status.is_client_error() && !status.is_server_error()) {
         return None;
     }
     let detail = status.canonical_reason().unwrap_or("the request was refused").to_lowercase();

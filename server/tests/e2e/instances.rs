@@ -206,7 +206,10 @@ async fn a_server_that_redis_is_gone_for_ends_its_agents_and_comes_back() {
     wait_until_none_mention(&cluster.agents.path().join("default"), Duration::from_secs(20)).await;
     let (status, refused) = server.post("/api/v1/tasks", &cluster.task("u", "say bye")).await;
     assert_eq!((status, &refused["detail"]), (503, &json!("the storage is not available")), "{refused}");
-    assert_eq!(server.get("/health").await.0, 503);
+    let (status, health) = server.get("/health").await;
+    let says = (status, &health["status"], &health["reasons"]);
+    let reasons = json!(["the storage is slow: is its disk full, or busy?"]);
+    assert_eq!(says, (503, &json!("unhealthy"), &reasons), "{health}");
     cluster.redis.signal(Signal::CONT);
     assert_cut_off(&stream.finish().await.assert_whole());
     server.submit(&cluster.task("u", "say bye")).await;

@@ -7,6 +7,8 @@ use api::{Health, HealthStatus};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use futures_util::future::join;
+use store::Counts;
 use tokio::time::timeout;
 
 use crate::state::{AppState, SLOW_STORAGE};
@@ -27,8 +29,9 @@ pub(crate) async fn handle(State(state): State<Arc<AppState>>) -> (StatusCode, J
     if !state.has_agent() {
         reasons.push("the agent's CLI is not there: install it, or set CLAUDE_CLI_PATH".into());
     }
-    let counts = state.engine.counts().await;
-    match timeout(SLOW_STORAGE, state.engine.reach_storage()).await {
+    let counts = timeout(SLOW_STORAGE, state.engine.counts());
+    let (counts, reached) = join(counts, timeout(SLOW_STORAGE, state.engine.reach_storage())).await;
+    match reached {
         Ok(Ok(())) => {}
         Ok(Err(error)) => {
             tracing::error!(%error, "the storage cannot be reached");
@@ -38,15 +41,15 @@ pub(crate) async fn handle(State(state): State<Arc<AppState>>) -> (StatusCode, J
     }
     reasons.extend(state.storage_warnings.iter().cloned().map(Cow::Owned));
     let status = match (&counts, reasons.is_empty()) {
-        (Err(_), _) => HealthStatus::Unhealthy,
-        (Ok(_), true) => HealthStatus::Healthy,
-        (Ok(_), false) => HealthStatus::Degraded,
+        (Err(_) | Ok(Err(_)), _) => HealthStatus::Unhealthy,
+        (Ok(Ok(_)), true) => HealthStatus::Healthy,
+        (Ok(Ok(_)), false) => HealthStatus::Degraded,
     };
     let code = match status {
         HealthStatus::Unhealthy => StatusCode::SERVICE_UNAVAILABLE,
         HealthStatus::Healthy | HealthStatus::Degraded => StatusCode::OK,
     };
-    let counts = counts.unwrap_or_default();
+    let counts = counts.unwrap_or_else(|_| Ok(Counts::default())).unwrap_or_default();
     let health = Health {
         status,
         version: state.version,
