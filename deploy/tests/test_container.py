@@ -1,8 +1,10 @@
 """Dockerfile, entry point and Compose file."""
 
+import ipaddress
 import json
 import os
 import re
+import shutil
 import socket
 import subprocess
 
@@ -50,6 +52,19 @@ def test_the_images_versions_are_the_projects():
 def test_what_is_sent_to_the_builder_exists():
     names = re.findall(r"^!(\S+)$", (PROJECT / ".dockerignore").read_text(), re.M)
     assert names and [name for name in names if not (PROJECT / name).exists()] == []
+
+
+def test_the_builder_is_sent_a_whole_workspace(tmp_path):
+    """Cargo reads every member's manifest, also of those that are not built."""
+    for name in re.findall(r"^!(\S+)$", (PROJECT / ".dockerignore").read_text(), re.M):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        leave_out = shutil.ignore_patterns("node_modules", "target")
+        if (PROJECT / name).is_dir():
+            shutil.copytree(PROJECT / name, tmp_path / name, ignore=leave_out, symlinks=True)
+        else:
+            shutil.copy(PROJECT / name, tmp_path / name)
+    said = run("cargo", "metadata", "--locked", "--offline", "--format-version=1", "--quiet", cwd=tmp_path)
+    assert "claude-code-server" in {package["name"] for package in json.loads(said)["packages"]}
 
 
 def test_every_secret_can_come_from_a_file(tmp_path):
@@ -149,6 +164,34 @@ def test_secrets_by_file_are_mounted_where_the_variables_say():
     files = {environment[name] for name in environment if name.endswith("_FILE") and "/run/secrets/" in str(environment[name])}
     assert files == {f"/run/secrets/{secret['source']}" for secret in services["server"]["secrets"]}
     assert environment["API_AUTH_ENABLED"] == "true"
+    scaled = compose("docker-compose.yml", "deploy/docker/secrets.yml", profiles=["scaled"])["services"]
+    for name in SERVERS:
+        assert scaled[name]["environment"] == {**environment, "STORAGE_INSTANCE_NAME": name}
+        assert scaled[name]["secrets"] == services["server"]["secrets"]
+    assert [secret["source"] for secret in scaled["redis"]["secrets"]] == ["redis_password"]
+
+
+def test_an_engine_gives_the_proxys_address_to_nobody_else():
+    file = compose("docker-compose.yml", profiles=["scaled"])
+    (pool,) = file["networks"]["outside"]["ipam"]["config"]
+    address = ipaddress.ip_address(file["services"]["proxy"]["networks"]["outside"]["ipv4_address"])
+    assert address in ipaddress.ip_network(pool["subnet"]) and address not in ipaddress.ip_network(pool["ip_range"])
+    assert file["services"]["server"]["environment"]["SERVER_TRUSTED_PROXIES"] == str(address)
+
+
+def test_no_secret_is_in_a_command_line_and_agents_reach_no_grafana():
+    services = everything(STORAGE_REDIS_PASSWORD="hidden-1", GRAFANA_PASSWORD="hidden-2")
+    for service in services.values():
+        assert "hidden" not in str([service.get(key) for key in ("command", "entrypoint", "healthcheck")])
+    assert set(services["grafana"]["networks"]).isdisjoint(services["server"]["networks"])
+
+
+def test_as_many_servers_are_scraped_as_there_are():
+    for count, file in ((1, "one"), (3, "three")):
+        (target,) = yaml.safe_load((DEPLOY / f"prometheus/targets/{file}.yml").read_text())
+        assert target["targets"] == [f"{name}:9090" for name in sorted(SERVERS)[:count]]
+        mounts = everything(SERVERS=file)["prometheus"]["volumes"]
+        assert f"{DEPLOY}/prometheus/targets/{file}.yml:/etc/targets.yml:ro" in mounts
 
 
 def test_mounted_files_exist():

