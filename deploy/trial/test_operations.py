@@ -77,3 +77,28 @@ def test_a_backup_is_restored_into_an_empty_volume(image, tmp_path):
         assert container.stop()[0] == 0
     finally:
         container.kill()
+
+
+def test_another_cli_is_taken_and_given_back(image, tmp_path):
+    """docs/runbooks/cli-upgrade.md: the newer one is a program that calls itself so, and lies beside the old one."""
+    data = tmp_path / "data"
+    data.mkdir(mode=0o700)
+    newer = data / "newer"
+    newer.write_text('#!/bin/sh\n[ "$1" = --version ] && exec echo "9.9.9 (Claude Code)"\nexec /opt/claude-code/claude "$@"\n')
+    newer.chmod(0o755)
+    subprocess.run(["chown", "-R", "10001:10001", data], check=True)
+    session, versions = None, []
+    for number, variables in enumerate([LOCAL, {**LOCAL, "CLAUDE_CLI_PATH": "/data/newer"}, LOCAL]):
+        container = started(image, tmp_path, variables)
+        try:
+            versions.append(container.call("/api/v1/capabilities")[1]["agent_version"])
+            asked = {**task(number), "prompt": "[[history]]" if session else "[[say first]]"}
+            if session:
+                asked["session"] = {"session_id": session, "reuse_existing": True}
+            ended = container.finish(asked)
+            session = ended["session_id"]
+            assert "first" in ended["result"]["summary"], ended
+            assert container.stop()[0] == 0
+        finally:
+            container.kill()
+    assert versions[0] == versions[2] != versions[1] == "9.9.9"
