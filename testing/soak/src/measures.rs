@@ -28,9 +28,10 @@ const fn measure(
 }
 
 /// All that are judged. Latencies may grow more than the rest: others use the machine, too.
-pub(crate) const MEASURES: [Measure; 13] = [
+pub(crate) const MEASURES: [Measure; 14] = [
     measure("resident memory", "MiB", (0.05, 2.0), |sample| Some(sample.resident_bytes as f64 / MIB)),
     measure("proportional memory", "MiB", (0.05, 2.0), |sample| Some(sample.proportional_bytes as f64 / MIB)),
+    measure("anonymous memory", "MiB", (0.05, 2.0), |sample| Some(sample.anonymous_bytes as f64 / MIB)),
     measure("open descriptors", "", (0.1, 10.0), |sample| Some(sample.descriptors as f64)),
     measure("threads", "", (0.0, 2.0), |sample| Some(sample.threads as f64)),
     measure("child processes", "", (0.1, 4.0), |sample| Some(sample.children as f64)),
@@ -129,6 +130,7 @@ mod tests {
             age,
             resident_bytes: bytes,
             proportional_bytes: bytes,
+            anonymous_bytes: bytes,
             descriptors: 30,
             threads: 10,
             children: 32,

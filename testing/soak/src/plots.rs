@@ -43,6 +43,7 @@ pub(crate) const PLOTS: [Plot; 7] = [
                 color: ORANGE,
                 of: |sample| Some(sample.proportional_bytes as f64 / MIB),
             },
+            Line { name: "anonymous", color: GREEN, of: |sample| Some(sample.anonymous_bytes as f64 / MIB) },
         ],
     },
     Plot {

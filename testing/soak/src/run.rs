@@ -261,7 +261,7 @@ impl Run {
         }
         self.look()?;
         self.end(Ending::Terminated).await?;
-        if let Err(error) = check_database(&self.place.data().join("store.db")) {
+        if let Err(error) = check_database(&self.place.data().join("tasks.sqlite")) {
             self.callers.tally.fault(Fault::DamagedDatabase, 1, format!("{error:#}"));
         }
         Ok(())

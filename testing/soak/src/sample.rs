@@ -24,6 +24,8 @@ pub(crate) struct Sample {
     pub(crate) resident_bytes: u64,
     /// The same, with what it shares counted by its share.
     pub(crate) proportional_bytes: u64,
+    /// Memory that no file is behind, in bytes: what leaks is there. The rest can be had from the database's file again.
+    pub(crate) anonymous_bytes: u64,
     pub(crate) descriptors: u64,
     pub(crate) threads: u64,
     pub(crate) children: u64,
@@ -99,11 +101,12 @@ impl Sampler {
             age: self.born.elapsed().as_secs_f64(),
             resident_bytes: kib_field(&memory, "Rss:"),
             proportional_bytes: kib_field(&memory, "Pss:"),
+            anonymous_bytes: kib_field(&memory, "Anonymous:"),
             descriptors: entries(&format!("/proc/{pid}/fd")),
             threads: entries(&format!("/proc/{pid}/task")),
             children: children(pid).len() as u64,
             cpu_percent: 100.0 * cpu.saturating_sub(self.cpu).as_secs_f64() / seconds,
-            database_bytes: ["store.db", "store.db-wal"]
+            database_bytes: ["tasks.sqlite", "tasks.sqlite-wal"]
                 .map(|name| bytes(&self.data.join(name)))
                 .iter()
                 .sum(),
@@ -127,7 +130,7 @@ mod tests {
     fn this_process_is_seen() {
         let folder = tempfile::tempdir().expect("a folder");
         fs::create_dir(folder.path().join("below")).expect("made");
-        fs::write(folder.path().join("store.db"), [0; 100]).expect("written");
+        fs::write(folder.path().join("tasks.sqlite"), [0; 100]).expect("written");
         fs::write(folder.path().join("below").join("file"), "").expect("written");
         let start = Instant::now();
         let mut sampler = Sampler::of(std::process::id(), folder.path().to_owned(), 3);
