@@ -31,14 +31,14 @@ pub(crate) struct Load {
 }
 
 impl Load {
-    /// The usual load: about 15 submissions and 800 events a second, a quarter of a core of the server.
+    /// The usual load: about 12 submissions and 600 events a second, a quarter of a core of the server.
     pub(crate) fn usual() -> Self {
         Self {
-            short_tasks_per_second: 10.0,
-            streams: 4,
+            short_tasks_per_second: 8.0,
+            streams: 3,
             stream_events_per_second: 200,
-            conversations: 4,
-            interrupts_per_second: 1.5,
+            conversations: 3,
+            interrupts_per_second: 1.0,
             real_tasks_per_minute: 3.0,
         }
     }
@@ -122,11 +122,11 @@ mod tests {
     #[test]
     fn half_the_load_is_half_of_all_but_the_speed_of_a_stream() {
         let half = Load {
-            short_tasks_per_second: 5.0,
+            short_tasks_per_second: 4.0,
             streams: 2,
             stream_events_per_second: 200,
             conversations: 2,
-            interrupts_per_second: 0.75,
+            interrupts_per_second: 0.5,
             real_tasks_per_minute: 3.0,
         };
         assert_eq!(Load::usual().times(0.5), half);
