@@ -80,11 +80,12 @@ pub(crate) fn over_one_life(samples: &[Sample], lives: &[LifeRecord]) -> Vec<Ver
 /// Judges all lives but the first, which begins with an empty database: whether something grows from one to the next, at the
 /// age that all of them reached.
 pub(crate) fn over_all_lives(samples: &[Sample], lives: &[LifeRecord]) -> Vec<Verdict> {
-    let later: Vec<_> = lives.iter().skip(1).collect();
-    let oldest = |life: u32| {
-        samples.iter().filter(|sample| sample.life == life).map(|sample| sample.age).fold(0.0, f64::max)
+    let oldest = |life: &LifeRecord| {
+        let of_it = samples.iter().filter(|sample| sample.life == life.number);
+        of_it.map(|sample| sample.age).max_by(f64::total_cmp)
     };
-    let age = later.iter().map(|life| oldest(life.number)).fold(f64::INFINITY, f64::min);
+    let later: Vec<_> = lives.iter().skip(1).filter(|life| oldest(life).is_some()).collect();
+    let age = later.iter().filter_map(|life| oldest(life)).fold(f64::INFINITY, f64::min);
     let value = |life: u32, of: fn(&Sample) -> Option<f64>| {
         let then = samples
             .iter()

@@ -76,6 +76,8 @@ pub(crate) struct Record {
     pub(crate) settings: BTreeMap<String, String>,
     pub(crate) lives: Vec<LifeRecord>,
     pub(crate) samples: Vec<Sample>,
+    /// When all tasks had ended, and nobody called any more.
+    pub(crate) after: Option<Sample>,
     #[serde(flatten)]
     pub(crate) counted: Counted,
     /// What the servers logged from WARN on: level and message, and how often.
@@ -97,12 +99,12 @@ impl Machine {
             let line = text.lines().find(|line| line.starts_with(name)).unwrap_or_default();
             line.split_once(':').map(|(_, value)| value.trim().to_owned()).unwrap_or_default()
         };
-        let memory = field("/proc/meminfo", "MemTotal");
+        let (memory, release) = (field("/proc/meminfo", "MemTotal"), read("/proc/sys/kernel/osrelease"));
         Self {
             processor: field("/proc/cpuinfo", "model name"),
             cores: std::thread::available_parallelism().map_or(0, usize::from),
             memory_mib: memory.split(' ').next().and_then(|kib| kib.parse::<u64>().ok()).unwrap_or(0) / 1024,
-            kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
+            kernel: release.split('-').next().unwrap_or_default().trim().to_owned(),
         }
     }
 }

@@ -197,7 +197,13 @@ fn what_was_measured(record: &Record, page: &mut String) -> std::fmt::Result {
             writeln!(page, "| {} | {least:.2} | {:.2} | {most:.2} |", named(name, unit), median(values))?;
         }
     }
-    Ok(())
+    let Some(after) = &record.after else { return Ok(()) };
+    let mib = after.resident_bytes as f64 / 1_048_576.0;
+    writeln!(
+        page,
+        "\nWhen all tasks had ended, the server had {mib:.1} MiB, {} descriptors, {} threads and {} agents that waited.",
+        after.descriptors, after.threads, after.children
+    )
 }
 
 fn named(name: &str, unit: &str) -> String {

@@ -20,7 +20,7 @@ use crate::measures::{over_all_lives, over_one_life};
 use crate::place::{Place, Process, SETTINGS};
 use crate::plan::{Ending, Load, Restart, restarts};
 use crate::record::{LifeRecord, Machine, Record};
-use crate::sample::Sampler;
+use crate::sample::{Sample, Sampler};
 use crate::say;
 use crate::tally::Fault;
 
@@ -93,6 +93,7 @@ impl Run {
             settings: SETTINGS.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
             lives: Vec::new(),
             samples: Vec::new(),
+            after: None,
             counted: callers.tally.counted(),
             logged: BTreeMap::new(),
             one_life: Vec::new(),
@@ -149,30 +150,20 @@ impl Run {
     }
 
     fn look(&mut self) -> anyhow::Result<()> {
+        let sample = self.sample()?;
+        self.record.samples.push(sample);
+        self.save()
+    }
+
+    fn sample(&mut self) -> anyhow::Result<Sample> {
         if let Some(status) = self.process.has_died() {
             self.callers.tally.fault(Fault::ServerDeath, 1, format!("the server ended by itself: {status}"));
             anyhow::bail!("the server has ended by itself: {status}");
         }
         let sample = self.sampler.look(self.start, &self.callers.meter);
-        say(&format!(
-            "{:>6.0} s  life {}  {:>5.1} MiB  {:>3} fds  {:>2} agents  cpu {:>4.1} %  db {:>5.1} MiB  submit {:.2}/{:.1} ms  event {:.2}/{:.1} ms  {:>4.0} ev/s  open {}  faults {}",
-            sample.at,
-            sample.life,
-            sample.resident_bytes as f64 / 1_048_576.0,
-            sample.descriptors,
-            sample.children,
-            sample.cpu_percent,
-            sample.database_bytes as f64 / 1_048_576.0,
-            sample.submission_ms.p50,
-            sample.submission_ms.p99,
-            sample.arrival_ms.p50,
-            sample.arrival_ms.p99,
-            sample.events_per_second,
-            self.callers.at_work.len(),
-            self.record.counted.faults.values().sum::<u64>(),
-        ));
-        self.record.samples.push(sample);
-        self.save()
+        let faults: u64 = self.callers.tally.counted().faults.values().sum();
+        say(&format!("{sample}  open {}  faults {faults}", self.callers.at_work.len()));
+        Ok(sample)
     }
 
     fn save(&mut self) -> anyhow::Result<()> {
@@ -259,7 +250,7 @@ impl Run {
                 );
             }
         }
-        self.look()?;
+        self.record.after = Some(self.sample()?);
         self.end(Ending::Terminated).await?;
         if let Err(error) = check_database(&self.place.data().join("tasks.sqlite")) {
             self.callers.tally.fault(Fault::DamagedDatabase, 1, format!("{error:#}"));

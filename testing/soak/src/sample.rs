@@ -1,5 +1,6 @@
 //! What a server takes, seen from outside.
 
+use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -45,6 +46,30 @@ pub(crate) struct Sample {
     pub(crate) arrival_ms: Spread,
     /// POST of an interrupt to `complete` at a reader, milliseconds.
     pub(crate) interrupt_ms: Spread,
+}
+
+impl fmt::Display for Sample {
+    /// In one line.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mib = |bytes: u64| bytes as f64 / (KIB * KIB) as f64;
+        write!(
+            formatter,
+            "{:>6.0} s  life {}  {:>5.1} MiB  {:>3} descriptors  {:>2} agents  cpu {:>4.1} %  database {:>5.1} MiB  \
+             submission {:.2}/{:.1} ms  event {:.2}/{:.1} ms  {:>4.0} events/s",
+            self.at,
+            self.life,
+            mib(self.resident_bytes),
+            self.descriptors,
+            self.children,
+            self.cpu_percent,
+            mib(self.database_bytes),
+            self.submission_ms.p50,
+            self.submission_ms.p99,
+            self.arrival_ms.p50,
+            self.arrival_ms.p99,
+            self.events_per_second,
+        )
+    }
 }
 
 /// Looks at one server again and again.
