@@ -27,7 +27,8 @@ const fn measure(
     Measure { name, unit, tolerance: Tolerance { share, amount }, of }
 }
 
-/// All that are judged. Latencies may grow more than the rest: others use the machine, too.
+/// All that are judged. Latencies may grow more than the rest: others use the machine, too. A p99 may double: it is the second
+/// worst of the hundred submissions between two looks.
 pub(crate) const MEASURES: [Measure; 14] = [
     measure("resident memory", "MiB", (0.05, 2.0), |sample| Some(sample.resident_bytes as f64 / MIB)),
     measure("proportional memory", "MiB", (0.05, 2.0), |sample| Some(sample.proportional_bytes as f64 / MIB)),
@@ -39,9 +40,9 @@ pub(crate) const MEASURES: [Measure; 14] = [
     measure("database", "MiB", (0.1, 8.0), |sample| Some(sample.database_bytes as f64 / MIB)),
     measure("files in the data folder", "", (0.1, 300.0), |sample| Some(sample.data_files as f64)),
     measure("submission, p50", "ms", (0.25, 0.5), |sample| some(sample.submission_ms, |spread| spread.p50)),
-    measure("submission, p99", "ms", (0.5, 10.0), |sample| some(sample.submission_ms, |spread| spread.p99)),
+    measure("submission, p99", "ms", (1.0, 25.0), |sample| some(sample.submission_ms, |spread| spread.p99)),
     measure("agent to reader, p50", "ms", (0.25, 0.1), |sample| some(sample.arrival_ms, |spread| spread.p50)),
-    measure("agent to reader, p99", "ms", (0.5, 5.0), |sample| some(sample.arrival_ms, |spread| spread.p99)),
+    measure("agent to reader, p99", "ms", (1.0, 10.0), |sample| some(sample.arrival_ms, |spread| spread.p99)),
     measure("interrupt to end, p50", "ms", (0.5, 10.0), |sample| {
         some(sample.interrupt_ms, |spread| spread.p50)
     }),
