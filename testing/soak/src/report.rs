@@ -46,7 +46,12 @@ pub(crate) fn summary(record: &Record) -> Vec<String> {
         let growing = verdicts.iter().filter(|verdict| verdict.trend.is_flat == Some(false));
         lines.extend(growing.map(|verdict| format!("GROWS over {over}: {}", told(verdict))));
     }
-    lines.push(if record.passed { "passed".to_owned() } else { "NOT PASSED".to_owned() });
+    let verdict = match (record.passed, record.ran_to_its_end) {
+        (true, _) => "passed",
+        (false, true) => "NOT PASSED",
+        (false, false) => "ended before its time, so NOT PASSED",
+    };
+    lines.push(verdict.to_owned());
     lines
 }
 

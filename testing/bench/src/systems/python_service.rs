@@ -84,8 +84,9 @@ impl System for PythonService {
         let workspaces = folder.path().join("workspaces");
         std::fs::create_dir(&workspaces)?;
         let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let mut command = self.command(&wants, folder.path(), port);
         let began = Instant::now();
-        let mut child = self.command(&wants, folder.path(), port).spawn()?;
+        let mut child = command.spawn()?;
         let pid = child.id().context("it ended at once")?;
         let address = format!("127.0.0.1:{port}");
         let http = reqwest::Client::builder().no_proxy().build()?;
