@@ -33,12 +33,11 @@ async fn many<F>(
     }
 }
 
-/// Submits a task and reads it to its end.
-async fn run(callers: &Callers, task: &Task, habit: Habit) {
-    let Some(life) = callers.submit(&task.body).await else { return };
-    if let Some(outcome) = Reader::new(callers, &task.id, habit).outcome().await {
-        task.judge(callers, life, &outcome);
-    }
+/// Submits a task and reads it to its end; true when it completed.
+async fn run(callers: &Callers, task: &Task, habit: Habit) -> bool {
+    let Some(life) = callers.submit(&task.body).await else { return false };
+    let outcome = Reader::new(callers, &task.id, habit).outcome().await;
+    outcome.is_some_and(|outcome| task.judge(callers, life, &outcome))
 }
 
 /// Tasks that end at once.
@@ -94,9 +93,9 @@ pub(super) async fn real_tasks(callers: Arc<Callers>, per_second: f64, chance: R
         let mut task = Task::new(&callers, id, &prompt, true);
         task.body["options"]["model"] = REAL_MODEL.into();
         callers.tally.count(|counts| counts.real_tasks += 1);
-        run(&callers, &task, Habit::ComesAndGoes(chance.fork())).await;
+        let has_completed = run(&callers, &task, Habit::ComesAndGoes(chance.fork())).await;
         let written = callers.workspace.join(format!("{}.txt", task.id));
-        if std::fs::remove_file(written).is_err() {
+        if std::fs::remove_file(written).is_err() && has_completed {
             callers.tally.fault(Fault::WrongOutcome, 1, format!("{}: its file was not written", task.id));
         }
     };
