@@ -1,13 +1,15 @@
 //! Commands that are a client of a running server.
 
 mod following;
+mod leaving;
 mod lists;
 mod logs;
 mod run;
 mod task;
 
-use std::io::Write;
+use std::io::{ErrorKind, Stdout, Write};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context;
 use client::readable::harmless;
@@ -18,6 +20,8 @@ use crate::cli::{InterruptArguments, Remote, ServerArguments};
 /// Nothing could be done: a wrong argument, no server, a refusal, a server that went away.
 const EXIT_REFUSED: u8 = 2;
 const EXIT_DONE: u8 = 0;
+/// For how long a command that follows nothing asks again.
+const SHORT_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Does what the command says; ends with the task's exit code where it waits for a task.
 pub(crate) fn main(command: Remote) -> ExitCode {
@@ -50,19 +54,27 @@ async fn done(command: Remote) -> anyhow::Result<u8> {
     }
 }
 
+/// A client that outlasts a server's restart.
 fn client_of(server: &ServerArguments) -> anyhow::Result<Client> {
     let client = Client::new(&server.server, server.api_key.as_deref())?;
     Ok(client.on_wait(complain))
 }
 
+/// A client for a command that somebody waits for and can give again.
+fn brief_client_of(server: &ServerArguments) -> anyhow::Result<Client> {
+    Ok(client_of(server)?.with_patience(SHORT_PATIENCE))
+}
+
 async fn interrupt(arguments: &InterruptArguments) -> anyhow::Result<u8> {
-    let client = client_of(&arguments.server)?;
+    let client = brief_client_of(&arguments.server)?;
     let id = &arguments.id;
     let answer = match client.interrupt(id).await? {
         Interrupted::Stopped(answer) => format!("the task {id} is {}", answer.status.as_str()),
         Interrupted::HadEnded => format!("the task {id} had already ended"),
     };
-    Printer::stdout(Form::Short).note(&answer);
+    let mut printer = Printer::stdout(Form::Short);
+    printer.note(&answer);
+    written(&mut printer)?;
     Ok(EXIT_DONE)
 }
 
@@ -73,6 +85,25 @@ fn complain(what: &str) {
 }
 
 /// Writes to stdout. When nobody reads any more, there is nobody to tell.
-fn say(text: &str) {
-    drop(std::io::stdout().write_all(text.as_bytes()));
+fn say(text: &str) -> anyhow::Result<()> {
+    let mut stdout = std::io::stdout();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(unwritten(error)),
+        _ => Ok(()),
+    }
+}
+
+/// Writes a line of JSON to stdout.
+fn say_json<T: serde::Serialize>(answer: &T) -> anyhow::Result<()> {
+    let line = serde_json::to_string(answer).context("the answer cannot be written")?;
+    say(&format!("{line}\n"))
+}
+
+/// Whether all that was printed could be written, or nobody reads it any more.
+fn written(printer: &mut Printer<Stdout>) -> anyhow::Result<()> {
+    printer.take_fault().map_or(Ok(()), |fault| Err(unwritten(fault)))
+}
+
+fn unwritten(error: std::io::Error) -> anyhow::Error {
+    anyhow::Error::from(error).context("stdout cannot be written: the output is not complete")
 }

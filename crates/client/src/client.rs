@@ -24,9 +24,11 @@ use crate::socket::{Cut, Socket, may_pass};
 pub const LOCAL_SERVER: &str = "http://127.0.0.1:8000";
 /// For how long a server that was there may be away: a restart, a deployment.
 const PATIENCE: Duration = Duration::from_secs(300);
-const CONNECT_WITHIN: Duration = Duration::from_secs(10);
-/// An interrupt is answered when the task has ended, which takes seconds at most.
-const ANSWER_WITHIN: Duration = Duration::from_secs(60);
+/// How long a server may be silent before it is asked again, or given up when it never answered. The longest that it thinks
+/// about is an interrupt, which it answers within 5 s.
+pub(crate) const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+/// How long an answer may take from its first byte to its last.
+const WHOLE_ANSWER_WITHIN: Duration = Duration::from_secs(120);
 
 /// Is told when something has to be tried again, and why.
 type Notice = Box<dyn Fn(&str) + Send + Sync>;
@@ -38,7 +40,9 @@ pub struct Client {
     authorization: Option<HeaderValue>,
     patience: Duration,
     notice: Notice,
-    /// Whether it ever answered: one that never did is not waited for.
+    /// Whether a request ever got as far as the server: what it then made of it is asked for again.
+    has_reached: AtomicBool,
+    /// Whether it ever answered: one that never did is not waited for long.
     has_met: AtomicBool,
 }
 
@@ -98,6 +102,12 @@ struct Failed {
     again: Option<Option<Duration>>,
 }
 
+/// An id that no task has.
+#[must_use]
+pub fn new_task_id() -> String {
+    format!("task-{}", Uuid::now_v7())
+}
+
 impl Client {
     /// A client of the server at an address such as [`LOCAL_SERVER`]. An empty address is that one, and an empty key none: so
     /// an empty variable counts as not set.
@@ -122,8 +132,9 @@ impl Client {
         });
         let http = reqwest::Client::builder()
             .no_proxy()
-            .connect_timeout(CONNECT_WITHIN)
-            .timeout(ANSWER_WITHIN)
+            .connect_timeout(ANSWER_WITHIN)
+            .read_timeout(ANSWER_WITHIN)
+            .timeout(WHOLE_ANSWER_WITHIN)
             .build()
             .map_err(ClientError::Setup)?;
         Ok(Self {
@@ -131,13 +142,12 @@ impl Client {
             authorization: authorization.transpose()?,
             patience: PATIENCE,
             notice: Box::new(|_| {}),
+            has_reached: AtomicBool::new(false),
             has_met: AtomicBool::new(false),
             server,
         })
     }
 
-    /// A server on this machine that was started with nothing said.
-    pub const LOCAL_SERVER: &str = "http://127.0.0.1:8000";
     /// For how long a server that was there may be away, instead of five minutes.
     #[must_use]
     pub fn with_patience(mut self, patience: Duration) -> Self {
@@ -171,7 +181,7 @@ impl Client {
     /// # Errors
     /// See [`ClientError`].
     pub async fn submit(&self, mut task: TaskRequest) -> Result<TaskResponse, ClientError> {
-        task.task_id.get_or_insert_with(|| format!("task-{}", Uuid::now_v7()));
+        task.task_id.get_or_insert_with(new_task_id);
         let url = self.url(&["api", "v1", "tasks"])?;
         self.call(|| self.http.post(url.clone()).json(&task)).await
     }
@@ -242,7 +252,7 @@ impl Client {
     /// A task's events after a cursor, then live, until it has ended.
     #[must_use]
     pub fn follow(&self, task: &TaskId, after: u64) -> Follower<'_> {
-        Follower::new(self, task.clone(), after, self.patience)
+        Follower::new(self, task.clone(), after)
     }
 
     pub(crate) async fn open_stream(&self, task: &TaskId, after: u64) -> Result<Socket, Cut> {
@@ -251,9 +261,16 @@ impl Client {
         // Between http and ws, which are alike, it cannot fail.
         url.set_scheme(scheme).ok();
         url.query_pairs_mut().append_pair("after", &after.to_string());
-        let socket = Socket::open(&url, self.authorization.as_ref()).await?;
-        self.meet();
-        Ok(socket)
+        let opened = Socket::open(&url, self.authorization.as_ref()).await;
+        if matches!(opened, Ok(_) | Err(Cut::Refused(_) | Cut::Busy(_))) {
+            self.meet();
+        }
+        opened
+    }
+
+    /// For how long to go on asking: a server that has never answered is not waited for long.
+    pub(crate) fn patience(&self) -> Duration {
+        if self.has_met_server() { self.patience } else { self.patience.min(ANSWER_WITHIN) }
     }
 
     pub(crate) fn has_met_server(&self) -> bool {
@@ -266,6 +283,10 @@ impl Client {
 
     pub(crate) fn unreachable(&self, source: Box<dyn Error + Send + Sync>) -> ClientError {
         ClientError::Unreachable { server: self.server.clone(), source }
+    }
+
+    pub(crate) fn silent(&self) -> ClientError {
+        ClientError::Silent { server: self.server.clone(), within: ANSWER_WITHIN }
     }
 
     pub(crate) fn lost(&self, lasted: Duration, last: String) -> ClientError {
@@ -294,18 +315,21 @@ impl Client {
         &self,
         request: impl Fn() -> RequestBuilder,
     ) -> Result<T, ClientError> {
-        let mut failures = Failures::new(self.patience);
+        let mut failures = Failures::from_now();
+        let mut is_told = false;
         loop {
             let Failed { error, again } = match self.try_once(request()).await {
                 Ok(answer) => return Ok(answer),
                 Err(failed) => failed,
             };
             let Some(asked) = again else { return Err(error) };
-            if failures.is_new() {
-                (self.notice)(&format!("{error}: trying again"));
-            }
-            match failures.another(asked) {
-                Ok(pause) => sleep(pause).await,
+            match failures.another(asked, self.patience()) {
+                Ok(pause) => {
+                    if !std::mem::replace(&mut is_told, true) {
+                        (self.notice)(&format!("{error}: trying again"));
+                    }
+                    sleep(pause).await;
+                }
                 Err(_) if matches!(error, ClientError::Refused { .. }) => return Err(error),
                 Err(lasted) => return Err(self.lost(lasted, error.to_string())),
             }
@@ -329,12 +353,16 @@ impl Client {
         serde_json::from_slice(&body).map_err(|source| Failed { error: self.malformed(source), again: None })
     }
 
-    /// A request that was not answered. Once one has reached the server, it may be at work on it, and is asked again.
+    /// A request that was not answered. Once one has reached a server, it may be at work on it, and is asked again; not so one
+    /// that says nothing at all.
     fn failed(&self, error: reqwest::Error) -> Failed {
-        if !error.is_connect() && !error.is_builder() {
-            self.meet();
+        let is_met = self.has_met_server();
+        let has_reached = !error.is_connect() && !error.is_builder();
+        if has_reached && error.is_timeout() {
+            return Failed { error: self.silent(), again: is_met.then_some(None) };
         }
-        let again = (self.has_met_server() && !error.is_builder()).then_some(None);
+        let has_reached = self.has_reached.fetch_or(has_reached, Ordering::Relaxed) || has_reached;
+        let again = ((has_reached || is_met) && !error.is_builder()).then_some(None);
         Failed { error: self.unreachable(error.without_url().into()), again }
     }
 }

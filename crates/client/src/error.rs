@@ -30,6 +30,14 @@ pub enum ClientError {
         /// What happened instead.
         source: Box<dyn Error + Send + Sync>,
     },
+    /// Somebody is there, and says nothing.
+    #[error("the server at {server} gave no answer within {} s: look whether it hangs (its log, /health), or give another's address", .within.as_secs())]
+    Silent {
+        /// Its address.
+        server: String,
+        /// How long it had.
+        within: Duration,
+    },
     /// The server was there, and is no more.
     #[error("the server at {server} was not to be had for {} s ({last}): what it has admitted is not lost, look again later", .lasted.as_secs())]
     Lost {
@@ -80,6 +88,20 @@ impl ClientError {
                 code: "no_problem_body".to_owned(),
                 detail: "the server refused without saying why".to_owned(),
             },
+        }
+    }
+
+    /// Whether what was asked for may have been done all the same.
+    #[must_use]
+    pub fn leaves_open(&self) -> bool {
+        match self {
+            Self::Lost { .. } | Self::Silent { .. } | Self::Malformed { .. } => true,
+            Self::Refused { status, .. } => matches!(status, 502 | 504),
+            Self::Address { .. }
+            | Self::Secret
+            | Self::ApiKey
+            | Self::Unreachable { .. }
+            | Self::Setup(_) => false,
         }
     }
 

@@ -37,8 +37,8 @@ pub struct Follower<'a> {
 }
 
 impl<'a> Follower<'a> {
-    pub(crate) fn new(client: &'a Client, task: TaskId, after: u64, patience: Duration) -> Self {
-        let failures = Failures::new(patience);
+    pub(crate) fn new(client: &'a Client, task: TaskId, after: u64) -> Self {
+        let failures = Failures::new();
         Self { client, task, cursor: after, socket: None, failures, pause: None, has_ended: false }
     }
 
@@ -114,8 +114,11 @@ impl<'a> Follower<'a> {
             }
             Cut::Connection(error) => error.to_string(),
             Cut::Told(reason) => reason,
+            Cut::Busy(status) => format!("the server answered {status}"),
+            Cut::Silent if !self.client.has_met_server() => return Err(self.client.silent()),
+            Cut::Silent => self.client.silent().to_string(),
         };
-        match self.failures.another(None) {
+        match self.failures.another(None, self.client.patience()) {
             Ok(pause) => {
                 self.pause = Some(pause);
                 Ok(reason)

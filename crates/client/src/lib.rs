@@ -15,7 +15,7 @@ mod retry;
 mod socket;
 mod table;
 
-pub use client::{Client, EventPage, Interrupted, LOCAL_SERVER, ServerInfo, TaskQuery};
+pub use client::{Client, EventPage, Interrupted, LOCAL_SERVER, ServerInfo, TaskQuery, new_task_id};
 pub use error::ClientError;
 pub use event::Event;
 pub use follow::{Followed, Follower};

@@ -1,8 +1,9 @@
 //! Writes events to whoever watches: lines for people, with one that shows the progress on a terminal, or JSON for machines.
 
-use std::io::{IsTerminal, Stdout, Write};
+use std::io::{self, ErrorKind, IsTerminal, Stdout, Write};
 use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::time::Instant;
 
 use crate::Event;
@@ -43,6 +44,8 @@ pub struct Printer<W: Write> {
     /// Whether the progress has a line of its own at the bottom.
     is_live: bool,
     progress: Option<Progress>,
+    /// Why something could not be written: the first reason.
+    fault: Option<io::Error>,
     columns: fn() -> usize,
 }
 
@@ -55,6 +58,16 @@ impl Printer<Stdout> {
         let wants_colour = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
         Self::new(out, form, is_terminal && wants_colour, is_terminal && form == Form::Short)
     }
+
+    /// Whether nobody reads any more: the pipe's other end is closed. Known before anything is written in vain.
+    #[must_use]
+    pub fn is_unread(&self) -> bool {
+        let is_broken = self.fault.as_ref().is_some_and(|fault| fault.kind() == ErrorKind::BrokenPipe);
+        // To be told of errors, nothing has to be asked for.
+        let mut stdout = [PollFd::new(&self.out, PollFlags::empty())];
+        let told = poll(&mut stdout, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }));
+        is_broken || told.is_ok() && stdout.iter().any(|stdout| stdout.revents().contains(PollFlags::ERR))
+    }
 }
 
 fn columns() -> usize {
@@ -65,7 +78,18 @@ fn columns() -> usize {
 impl<W: Write> Printer<W> {
     /// Writes to anything. `is_live` says that it is a terminal, whose last line can be written again.
     pub fn new(out: W, form: Form, is_coloured: bool, is_live: bool) -> Self {
-        Self { out, form, is_coloured, is_live, progress: None, columns }
+        Self { out, form, is_coloured, is_live, progress: None, fault: None, columns }
+    }
+
+    /// Whether people read it, and not programs.
+    #[must_use]
+    pub fn is_for_people(&self) -> bool {
+        self.form != Form::Json
+    }
+
+    /// Why something could not be written since this was last asked; nothing if it all was, or nobody reads any more.
+    pub fn take_fault(&mut self) -> Option<io::Error> {
+        self.fault.take_if(|fault| fault.kind() != ErrorKind::BrokenPipe)
     }
 
     /// Shows an event.
@@ -144,7 +168,7 @@ impl<W: Write> Printer<W> {
     }
 
     fn labelled(&self, time: &str, line: &Line) -> String {
-        let time = if time.is_empty() { String::new() } else { format!("{time} ") };
+        let time = if time.is_empty() { String::new() } else { format!("{} ", one_line(time, usize::MAX)) };
         let text = match self.form {
             Form::Whole => line.whole(time.len() + MARGIN),
             Form::Short | Form::Log | Form::Json => line.short(MOST_CHARACTERS),
@@ -153,7 +177,7 @@ impl<W: Write> Printer<W> {
     }
 
     fn labelled_text(&self, time: &str, line: &Line, text: &str) -> String {
-        let label = &line.label;
+        let label = one_line(&line.label, usize::MAX);
         if self.is_coloured {
             format!("{time}\x1b[{}m{label:>LABEL$}\x1b[0m  {text}", line.tone.colour())
         } else {
@@ -162,8 +186,9 @@ impl<W: Write> Printer<W> {
     }
 
     fn write(&mut self, text: &str) {
-        // When nobody reads any more, the exit code still tells.
-        drop(self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush()));
+        if let Err(fault) = self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush()) {
+            self.fault.get_or_insert(fault);
+        }
     }
 }
 
@@ -220,6 +245,31 @@ mod tests {
         assert_eq!(whole, format!("       drop  {long}\n"));
         let cut = written(Form::Short, false, false, |printer| printer.line(&line));
         assert_eq!(cut, format!("       drop  {}…\n", "x".repeat(MOST_CHARACTERS)));
+    }
+
+    /// Refuses everything, for one reason.
+    struct Refusing(ErrorKind);
+
+    impl Write for Refusing {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(self.0.into())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_told_once_unless_nobody_wants_it() {
+        for (kind, told) in
+            [(ErrorKind::StorageFull, Some(ErrorKind::StorageFull)), (ErrorKind::BrokenPipe, None)]
+        {
+            let mut printer = Printer::new(Refusing(kind), Form::Short, false, false);
+            printer.note("a");
+            assert_eq!(printer.take_fault().map(|fault| fault.kind()), told);
+            assert!(printer.take_fault().is_none());
+        }
     }
 
     #[tokio::test(start_paused = true)]

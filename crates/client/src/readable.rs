@@ -1,6 +1,7 @@
 //! Events as lines for people.
 
 use serde_json::Value;
+use unicode_general_category::{GeneralCategory, get_general_category};
 
 use crate::Event;
 
@@ -74,17 +75,29 @@ impl Line {
     }
 }
 
-/// One line without control characters, which could take over the terminal.
+/// One line of at most so many characters, none of which could take over the terminal or show the text as another one: control
+/// characters are blanks, and what is invisible or turns the text around is a U+FFFD.
 #[must_use]
 pub fn one_line(text: &str, most: usize) -> String {
-    let mut line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(most).collect();
+    let mut line: String = text.chars().map(harmless_character).take(most).collect();
     if text.chars().nth(most).is_some() {
         line.push('…');
     }
     line
 }
 
-/// The text with no control characters but its line ends.
+fn harmless_character(character: char) -> char {
+    match get_general_category(character) {
+        GeneralCategory::Control => ' ',
+        // Such as bidirectional overrides and isolates, zero-width characters, tags, separators of lines.
+        GeneralCategory::Format | GeneralCategory::LineSeparator | GeneralCategory::ParagraphSeparator => {
+            char::REPLACEMENT_CHARACTER
+        }
+        _ => character,
+    }
+}
+
+/// The text with nothing that could take over the terminal, its line ends kept. See [`one_line`].
 #[must_use]
 pub fn harmless(text: &str) -> String {
     let lines: Vec<_> = text.lines().map(|line| one_line(line, usize::MAX)).collect();
@@ -200,6 +213,34 @@ mod tests {
             []
         );
         assert_eq!(shown(&json!({"type": "new kind"})), []);
+    }
+
+    #[test]
+    fn nothing_in_a_text_takes_over_the_terminal_or_hides() {
+        let cases = [
+            // A colour, a link and a title, each with both kinds of introducer.
+            ("\u{1b}[31mred\u{1b}[0m", " [31mred [0m"),
+            ("\u{9b}31mred", " 31mred"),
+            ("\u{1b}]8;;http://x\u{1b}\\here\u{1b}]8;;\u{7}", " ]8;;http://x \\here ]8;; "),
+            ("\u{9d}0;title\u{9c}", " 0;title "),
+            ("over\u{8}\u{7f}\rwritten", "over   written"),
+            // Overrides, isolates, marks.
+            ("safe\u{202e}exe.txt\u{202c}", "safe\u{fffd}exe.txt\u{fffd}"),
+            ("\u{2066}a\u{2067}b\u{2068}c\u{2069}", "\u{fffd}a\u{fffd}b\u{fffd}c\u{fffd}"),
+            ("a\u{200e}b\u{200f}c\u{61c}d", "a\u{fffd}b\u{fffd}c\u{fffd}d"),
+            // Invisible.
+            (
+                "a\u{200b}b\u{200d}c\u{2060}d\u{feff}e\u{ad}f",
+                "a\u{fffd}b\u{fffd}c\u{fffd}d\u{fffd}e\u{fffd}f",
+            ),
+            ("a\u{e0041}b\u{2028}c\u{2029}d", "a\u{fffd}b\u{fffd}c\u{fffd}d"),
+            // What people write stays.
+            ("Grüße, 世界, שלום, हिन्दी, e\u{301}, 👍", "Grüße, 世界, שלום, हिन्दी, e\u{301}, 👍"),
+        ];
+        for (text, shown) in cases {
+            assert_eq!(one_line(text, 100), shown, "{text:?}");
+            assert_eq!(harmless(text), shown, "{text:?}");
+        }
     }
 
     #[test]

@@ -13,6 +13,7 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
 
+use crate::client::ANSWER_WITHIN;
 use crate::error::ClientError;
 
 /// Above the longest line that an agent may write.
@@ -23,7 +24,6 @@ const CLOSED_BY_POLICY: u16 = 1008;
 const CLOSED_NORMALLY: u16 = 1000;
 /// The server sends a ping every 20 s: whoever hears nothing for so long has lost it.
 const SILENCE: Duration = Duration::from_secs(60);
-const CONNECT_WITHIN: Duration = Duration::from_secs(20);
 
 /// An open stream.
 pub(crate) struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
@@ -35,6 +35,10 @@ pub(crate) enum Cut {
     Connection(Error),
     /// The same, in words.
     Told(String),
+    /// The server takes no stream now, and says so.
+    Busy(StatusCode),
+    /// Nothing was said while connecting.
+    Silent,
     /// The server refused, and will again.
     Refused(ClientError),
 }
@@ -50,11 +54,11 @@ impl Socket {
             .max_message_size(Some(MAX_EVENT_BYTES))
             .max_frame_size(Some(MAX_EVENT_BYTES));
         let connecting = Box::pin(connect_async_with_config(request, Some(limits), true));
-        match timeout(CONNECT_WITHIN, connecting).await {
+        match timeout(ANSWER_WITHIN, connecting).await {
             Ok(Ok((socket, _))) => Ok(Self(socket)),
             Ok(Err(Error::Http(refusal))) => Err(refused(&refusal)),
             Ok(Err(error)) => Err(Cut::Connection(error)),
-            Err(_) => Err(Cut::Told(format!("no connection within {} s", CONNECT_WITHIN.as_secs()))),
+            Err(_) => Err(Cut::Silent),
         }
     }
 
@@ -92,7 +96,7 @@ fn no_such_task() -> ClientError {
 fn refused(refusal: &Response<Option<Vec<u8>>>) -> Cut {
     let status = refusal.status();
     if may_pass(status.as_u16()) {
-        return Cut::Told(format!("the server answered {status}"));
+        return Cut::Busy(status);
     }
     let body = refusal.body().as_deref().unwrap_or_default();
     Cut::Refused(ClientError::refused(status.as_u16(), body))

@@ -17,7 +17,9 @@ const STATUSES: [TaskStatus; 5] = [
 pub(crate) enum Remote {
     /// Submit a task to a running server, show its events and end with its exit code.
     ///
-    /// Ctrl-C interrupts the task; a second one leaves at once.
+    /// Ctrl-C interrupts the task; a second one leaves at once. SIGTERM, SIGHUP (a closed terminal; not under `nohup`) and a reader
+    /// of the output that goes away (`| head`) interrupt it, too; the exit code is then 130, 143, 129 or 141. With --detach the
+    /// task is the server's.
     Run(RunArguments),
     /// List a server's tasks, the newest first.
     Tasks(TasksArguments),
@@ -25,7 +27,8 @@ pub(crate) enum Remote {
     Task(TaskArguments),
     /// Show a task's events until it has ended, and end with its exit code.
     ///
-    /// Connects again by itself, also when the server was started anew. Ctrl-C leaves; the task goes on.
+    /// Connects again by itself, also when the server was started anew. Ctrl-C leaves, and so does a reader of the output that
+    /// goes away (exit code 141); the task goes on.
     Watch(WatchArguments),
     /// Stop a task; answers when it has ended.
     Interrupt(InterruptArguments),
@@ -61,7 +64,7 @@ pub(crate) struct ServerArguments {
 
 #[derive(Args)]
 pub(crate) struct RunArguments {
-    /// What the agent is to do.
+    /// What the agent is to do; `-` reads it from stdin.
     pub(crate) prompt: String,
     /// The folder to work in.
     #[arg(long, default_value = ".", value_name = "FOLDER")]

@@ -1,11 +1,10 @@
 //! `tasks` and `sessions`.
 
-use anyhow::Context;
 use api::{SessionInfo, TaskStatusResponse};
 use client::{TaskQuery, table};
 use domain::{SessionStatus, TaskStatus};
 
-use super::{EXIT_DONE, client_of, say};
+use super::{EXIT_DONE, brief_client_of, say, say_json};
 use crate::cli::{SessionsArguments, TasksArguments};
 
 /// Most tasks that a server gives at once.
@@ -13,7 +12,7 @@ const PAGE: u64 = 200;
 
 /// Lists tasks.
 pub(super) async fn tasks(arguments: &TasksArguments) -> anyhow::Result<u8> {
-    let client = client_of(&arguments.server)?;
+    let client = brief_client_of(&arguments.server)?;
     let mut query = TaskQuery {
         statuses: arguments.status.iter().map(|status| status.as_str().to_owned()).collect(),
         session: arguments.session.clone(),
@@ -36,7 +35,7 @@ pub(super) async fn tasks(arguments: &TasksArguments) -> anyhow::Result<u8> {
     }
     let heading = ["TASK", "STATUS", "CREATED", "TURNS", "TOKENS", "USD", "WORKSPACE"].map(str::to_owned);
     let rows: Vec<_> = std::iter::once(heading).chain(tasks.iter().map(task_row)).collect();
-    say(&table(&rows));
+    say(&table(&rows))?;
     Ok(EXIT_DONE)
 }
 
@@ -58,13 +57,13 @@ fn task_row(task: &TaskStatusResponse) -> [String; 7] {
 
 /// Lists sessions.
 pub(super) async fn sessions(arguments: &SessionsArguments) -> anyhow::Result<u8> {
-    let sessions = client_of(&arguments.server)?.sessions().await?.sessions;
+    let sessions = brief_client_of(&arguments.server)?.sessions().await?.sessions;
     if arguments.json {
         return as_json(&sessions);
     }
     let heading = ["SESSION", "STATUS", "LAST ACTIVITY", "TASKS", "WORKSPACE"].map(str::to_owned);
     let rows: Vec<_> = std::iter::once(heading).chain(sessions.iter().map(session_row)).collect();
-    say(&table(&rows));
+    say(&table(&rows))?;
     Ok(EXIT_DONE)
 }
 
@@ -85,8 +84,7 @@ fn session_row(session: &SessionInfo) -> [String; 5] {
 
 fn as_json<T: serde::Serialize>(items: &[T]) -> anyhow::Result<u8> {
     for item in items {
-        let line = serde_json::to_string(item).context("an answer cannot be written")?;
-        say(&format!("{line}\n"));
+        say_json(item)?;
     }
     Ok(EXIT_DONE)
 }

@@ -6,21 +6,21 @@ use client::readable::{Line, Tone, progress};
 use client::{Form, Printer};
 use domain::TaskStatus;
 
-use super::{EXIT_DONE, client_of, say};
+use super::{EXIT_DONE, brief_client_of, say_json, written};
 use crate::cli::TaskArguments;
 
 /// Shows a task.
 pub(super) async fn show(arguments: &TaskArguments) -> anyhow::Result<u8> {
-    let task = client_of(&arguments.server)?.task(&arguments.id).await?;
+    let task = brief_client_of(&arguments.server)?.task(&arguments.id).await?;
     if arguments.json {
-        let text = serde_json::to_string(&task).context("the answer cannot be written")?;
-        say(&format!("{text}\n"));
+        say_json(&task)?;
         return Ok(EXIT_DONE);
     }
     let mut printer = Printer::stdout(Form::Whole);
     for line in lines(&task)? {
         printer.line(&line);
     }
+    written(&mut printer)?;
     Ok(EXIT_DONE)
 }
 
