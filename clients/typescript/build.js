@@ -1,6 +1,6 @@
 // Builds the package into dist: one file for Node and bundlers, the same made small for pages, and the types.
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, readFileSync, rmSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 
 import { build } from 'esbuild';
@@ -27,8 +27,6 @@ await build({ ...shared, outfile: place('dist/browser.js'), minify: true, legalC
 execFileSync(process.execPath, [place('node_modules/typescript/bin/tsc'), '-p', place('tsconfig.json')], {
   stdio: 'inherit',
 });
-
-for (const name of ['LICENSE-MIT', 'LICENSE-APACHE']) copyFileSync(place(`../../${name}`), place(`dist/${name}`));
 
 const bundle = readFileSync(place('dist/browser.js'));
 const size = (bytes) => `${(bytes / 1000).toFixed(1)} kB`;

@@ -120,7 +120,7 @@ impl Following<'_> {
         loop {
             let deadline = self.leaving.map(|(_, deadline)| deadline);
             let why = tokio::select! {
-                // What has come is shown; whether anybody reads it is asked at once, too.
+                // However many events come: a reason to leave goes before them.
                 biased;
                 why = signals.next() => why,
                 _ = tick.tick() => {

@@ -26,11 +26,11 @@ pub(super) async fn logs(arguments: &LogsArguments) -> anyhow::Result<u8> {
             printer.event(event);
         }
         written(&mut printer)?;
-        if printer.is_unread() {
-            return Ok(Why::Unread.exit_code());
-        }
         if page.is_complete || page.events.is_empty() {
             return Ok(EXIT_DONE);
+        }
+        if printer.is_unread() {
+            return Ok(Why::Unread.exit_code());
         }
         after = page.next_after;
     }

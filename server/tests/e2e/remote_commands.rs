@@ -2,72 +2,17 @@
 //! Ctrl-C does to them.
 
 use std::path::Path;
-use std::process::Stdio;
-use std::time::Duration;
 
-use rustix::process::{Pid, kill_process};
 use serde_json::{Value, json};
 use testing::{Server, Signal, pinned_cli};
-use tokio::io::{AsyncBufReadExt, BufReader, Lines};
-use tokio::process::{Child, ChildStdout, Command};
-use tokio::time::timeout;
 
 use crate::command::run;
 use crate::place::Place;
+use crate::running::Running;
 use crate::{BINARY, LONG_COMMAND, demo, task};
 
-const WITHIN: Duration = Duration::from_secs(90);
 /// A command that runs until the workspace has a file `go`.
-const WAIT: &str = "[[bash python3 -c 'while not __import__(\"os\").path.exists(\"go\"): __import__(\"time\").sleep(0.05)']]";
-
-/// A command at work.
-struct Running {
-    child: Child,
-    lines: Lines<BufReader<ChildStdout>>,
-    seen: Vec<String>,
-}
-
-impl Running {
-    fn start(server: &str, arguments: &[&str]) -> Self {
-        let mut child = Command::new(BINARY)
-            .args(arguments)
-            .env_clear()
-            .env("CLAUDE_SERVER_URL", server)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .expect("a process");
-        let lines = BufReader::new(child.stdout.take().expect("stdout")).lines();
-        Self { child, lines, seen: Vec::new() }
-    }
-
-    async fn next(&mut self) -> Option<String> {
-        let line = timeout(WITHIN, self.lines.next_line()).await.expect("a line in time").expect("stdout");
-        self.seen.extend(line.clone());
-        line
-    }
-
-    async fn until(&mut self, part: &str) {
-        let mut line = self.next().await;
-        while line.as_ref().is_some_and(|line| !line.contains(part)) {
-            line = self.next().await;
-        }
-        assert!(line.is_some(), "it ended before {part:?}: {:#?}", self.seen);
-    }
-
-    fn ctrl_c(&self) {
-        let pid = i32::try_from(self.child.id().expect("it runs")).ok().and_then(Pid::from_raw);
-        kill_process(pid.expect("a pid"), Signal::INT).expect("a signal");
-    }
-
-    /// Its exit code, and all lines.
-    async fn ended(mut self) -> (Option<i32>, Vec<String>) {
-        while self.next().await.is_some() {}
-        let status = timeout(WITHIN, self.child.wait()).await.expect("an end in time").expect("a status");
-        (status.code(), self.seen)
-    }
-}
+pub(crate) const WAIT: &str = "[[bash python3 -c 'while not __import__(\"os\").path.exists(\"go\"): __import__(\"time\").sleep(0.05)']]";
 
 async fn ask(server: &Server, arguments: &[&str]) -> (Option<i32>, String, String) {
     run(Path::new("/"), arguments, &[("CLAUDE_SERVER_URL", server.url())]).await
@@ -167,7 +112,7 @@ async fn watch_outlasts_the_server_and_misses_nothing() {
     server.kill().await;
     let server = place.server(&cli, &[("SERVER_PORT", &port)]).await;
     std::fs::write(workspace.join("go"), "").expect("written");
-    let (code, lines) = watch.ended().await;
+    let (code, lines, _) = watch.ended().await;
     assert_eq!((code, numbers(&lines)), (Some(0), (1..=lines.len() as u64).collect()));
     let (_, answer) = server.get("/api/v1/tasks/t1").await;
     assert_eq!((&answer["status"], &answer["attempt"]), (&json!("completed"), &json!(2)));
@@ -184,11 +129,11 @@ async fn ctrl_c_interrupts_what_was_run_and_leaves_what_is_watched() {
     run.until("python3 -c").await;
     let mut watch = Running::start(server.url(), &["watch", "t1"]);
     watch.until("python3 -c").await;
-    watch.ctrl_c();
+    watch.signal(Signal::INT);
     assert_eq!(watch.ended().await.0, Some(130));
     assert_eq!(server.get("/api/v1/tasks/t1").await.1["status"], "running");
-    run.ctrl_c();
-    let (code, lines) = run.ended().await;
+    run.signal(Signal::INT);
+    let (code, lines, _) = run.ended().await;
     assert_eq!(code, Some(130));
     assert!(lines.iter().any(|line| line.contains("interrupting; Ctrl-C again leaves at once")), "{lines:?}");
     assert_eq!(server.get("/api/v1/tasks/t1").await.1["status"], "interrupted");
@@ -202,9 +147,9 @@ async fn a_second_ctrl_c_leaves_a_server_that_does_not_answer() {
         Running::start(server.url(), &["run", "--task-id", "t1", "--workspace", &workspace, LONG_COMMAND]);
     run.until("python3 -c").await;
     server.signal(Signal::STOP);
-    run.ctrl_c();
+    run.signal(Signal::INT);
     run.until("interrupting").await;
-    run.ctrl_c();
+    run.signal(Signal::INT);
     assert_eq!(run.ended().await.0, Some(130));
     server.signal(Signal::CONT);
 }
