@@ -68,7 +68,18 @@ fn brief_client_of(server: &ServerArguments) -> anyhow::Result<Client> {
 async fn interrupt(arguments: &InterruptArguments) -> anyhow::Result<u8> {
     let client = brief_client_of(&arguments.server)?;
     let id = &arguments.id;
-    let answer = match client.interrupt(id).await? {
+    let answer = client.interrupt(id).await?;
+    if arguments.json {
+        match answer {
+            Interrupted::Stopped(answer) => say_json(&answer)?,
+            Interrupted::HadEnded => {
+                let status = client.task(id).await?.status;
+                say_json(&serde_json::json!({"task_id": id, "status": status, "interrupted_at": null}))?;
+            }
+        }
+        return Ok(EXIT_DONE);
+    }
+    let answer = match answer {
         Interrupted::Stopped(answer) => format!("the task {id} is {}", answer.status.as_str()),
         Interrupted::HadEnded => format!("the task {id} had already ended"),
     };

@@ -1,6 +1,7 @@
 """Submits a task and shows what the agent does, as it does it."""
 
 import asyncio
+import os
 from pathlib import Path
 
 from claude_code_server_client import ClaudeServerClient, print_event
@@ -15,4 +16,7 @@ async def main() -> None:
             print_event(event)
 
 
-asyncio.run(main())
+try:
+    asyncio.run(main())
+except BrokenPipeError:  # nobody reads on, as after `| head`
+    os._exit(141)

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -19,10 +20,9 @@ PROJECT = Path(__file__).resolve().parents[1]
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel, built from the source distribution, so that this is complete, too."""
+    """The wheel, built from the source distribution, so that this is complete, too; that is beside it."""
     folder = tmp_path_factory.mktemp("dist")
     subprocess.run([sys.executable, "-m", "build", "--no-isolation", "--outdir", folder, PROJECT], check=True)
-    assert len(list(folder.glob("*.tar.gz"))) == 1
     (built,) = folder.glob("*.whl")
     return built
 
@@ -35,6 +35,10 @@ def test_the_wheel_holds_the_package_its_types_and_its_licences(wheel: Path) -> 
     assert {name for name in names if not name.partition("/")[0].endswith(".dist-info")} == expected
     described = {name.partition("/")[2] for name in names - expected}
     assert described == {"METADATA", "RECORD", "WHEEL", "licenses/LICENSE-APACHE", "licenses/LICENSE-MIT"}
+    (source,) = wheel.parent.glob("*.tar.gz")
+    with tarfile.open(source) as archive:
+        packed = {name.partition("/")[2] for name in archive.getnames()}
+    assert {"LICENSE-APACHE", "LICENSE-MIT", "README.md", "examples/example_client.py"} <= packed
     for licence in ("LICENSE-APACHE", "LICENSE-MIT"):
         assert (PROJECT / licence).read_bytes() == (REPOSITORY / licence).read_bytes()
 
@@ -59,6 +63,16 @@ def test_the_readmes_example_works_in_a_clean_environment(wheel: Path, tmp_path:
             text=True,
         )
         assert (server.workspace / "hello.py").is_file()
+        # Each event comes when it happens, through a pipe, too; and a reader that has seen enough is no fault.
+        cut = subprocess.run(
+            ["/bin/bash", "-o", "pipefail", "-c", '"$0" -c "$1" | head -n 1', python, code],
+            env={**environment, "CLAUDE_SERVER_URL": server.url},
+            cwd=server.workspace,
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+        assert (cut.returncode, len(cut.stdout.splitlines()), cut.stderr) == (141, 1, "")
     lines = answer.stdout.splitlines()
     assert lines[-1].startswith("completed (0): I created hello.py")
     assert any(line.startswith("-> Write ") for line in lines)

@@ -10,7 +10,7 @@ export function printEvent(event: TaskEvent): void {
   if (line !== undefined) console.log(line);
 }
 
-/** An event as a readable line without control characters; `undefined` for one that says nothing to people. */
+/** An event as a readable line that cannot take over the terminal or show itself as another one; `undefined` for one that says nothing to people. */
 export function formatEvent(event: TaskEvent): string | undefined {
   switch (event.type) {
     case 'message':
@@ -68,8 +68,8 @@ function tellingInput(input: Record<string, unknown>): string {
 }
 
 function line(label: string, text: string): string {
-  // Control characters could take over the terminal.
-  const characters = Array.from(text.replace(/\p{Cc}/gu, ' '));
+  // Control characters could take over the terminal; what is invisible or turns the text around could hide what it says.
+  const characters = Array.from(text.replace(/\p{Cc}/gu, ' ').replace(/[\p{Cf}\p{Zl}\p{Zp}]/gu, '\uFFFD'));
   const short = characters.slice(0, MOST_CHARACTERS).join('');
   return `${label.padStart(11)}  ${short}${characters.length > MOST_CHARACTERS ? '…' : ''}`;
 }

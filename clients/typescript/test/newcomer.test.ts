@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { text } from 'node:stream/consumers';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -9,6 +9,8 @@ import { test } from 'node:test';
 import { pinnedCli, PROJECT, TestServer } from './harness/server.js';
 
 const CLIENT = join(PROJECT, 'clients', 'typescript');
+
+const INSTALLED = join('node_modules', 'claude-code-server-client');
 
 /** The README's first program. */
 function example(): string {
@@ -37,6 +39,7 @@ test('a newcomer installs the package and runs the example of the README, with t
   const program = example().replace('http://localhost:8000', server.url);
   assert.ok(program.split('\n').length <= 12, 'the example is no longer ten lines');
   writeFileSync(join(folder, 'hello.mjs'), program);
+  assert.equal(readFileSync(join(folder, INSTALLED, 'examples', 'hello.mjs'), 'utf8'), example());
   const child = spawn(process.execPath, ['hello.mjs'], { cwd: folder, env: environment });
   const [output, complaints, [code]] = await Promise.all([
     text(child.stdout),
@@ -48,6 +51,35 @@ test('a newcomer installs the package and runs the example of the README, with t
   assert.match(output, /^ {2}completed {2}\d+ turns/m);
   assert.match(output.trimEnd().split('\n').at(-1) ?? '', /^completed ./);
   assert.match(run('python3', ['hello.py'], folder), /\S/);
+
+  const piped = ['-o', 'pipefail', '-c', `"${process.execPath}" hello.mjs | head -n 1`];
+  const cut = spawnSync('bash', piped, { cwd: folder, env: environment, encoding: 'utf8' });
+  assert.deepEqual([cut.status, cut.stdout.split('\n').length, cut.stderr], [141, 2, '']);
+});
+
+test('the package has its licences and its example, also when it is made outside the checkout', async (t) => {
+  const server = await TestServer.start(t);
+  const folder = server.workspace('elsewhere');
+  const copied = ['dist', 'examples', 'LICENSE-APACHE', 'LICENSE-MIT', 'package.json', 'README.md'];
+  for (const name of copied) cpSync(join(CLIENT, name), join(folder, name), { recursive: true });
+  const environment = { PATH: process.env['PATH'] ?? '', HOME: server.folder };
+  const listed = execFileSync('npm', ['pack', '--ignore-scripts', '--dry-run', '--json'], {
+    cwd: folder,
+    env: environment,
+    encoding: 'utf8',
+  });
+  const [archive] = JSON.parse(listed) as { files: { path: string }[] }[];
+  const names = archive?.files.map(({ path }) => path).filter((path) => !path.startsWith('dist/'));
+  assert.deepEqual(
+    names?.sort(),
+    copied
+      .filter((name) => name !== 'dist' && name !== 'examples')
+      .concat('examples/hello.mjs')
+      .sort(),
+  );
+  for (const name of ['LICENSE-APACHE', 'LICENSE-MIT']) {
+    assert.equal(readFileSync(join(CLIENT, name), 'utf8'), readFileSync(join(PROJECT, name), 'utf8'));
+  }
 });
 
 test('the types of the package need no DOM', async (t) => {

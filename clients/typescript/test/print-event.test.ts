@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { ClaudeServerClient, formatEvent, printEvent, type TaskEvent } from 'claude-code-server-client';
+import { ClaudeServerClient, formatEvent, printEvent } from 'claude-code-server-client';
 
 import { collect } from './harness/events.js';
 import { TestServer } from './harness/server.js';
@@ -22,12 +22,15 @@ test('the events of a real task are printed as readable lines', async (t) => {
   assert.match(printed.at(-1) ?? '', /^ {2}completed {2}\d+ turns, 15 tokens, 0 files modified, \d+\.\d s, \$0\.2500$/);
 });
 
-test('a long text is cut, and no control character reaches the terminal', () => {
-  const event = {
-    type: 'message',
-    timestamp: '',
-    task_id: 't',
-    data: { message_type: 'assistant', content: `\u001b[2J${'😀'.repeat(400)}` },
-  } as TaskEvent;
-  assert.equal(formatEvent(event), `      agent   [2J${'😀'.repeat(296)}…`);
+test('a long text is cut, and nothing takes over the terminal or hides', () => {
+  const said = (content: string): string | undefined =>
+    formatEvent({
+      type: 'message',
+      timestamp: '',
+      task_id: 't',
+      data: { message_type: 'assistant', content },
+    });
+  assert.equal(said(`\u001b[2J${'😀'.repeat(400)}`), `      agent   [2J${'😀'.repeat(296)}…`);
+  assert.equal(said('a\u009b2Jb\u202ec\u2066d\u200be\u2028f'), '      agent  a 2Jb\uFFFDc\uFFFDd\uFFFDe\uFFFDf');
+  assert.equal(said('Grüße, שלום, हिन्दी'), '      agent  Grüße, שלום, हिन्दी');
 });

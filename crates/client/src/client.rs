@@ -7,6 +7,7 @@ use std::time::Duration;
 use api::{InterruptResponse, SessionList, TaskList, TaskRequest, TaskResponse, TaskStatusResponse};
 use domain::TaskId;
 use reqwest::header::{AUTHORIZATION, HeaderValue, RETRY_AFTER};
+use reqwest::redirect::Policy;
 use reqwest::{RequestBuilder, Response, StatusCode, Url};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -132,6 +133,8 @@ impl Client {
         });
         let http = reqwest::Client::builder()
             .no_proxy()
+            // A key is for one server, and a submission that is sent on becomes a question.
+            .redirect(Policy::none())
             .connect_timeout(ANSWER_WITHIN)
             .read_timeout(ANSWER_WITHIN)
             .timeout(WHOLE_ANSWER_WITHIN)
@@ -331,7 +334,7 @@ impl Client {
                     sleep(pause).await;
                 }
                 Err(_) if matches!(error, ClientError::Refused { .. }) => return Err(error),
-                Err(lasted) => return Err(self.lost(lasted, error.to_string())),
+                Err(lasted) => return Err(self.lost(lasted, error.cause())),
             }
         }
     }
@@ -342,10 +345,10 @@ impl Client {
             None => request,
         };
         let response = request.send().await.map_err(|error| self.failed(error))?;
-        self.meet();
         let status = response.status();
         let asked = retry_after(&response);
         let body = response.bytes().await.map_err(|error| self.failed(error))?;
+        self.meet();
         if !status.is_success() {
             let error = ClientError::refused(status.as_u16(), &body);
             return Err(Failed { error, again: may_pass(status.as_u16()).then_some(asked) });

@@ -83,12 +83,24 @@ impl ClientError {
     pub(crate) fn refused(status: u16, body: &[u8]) -> Self {
         match serde_json::from_slice(body) {
             Ok(ProblemBody { code, detail }) => Self::Refused { status, code, detail },
-            Err(_) => Self::Refused {
-                status,
-                code: "no_problem_body".to_owned(),
-                detail: "the server refused without saying why".to_owned(),
-            },
+            Err(_) => {
+                let detail = if matches!(status, 300..=399) {
+                    "the server sends on to another address: give that one"
+                } else {
+                    "the server refused without saying why: is a Claude Code Server there?"
+                };
+                Self::Refused { status, code: "no_problem_body".to_owned(), detail: detail.to_owned() }
+            }
         }
+    }
+
+    /// What is at the bottom of it, in words.
+    pub(crate) fn cause(&self) -> String {
+        let mut cause: &dyn Error = self;
+        while let Some(deeper) = cause.source() {
+            cause = deeper;
+        }
+        cause.to_string()
     }
 
     /// Whether what was asked for may have been done all the same.

@@ -178,3 +178,38 @@ fn what_is_no_address_or_key_is_named() {
     assert_eq!(Client::new("", None).expect("a client").server(), client::LOCAL_SERVER);
     assert_eq!(Client::new("http://x/base/", Some("")).expect("a client").server(), "http://x/base");
 }
+
+/// Answers one request of a client with this, and gives what the client makes of it.
+async fn told(answer: &'static str) -> ClientError {
+    let (listener, url) = listener().await;
+    let server = tokio::spawn(async move {
+        let (mut connection, _) = listener.accept().await.expect("a connection");
+        connection.read_u8().await.expect("a request");
+        connection.write_all(answer.as_bytes()).await.expect("sent");
+        // Nothing more is said until the client leaves.
+        connection.read_to_end(&mut Vec::new()).await.ok();
+    });
+    let client = Client::new(&url, Some("key")).expect("a client");
+    let error = client.submit(submission()).await.expect_err("no answer of such a server");
+    drop(client);
+    server.await.expect("a server");
+    error
+}
+
+#[tokio::test]
+async fn a_server_that_sends_on_is_named_and_not_followed() {
+    let error =
+        told("HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n").await;
+    assert_eq!(
+        error.to_string(),
+        "the server sends on to another address: give that one (302 no_problem_body)"
+    );
+    assert!(!error.leaves_open());
+}
+
+#[tokio::test]
+async fn a_first_answer_that_stops_halfway_is_given_up() {
+    let error = told("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{").await;
+    assert!(matches!(error, ClientError::Silent { .. }), "{error:?}");
+    assert!(error.leaves_open());
+}

@@ -143,6 +143,9 @@ pub(crate) struct InterruptArguments {
     pub(crate) id: TaskId,
     #[command(flatten)]
     pub(crate) server: ServerArguments,
+    /// Print the server's answer, a JSON object; that of a task which had already ended has `interrupted_at` null.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Args)]

@@ -164,8 +164,24 @@ async fn interrupt_stops_a_task_and_says_when_there_is_nothing_to_stop() {
     assert_eq!((code, told.trim()), (Some(0), "note  the task t1 is interrupted"));
     let (code, told, _) = ask(&server, &["interrupt", "t1"]).await;
     assert_eq!((code, told.trim()), (Some(0), "note  the task t1 had already ended"));
+    let (code, told, _) = ask(&server, &["interrupt", "t1", "--json"]).await;
+    let told: Value = serde_json::from_str(&told).expect("JSON");
+    let ended = json!({"task_id": "t1", "status": "interrupted", "interrupted_at": null});
+    assert_eq!((code, told), (Some(0), ended));
     assert_eq!(ask(&server, &["watch", "t1"]).await.0, Some(130));
     assert_eq!(ask(&server, &["logs", "--follow", "t1"]).await.0, Some(130));
+}
+
+#[tokio::test]
+async fn an_interrupt_is_told_to_programs_as_the_server_tells_it() {
+    let server = demo().await;
+    server.submit(&task(&server, "t1", LONG_COMMAND)).await;
+    let mut stream = server.stream("t1", "").await;
+    stream.wait_for("the command", crate::is_tool_use).await;
+    let (code, told, _) = ask(&server, &["interrupt", "t1", "--json"]).await;
+    let told: Value = serde_json::from_str(&told).expect("JSON");
+    assert_eq!((code, &told["task_id"], &told["status"]), (Some(0), &json!("t1"), &json!("interrupted")));
+    assert!(told["interrupted_at"].is_string(), "{told}");
 }
 
 #[tokio::test]

@@ -4,9 +4,11 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use testing::Server;
+use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 use tokio::time::timeout;
 
+use crate::command::outcome;
 use crate::{BINARY, demo};
 
 async fn run(server: &Server, workspace: &str, arguments: &[&str]) -> (Option<i32>, String, String) {
@@ -48,6 +50,36 @@ async fn a_task_from_the_command_line_shows_its_events_and_ends_with_its_exit_co
     assert_eq!(code, Some(1), "{stdout}");
     let (code, _, _) = run(&server, "w", &["--timeout", "4", crate::LONG_COMMAND]).await;
     assert_eq!(code, Some(124));
+}
+
+/// Runs with `-` for a prompt, and this on stdin.
+async fn with_stdin(server: &Server, stdin: &[u8]) -> (Option<i32>, String, String) {
+    let mut child = Command::new(BINARY)
+        .args(["run", "-", "--json", "--server", server.url(), "--workspace"])
+        .arg(server.workspace("w"))
+        .env_clear()
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("a process");
+    let mut pipe = child.stdin.take().expect("stdin");
+    pipe.write_all(stdin).await.expect("written");
+    drop(pipe);
+    let output = timeout(Duration::from_secs(90), child.wait_with_output()).await.expect("an end in time");
+    outcome(output.expect("an end"))
+}
+
+#[tokio::test]
+async fn a_prompt_may_come_on_stdin() {
+    let server = demo().await;
+    let (code, events, _) = with_stdin(&server, "[[say Grüße, 世界 👍]]\n".as_bytes()).await;
+    assert_eq!((code, events.contains("Grüße, 世界 👍")), (Some(0), true), "{events}");
+    let (code, _, told) = with_stdin(&server, b"\xff").await;
+    assert_eq!((code, told.contains("the prompt on stdin is no UTF-8 text")), (Some(2), true), "{told}");
+    let (code, _, told) = with_stdin(&server, b"").await;
+    assert_eq!((code, told.contains("must not be empty")), (Some(2), true), "{told}");
 }
 
 #[tokio::test]

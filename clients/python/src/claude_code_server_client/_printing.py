@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -11,8 +12,10 @@ _LONGEST_TEXT = 100
 
 
 def print_event(event: Mapping[str, object]) -> None:
-    """Prints an event as one line. What agents and tools say cannot control the terminal."""
-    print(_line(event))
+    """Prints an event as one line, at once. What agents and tools say cannot control the terminal."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    # What the terminal cannot show is no reason to end the program.
+    print(_line(event).encode(encoding, "replace").decode(encoding), flush=True)
 
 
 # One return for each type of event.
