@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
@@ -110,3 +111,11 @@ def test_an_old_program_works_as_it_is(server: RunningServer) -> None:
 def test_an_event_is_one_line(capsys: pytest.CaptureFixture[str], kind: str, data: object, line: str) -> None:
     print_event({"type": kind, "seq": 1, "data": data})
     assert capsys.readouterr().out == f"{line}\n"
+
+
+def test_an_event_is_printed_whatever_the_terminal_can_show(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(screen, encoding="latin-1"))
+    print_event({"type": "error", "data": {"error": "Grüße, 世界"}})
+    # It is there at once.
+    assert screen.getvalue() == "error: Grüße, ??\n".encode("latin-1")

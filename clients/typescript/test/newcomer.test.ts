@@ -12,6 +12,12 @@ const CLIENT = join(PROJECT, 'clients', 'typescript');
 
 const INSTALLED = join('node_modules', 'claude-code-server-client');
 
+/** What npm and programs are started with: nothing of the caller's, and no question whether there is a newer npm. */
+function environmentOf(server: TestServer): Record<string, string> {
+  const quiet = { NPM_CONFIG_LOGLEVEL: 'error', NPM_CONFIG_UPDATE_NOTIFIER: 'false' };
+  return { PATH: process.env['PATH'] ?? '', HOME: server.folder, ...quiet };
+}
+
 /** The README's first program. */
 function example(): string {
   const found = /```js\n([\s\S]*?)```/.exec(readFileSync(join(CLIENT, 'README.md'), 'utf8'))?.[1];
@@ -22,8 +28,7 @@ function example(): string {
 test('a newcomer installs the package and runs the example of the README, with the real CLI', async (t) => {
   const server = await TestServer.start(t, {}, pinnedCli());
   const folder = server.workspace('newcomer');
-  const quiet = { NPM_CONFIG_LOGLEVEL: 'error', NPM_CONFIG_UPDATE_NOTIFIER: 'false' };
-  const environment = { PATH: process.env['PATH'] ?? '', HOME: server.folder, ...quiet };
+  const environment = environmentOf(server);
   const run = (program: string, args: string[], cwd: string): string =>
     execFileSync(program, args, { cwd, env: environment, encoding: 'utf8' });
 
@@ -62,7 +67,7 @@ test('the package has its licences and its example, also when it is made outside
   const folder = server.workspace('elsewhere');
   const copied = ['dist', 'examples', 'LICENSE-APACHE', 'LICENSE-MIT', 'package.json', 'README.md'];
   for (const name of copied) cpSync(join(CLIENT, name), join(folder, name), { recursive: true });
-  const environment = { PATH: process.env['PATH'] ?? '', HOME: server.folder };
+  const environment = environmentOf(server);
   const listed = execFileSync('npm', ['pack', '--ignore-scripts', '--dry-run', '--json'], {
     cwd: folder,
     env: environment,
