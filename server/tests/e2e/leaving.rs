@@ -89,8 +89,10 @@ async fn a_run_that_nobody_reads_any_more_is_interrupted() {
 async fn what_is_asked_once_ends_quietly_without_a_reader_and_says_when_a_disk_is_full() {
     let server = demo().await;
     let workspace = server.workspace("w").display().to_string();
-    let mut commands =
-        vec![vec!["run", "--detach", "--task-id", "t1", "--workspace", &workspace, "[[say x]]"]];
+    // It ends first: of a task at work the log has no last page.
+    let submission = ["run", "--task-id", "t1", "--workspace", &workspace, "[[say x]]"];
+    assert_eq!(Running::start(server.url(), &submission).ended().await.0, Some(0));
+    let mut commands = vec![[&submission[..], &["--detach"]].concat()];
     let asked =
         [&["tasks"][..], &["tasks", "--json"], &["sessions"], &["sessions", "--json"], &["task", "t1"]];
     commands.extend(asked.map(<[_]>::to_vec));
