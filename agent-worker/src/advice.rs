@@ -34,6 +34,12 @@ pub(crate) fn advice(place: &Place, summary: &Summary) -> Vec<Line> {
         let delete = format!("git -C {project} switch {back} && git -C {project} branch -D {branch}");
         commands.push(("drop", if is_left { format!("{away} && {delete}") } else { delete }));
     }
+    if !summary.repositories.is_empty() {
+        // Whoever pastes it must not lose the only copy.
+        let named = summary.repositories.join(", ");
+        commands.retain(|(label, _)| *label != "drop");
+        commands.push(("drop", format!("# first save what is in {named}: the branch does not hold it")));
+    }
     commands.into_iter().map(|(label, command)| Line::new(label, Tone::Note, command)).collect()
 }
 

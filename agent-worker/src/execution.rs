@@ -6,7 +6,7 @@ pub(crate) mod server;
 use domain::PermissionMode;
 
 use crate::arguments::Arguments;
-use crate::summary::TokenUsage;
+use crate::summary::{COMPLETED, FAILED, TokenUsage};
 
 /// How the agent is to work; what is left out is decided by the server, or is as its defaults are.
 #[derive(Debug, Clone, Default)]
@@ -39,6 +39,16 @@ pub(crate) struct Execution {
     pub(crate) errors: Vec<String>,
     pub(crate) task_id: Option<String>,
     pub(crate) session_id: Option<String>,
+}
+
+impl Execution {
+    /// Notes a fault of what came of it: whoever goes by the exit code must not take it for done.
+    pub(crate) fn fails(&mut self, error: String) {
+        self.errors.push(error);
+        if self.exit_code == COMPLETED {
+            self.exit_code = FAILED;
+        }
+    }
 }
 
 /// Why a task was not begun, and what to do about it.

@@ -102,17 +102,68 @@ impl Repository {
 
     /// Refuses what cannot be the name of a new branch.
     pub(crate) async fn check_branch(&self, name: &str) -> Result<(), GitError> {
-        let is_plain = !name.starts_with('-') && !name.contains("@{");
-        let is_name = is_plain
-            && self.git.run(&["check-ref-format", &format!("refs/heads/{name}")]).await?.is_success();
+        // "@{-1}" would be taken for the branch of before.
+        let is_name =
+            !name.contains("@{") && self.git.run(&["check-ref-format", "--branch", name]).await?.is_success();
         if !is_name {
             return Err(GitError::BranchName(name.to_owned()));
         }
-        let reference = format!("refs/heads/{name}");
-        if self.git.run(&["show-ref", "--verify", "--quiet", &reference]).await?.is_success() {
+        if self.has_branch(name).await? {
             return Err(GitError::BranchTaken(name.to_owned()));
         }
+        self.check_neighbours(name).await
+    }
+
+    async fn has_branch(&self, name: &str) -> Result<bool, GitError> {
+        let reference = format!("refs/heads/{name}");
+        Ok(self.git.run(&["show-ref", "--verify", "--quiet", &reference]).await?.is_success())
+    }
+
+    /// Branches are files in folders: with `a` there can be no `a/b`, and the other way round.
+    pub(crate) async fn check_neighbours(&self, name: &str) -> Result<(), GitError> {
+        let beside =
+            |taken: &str| GitError::BranchBeside { wanted: name.to_owned(), taken: taken.to_owned() };
+        for (end, _) in name.match_indices('/') {
+            let above = name.get(..end).unwrap_or_default();
+            if self.has_branch(above).await? {
+                return Err(beside(above));
+            }
+        }
+        let below = format!("refs/heads/{name}/");
+        let found = self
+            .git
+            .must(&["for-each-ref", "--count=1", "--format=%(refname:strip=2)", &below])
+            .await?
+            .line()?;
+        if found.is_empty() { Ok(()) } else { Err(beside(&found)) }
+    }
+
+    /// Refuses when git does not know whose commits it would make.
+    pub(crate) async fn check_identity(&self) -> Result<(), GitError> {
+        for who in ["GIT_AUTHOR_IDENT", "GIT_COMMITTER_IDENT"] {
+            let found = self.git.run(&["var", who]).await?;
+            if !found.is_success() {
+                return Err(GitError::Nobody { error: found.failure().to_string() });
+            }
+        }
         Ok(())
+    }
+
+    /// Refuses a project that a new worktree would not have.
+    pub(crate) async fn check_committed(&self) -> Result<(), GitError> {
+        let Some(prefix) = self.prefix.to_str().map(|prefix| prefix.trim_end_matches('/')) else {
+            return Ok(());
+        };
+        let object = format!("{}:{prefix}", self.head);
+        if prefix.is_empty() || self.git.run(&["cat-file", "-e", &object]).await?.is_success() {
+            return Ok(());
+        }
+        Err(GitError::NotCommitted(self.project_in(self.top())))
+    }
+
+    /// Whether it has submodules, which are empty in a new worktree.
+    pub(crate) fn has_submodules(&self) -> bool {
+        self.top().join(".gitmodules").exists()
     }
 
     /// Makes a branch of what is checked out, and checks it out.
@@ -152,6 +203,12 @@ impl Repository {
 /// Everything that differs in a working tree from a commit, new files included.
 pub(crate) async fn changes(tree: &Path, base: &str) -> Result<Changes, GitError> {
     changes::read(&Git::new(tree), base).await
+}
+
+/// The folders of a working tree that are repositories of their own and hold what no commit of this one would: new ones, and
+/// submodules with changes. By path.
+pub(crate) async fn own_repositories(tree: &Path, base: &str) -> Result<Vec<String>, GitError> {
+    changes::own_repositories(&Git::new(tree), base).await
 }
 
 /// Makes sure that a working tree is on the branch that was made for it: an agent may have switched to another one.

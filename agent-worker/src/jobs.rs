@@ -108,6 +108,14 @@ fn several(file: &Path, text: &str, timeout: u64) -> Result<Vec<Job>, JobsError>
             return fault(format!("the branch of {name} is that of another task, too"));
         }
     }
+    for branch in &branches {
+        let above = branches
+            .iter()
+            .find(|other| branch.strip_prefix(other.as_str()).is_some_and(|rest| rest.starts_with('/')));
+        if let Some(above) = above {
+            return fault(format!("there can be no branch {branch} beside {above}: give one another name"));
+        }
+    }
     let job = |task: TaskEntry| Job {
         name: Some(task.name),
         prompt: task.prompt,
@@ -155,6 +163,10 @@ mod tests {
             (one("timeout = 0"), "a timeout of 0"),
             (one(&one("")), "two tasks are called a"),
             (one("branch = 'x'\n[[task]]\nname = 'b'\nprompt = 'p'\nbranch = 'x'"), "that of another task"),
+            (
+                one("branch = 'z/y'\n[[task]]\nname = 'b'\nprompt = 'p'\nbranch = 'z'"),
+                "no branch z/y beside z",
+            ),
             ("[[task]]\nname = 'a b'\nprompt = 'p'".to_owned(), "letters, digits"),
             ("[[task]]\nname = 'a'\nprompt = ' '".to_owned(), "an empty prompt"),
             ("task = ".to_owned(), "t.toml: TOML parse error"),

@@ -27,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 use self::advice::advice;
 use self::arguments::Arguments;
 use self::execution::AgentOptions;
-use self::run::{Done, Runs, run};
+use self::run::{Done, INTERRUPTED_BEFORE, Runs, run};
 use self::screen::Screen;
 use self::stop::Signals;
 use self::summary::INTERRUPTED;
@@ -62,7 +62,13 @@ async fn work_or_leave(arguments: &Arguments) -> anyhow::Result<u8> {
 }
 
 async fn work(arguments: &Arguments, stop: &CancellationToken, screen: &Screen) -> anyhow::Result<u8> {
-    let (ready, _lock) = preflight::check(arguments, screen).await?;
+    let (ready, _lock) = tokio::select! {
+        checked = preflight::check(arguments, screen) => checked?,
+        () = stop.cancelled() => {
+            screen.line(&Line::new("error", Tone::Bad, INTERRUPTED_BEFORE));
+            return Ok(INTERRUPTED);
+        }
+    };
     let runs = Runs {
         ready,
         options: AgentOptions::of(arguments),

@@ -52,7 +52,12 @@ impl Place {
     /// Takes back what was made: nobody has worked in it.
     pub(crate) async fn undo(&self) -> Result<(), GitError> {
         if self.is_worktree {
-            self.repository.drop_worktree(&self.tree, &self.branch).await
+            self.repository.drop_worktree(&self.tree, &self.branch).await?;
+            // The folder of all worktrees goes with the only one in it.
+            if let Some(all) = self.tree.parent().filter(|all| all.ends_with(WORKTREES)) {
+                std::fs::remove_dir(all).ok();
+            }
+            Ok(())
         } else {
             self.repository.drop_branch(&self.branch).await
         }

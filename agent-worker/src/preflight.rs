@@ -13,6 +13,7 @@ use crate::git::{self, Repository};
 use crate::jobs::{Job, jobs};
 use crate::place;
 use crate::record::RUNS;
+use crate::run::BRANCHES;
 use crate::screen::Screen;
 
 /// Who runs the tasks, found and ready.
@@ -42,8 +43,8 @@ pub(crate) struct Ready {
     pub(crate) worktrees: Option<PathBuf>,
 }
 
-/// Looks at everything. Changes nothing but git's list of what this machine ignores, and the folder for worktrees. Gives, beside what runs need, a lock that
-/// keeps other workers out of the project's folder, where that is worked in.
+/// Looks at everything. Nothing is made before all of it holds: then git's list of what this machine ignores, and the folder for
+/// worktrees. Gives, beside what runs need, a lock that keeps other workers out of the project's folder, where that is worked in.
 pub(crate) async fn check(arguments: &Arguments, screen: &Screen) -> anyhow::Result<(Ready, Option<File>)> {
     let jobs = jobs(arguments)?;
     let here = std::env::current_dir().context("the current folder is gone: go to another one")?;
@@ -52,17 +53,36 @@ pub(crate) async fn check(arguments: &Arguments, screen: &Screen) -> anyhow::Res
     if project.to_str().is_none() {
         bail!("the project's path is no UTF-8: give its folders other names");
     }
-    // Before the tree is looked at: what workers leave must not make it dirty.
-    git::exclude(&here, &format!("{RUNS}/")).await?;
     let in_worktrees = arguments.worktree || arguments.tasks.is_some();
-    let worktrees = if in_worktrees { Some(worktrees(arguments, &repository).await?) } else { None };
     let lock = if in_worktrees { None } else { Some(place::lock(&repository).await?) };
     repository.check_clean().await?;
-    for branch in jobs.iter().filter_map(|job| job.branch.as_deref()) {
-        repository.check_branch(branch).await?;
+    check_branches(&repository, &jobs).await?;
+    if arguments.commit {
+        repository.check_identity().await?;
+    }
+    if in_worktrees {
+        repository.check_committed().await?;
     }
     let executor = executor(arguments, screen).await?;
+    git::exclude(&here, &format!("{RUNS}/")).await?;
+    let worktrees = if in_worktrees { Some(worktrees(arguments, &repository).await?) } else { None };
+    if in_worktrees && repository.has_submodules() {
+        let text =
+            "submodules are empty in a new worktree: let the task begin with `git submodule update --init`";
+        screen.line(&Line::new("note", Tone::Note, text));
+    }
     Ok((Ready { jobs, repository, executor, runs: here.join(RUNS), worktrees }, lock))
+}
+
+async fn check_branches(repository: &Repository, jobs: &[Job]) -> anyhow::Result<()> {
+    for job in jobs {
+        match job.branch.as_deref() {
+            Some(branch) => repository.check_branch(branch).await?,
+            // It is named after the run.
+            None => repository.check_neighbours(&format!("{BRANCHES}/run")).await?,
+        }
+    }
+    Ok(())
 }
 
 async fn worktrees(arguments: &Arguments, repository: &Repository) -> anyhow::Result<PathBuf> {

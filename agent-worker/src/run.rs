@@ -17,6 +17,10 @@ use crate::record::Record;
 use crate::screen::{Reporter, Screen};
 use crate::summary::{COMPLETED, FAILED, LocChanges, Summary};
 
+/// What a stop means for who has not begun.
+pub(crate) const INTERRUPTED_BEFORE: &str = "interrupted before it began";
+/// Where the branches are that are named after their runs.
+pub(crate) const BRANCHES: &str = "agent";
 /// Longest first line of a commit's message, in characters.
 const SUBJECT: usize = 60;
 
@@ -43,7 +47,7 @@ pub(crate) struct Done {
 /// Runs one task.
 pub(crate) async fn run(runs: &Runs, job: &Job) -> Result<Done, NotBegun> {
     if runs.stop.is_cancelled() {
-        return Err(NotBegun("interrupted before it began".to_owned()));
+        return Err(NotBegun(INTERRUPTED_BEFORE.to_owned()));
     }
     let record = Record::create(&runs.ready.runs).map_err(|error| {
         NotBegun(format!("a folder in {} cannot be made: {error}", runs.ready.runs.display()))
@@ -67,8 +71,8 @@ pub(crate) async fn run(runs: &Runs, job: &Job) -> Result<Done, NotBegun> {
 async fn place(runs: &Runs, job: &Job, run_id: &str) -> Result<Place, git::GitError> {
     let repository = runs.ready.repository.clone();
     let branch = job.branch.clone().unwrap_or_else(|| match &job.name {
-        Some(name) => format!("agent/{name}-{run_id}"),
-        None => format!("agent/{run_id}"),
+        Some(name) => format!("{BRANCHES}/{name}-{run_id}"),
+        None => format!("{BRANCHES}/{run_id}"),
     });
     match &runs.ready.worktrees {
         Some(worktrees) => {
@@ -118,11 +122,9 @@ async fn finish(
     mut reporter: Reporter,
 ) -> Done {
     if let Err(error) = git::is_on(&place.tree, &place.branch).await {
-        execution.errors.push(error.to_string());
-        if execution.exit_code == COMPLETED {
-            execution.exit_code = FAILED;
-        }
+        execution.fails(error.to_string());
     }
+    let repositories = repositories(&place, &mut execution).await;
     let changes = git::changes(&place.tree, place.base()).await.unwrap_or_else(|error| {
         execution.errors.push(format!("what has changed is not known: {error}"));
         Changes::default()
@@ -130,8 +132,7 @@ async fn finish(
     let commit = if runs.commit && execution.exit_code == COMPLETED {
         let message = message(job, reporter.record.run_id());
         git::commit(&place.tree, &message).await.unwrap_or_else(|error| {
-            execution.errors.push(format!("the changes are there, and are not committed: {error}"));
-            execution.exit_code = FAILED;
+            execution.fails(format!("the changes are there, and are not committed: {error}"));
             None
         })
     } else {
@@ -139,8 +140,11 @@ async fn finish(
     };
     execution.errors.extend(reporter.record.fault().map(|fault| format!("the record is not whole: {fault}")));
     let mode = runs.ready.executor.mode();
-    let mut summary =
-        Summary { commit, ..summary(reporter.record.run_id(), mode, &place, execution, changes, seconds) };
+    let mut summary = Summary {
+        commit,
+        repositories,
+        ..summary(reporter.record.run_id(), mode, &place, execution, changes, seconds)
+    };
     for line in summary.lines() {
         reporter.line(&line);
     }
@@ -152,6 +156,21 @@ async fn finish(
         }
     }
     Done { place, summary, folder: reporter.record.folder().to_owned() }
+}
+
+/// The folders that are repositories of their own: what is in them is on no branch of ours, and would go with it unnoticed.
+async fn repositories(place: &Place, execution: &mut Execution) -> Vec<String> {
+    let found = git::own_repositories(&place.tree, place.base()).await.unwrap_or_else(|error| {
+        execution.fails(format!("what is in repositories of their own is not known: {error}"));
+        Vec::new()
+    });
+    if !found.is_empty() {
+        let named = found.join(", ");
+        execution.fails(format!(
+            "{named}: a repository of its own, whose content no commit of this one holds; save it there before the branch is dropped"
+        ));
+    }
+    found
 }
 
 fn summary(
@@ -178,6 +197,7 @@ fn summary(
         workspace: place.workspace.to_string_lossy().into_owned(),
         base: place.base().to_owned(),
         commit: None,
+        repositories: Vec::new(),
         task_id: execution.task_id,
         session_id: execution.session_id,
     }

@@ -1,4 +1,6 @@
-//! Ctrl-C and SIGTERM: the first stops the runs in order, the second leaves.
+//! Ctrl-C, SIGTERM and a terminal that closes: the first stops the runs in order, the second leaves.
+
+use std::future::pending;
 
 use anyhow::Context;
 use client::readable::{Line, Tone};
@@ -7,16 +9,24 @@ use tokio_util::sync::CancellationToken;
 
 use crate::screen::Screen;
 
-/// The two signals, from now on messages.
+/// The signals, from now on messages.
 pub(crate) struct Signals {
     interrupt: Signal,
     terminate: Signal,
+    /// None where it is ignored, as `nohup` wants it.
+    hangup: Option<Signal>,
 }
 
 impl Signals {
     pub(crate) fn new() -> anyhow::Result<Self> {
         let take = |kind| signal(kind).context("Ctrl-C cannot be received");
-        Ok(Self { interrupt: take(SignalKind::interrupt())?, terminate: take(SignalKind::terminate())? })
+        let hangup = SignalKind::hangup();
+        let is_ignored = client::is_ignored(hangup.as_raw_value());
+        Ok(Self {
+            interrupt: take(SignalKind::interrupt())?,
+            terminate: take(SignalKind::terminate())?,
+            hangup: if is_ignored { None } else { Some(take(hangup)?) },
+        })
     }
 
     /// Stops the runs when the first comes; returns when the second does.
@@ -28,9 +38,16 @@ impl Signals {
     }
 
     async fn next(&mut self) {
+        let hangup = async {
+            match &mut self.hangup {
+                Some(hangup) => hangup.recv().await,
+                None => pending().await,
+            }
+        };
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
+            _ = hangup => {}
         }
     }
 }

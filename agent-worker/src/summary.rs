@@ -58,6 +58,9 @@ pub(crate) struct Summary {
     pub(crate) base: String,
     /// The commit that the worker made; null when it made none.
     pub(crate) commit: Option<String>,
+    /// Folders that are repositories of their own: new ones, and submodules that were changed. Neither the branch nor the numbers above
+    /// hold what is in them.
+    pub(crate) repositories: Vec<String>,
     /// The server's task; null for `cli`.
     pub(crate) task_id: Option<String>,
     /// The conversation: the server's session, or the CLI's.

@@ -8,7 +8,7 @@ use api::{CompleteData, OptionsRequest, TaskRequest};
 use client::readable::{Line, Tone};
 use client::{Client, ClientError, Event, Followed, Follower, Interrupted};
 use domain::{Labels, OnRestart, TaskId};
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::{AgentOptions, Execution, NotBegun};
@@ -20,6 +20,8 @@ use crate::summary::{FAILED, INTERRUPTED, TokenUsage};
 /// The label under which the server lists what workers have submitted.
 const LABEL: &str = "agent-worker";
 const TICK: Duration = Duration::from_secs(1);
+/// How long a submission may still be answered once the worker was told to stop: an interrupt needs to know the task.
+const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
 /// Submits the task, and follows it to its end. A stop interrupts it.
 pub(crate) async fn run(
@@ -29,7 +31,15 @@ pub(crate) async fn run(
     reporter: &mut Reporter,
 ) -> Result<Execution, NotBegun> {
     let workspace = request.workspace.clone();
-    let task = match client.submit(request).await {
+    let id = request.task_id.clone().unwrap_or_default();
+    let submitted = tokio::select! {
+        submitted = client.submit(request) => submitted,
+        () = patience_after(stop) => {
+            let text = format!("interrupted before the server had answered: it may run the task {id}, so look there");
+            return Ok(Execution { exit_code: INTERRUPTED, errors: vec![text], ..Execution::default() });
+        }
+    };
+    let task = match submitted {
         Ok(task) => task,
         // It may have been admitted: then an agent may be at work.
         Err(error @ ClientError::Lost { .. }) => return Ok(lost(Execution::default(), &error, stop)),
@@ -47,6 +57,12 @@ pub(crate) async fn run(
     let execution = follow(client, &task.task_id, begun, stop, reporter).await;
     reporter.finish();
     Ok(execution)
+}
+
+/// Ends when a stop has been waiting for an answer to the submission for long enough.
+async fn patience_after(stop: &CancellationToken) {
+    stop.cancelled().await;
+    sleep(ANSWER_WITHIN).await;
 }
 
 /// A stop's way to the server; `None` once that has answered.

@@ -59,6 +59,20 @@ pub(crate) enum GitError {
     #[error("there is a branch {0} already: choose another --branch, or delete it with `git branch -D {0}`")]
     BranchTaken(String),
     #[error(
+        "the branch {wanted} cannot be beside {taken}, as a file cannot be beside a folder of its name: choose another --branch"
+    )]
+    BranchBeside { wanted: String, taken: String },
+    #[error(
+        "git does not know who commits, as --commit has to: `git config --global user.name NAME` and `user.email ADDRESS` ({error})"
+    )]
+    Nobody { error: String },
+    #[error(
+        "the project {} is not in the last commit, so a worktree would be without it: commit it (git keeps no empty folder, and \
+         this one may be ignored), or leave --worktree out",
+        .0.display()
+    )]
+    NotCommitted(PathBuf),
+    #[error(
         "the agent has left the branch {branch} for {found:?}: see where its work is, and switch back to {branch}"
     )]
     Elsewhere { branch: String, found: String },

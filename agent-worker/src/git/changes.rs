@@ -10,6 +10,8 @@ use super::call::{Git, GitError};
 
 /// Git takes a file for binary when its beginning holds a NUL.
 const BINARY_LOOK_BYTES: u64 = 8_000;
+/// What git notes for a folder that is a repository of its own.
+const SUBMODULE: &str = "160000";
 
 /// One file that differs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -49,6 +51,33 @@ pub(super) async fn read(git: &Git, base: &str) -> Result<Changes, GitError> {
     changes.extend(paths.map(|path| untracked_change(git.folder(), path)));
     changes.sort_by(|one, other| one.path.cmp(&other.path));
     Ok(Changes(changes))
+}
+
+/// See [`super::own_repositories`].
+pub(super) async fn own_repositories(git: &Git, base: &str) -> Result<Vec<String>, GitError> {
+    let raw = [
+        "diff",
+        "--raw",
+        "-z",
+        "--no-renames",
+        "--no-ext-diff",
+        "--ignore-submodules=none",
+        "--abbrev=40",
+        base,
+        "--",
+    ];
+    let tracked = git.must(&raw).await?;
+    let words: Vec<_> = tracked.stdout.split(|byte| *byte == 0).map(String::from_utf8_lossy).collect();
+    // ":OLD-MODE NEW-MODE OLD NEW STATUS" and the path take turns. A submodule's mode is 160000.
+    let changed = words.chunks_exact(2).filter(|pair| pair[0].split(' ').nth(1) == Some(SUBMODULE));
+    let mut found: Vec<_> = changed.map(|pair| pair[1].clone().into_owned()).collect();
+    let others = git.must(&["ls-files", "--others", "--exclude-standard", "-z"]).await?;
+    // Only a repository is named as a folder: of any other, the files are.
+    let folders = others.stdout.split(|byte| *byte == 0).map(String::from_utf8_lossy);
+    found.extend(folders.filter_map(|path| path.strip_suffix('/').map(str::to_owned)));
+    found.sort_unstable();
+    found.dedup();
+    Ok(found)
 }
 
 /// `added TAB removed TAB path`, with `-` for the lines of a binary file.

@@ -184,8 +184,8 @@ async fn wait_for(file: &std::path::Path) {
 async fn what_cannot_be_committed_is_there_and_is_said() {
     let world = World::new();
     let executor = world.by_stub().await;
-    world.git(&["config", "--unset", "user.email"]);
-    world.git(&["config", "user.useConfigOnly", "true"]);
+    world.git(&["config", "commit.gpgSign", "true"]);
+    world.git(&["config", "gpg.program", "false"]);
     let ended = world.run(&executor, &["--commit", "--task", "log n.txt line; say Bye."]).await;
     assert_eq!(ended.code, Some(1), "{}", ended.stdout);
     let summary = world.summary();
@@ -193,4 +193,48 @@ async fn what_cannot_be_committed_is_there_and_is_said() {
     let error = summary["errors"][0].as_str().expect("an error");
     assert!(error.starts_with("the changes are there, and are not committed: `git commit"), "{error}");
     assert!(world.project().join("n.txt").is_file());
+}
+
+#[tokio::test]
+async fn work_in_a_repository_of_its_own_is_told_and_never_dropped_unnoticed() {
+    let world = World::new();
+    let executor = world.by_server().await;
+    let make = "git init --quiet own && cd own && echo precious > p.txt && git add p.txt && \
+                git -c user.name=A -c user.email=a@localhost commit --quiet -m own";
+    let ended = world
+        .run(&executor, &["--worktree", "--commit", "--task", &format!("[[bash {make}]] [[say done]]")])
+        .await;
+    assert_eq!(ended.code, Some(1), "{}", ended.stdout);
+    assert!(ended.stdout.contains("# first save what is in own"), "{}", ended.stdout);
+    assert!(!ended.stdout.contains("worktree remove"), "{}", ended.stdout);
+    let summary = world.summary();
+    let error = "own: a repository of its own, whose content no commit of this one holds; save it there before the branch is dropped";
+    let told = (&summary["exit_code"], &summary["commit"], &summary["repositories"], &summary["errors"]);
+    assert_eq!(told, (&json!(1), &Value::Null, &json!(["own"]), &json!([error])), "{summary}");
+}
+
+#[tokio::test]
+async fn changes_within_a_submodule_are_told() {
+    let world = World::new();
+    let module = world.path("module");
+    std::fs::create_dir(&module).expect("made");
+    world.git_in(&module, &["init", "--quiet", "--initial-branch=main"]);
+    std::fs::write(module.join("m.txt"), "m\n").expect("written");
+    world.git_in(&module, &["add", "--all"]);
+    let commit = ["-c", "user.name=A", "-c", "user.email=a@localhost", "commit", "--quiet", "--message=m"];
+    world.git_in(&module, &commit);
+    let url = module.display().to_string();
+    world.git(&["-c", "protocol.file.allow=always", "submodule", "--quiet", "add", &url, "module"]);
+    world.git(&["commit", "--quiet", "--message=submodule"]);
+    let executor = world.by_server().await;
+    let executed = world.run(&executor, &["--commit", "--task", "[[say nothing]]"]).await;
+    assert_eq!(executed.code, Some(0), "a submodule as it was is no fault: {}", executed.stdout);
+    world.git(&["switch", "--quiet", "main"]);
+    let ended = world
+        .run(&executor, &["--commit", "--task", "[[bash echo changed > module/m.txt]] [[say done]]"])
+        .await;
+    assert_eq!(ended.code, Some(1), "{}", ended.stdout);
+    assert!(ended.stdout.contains("# first save what is in module"), "{}", ended.stdout);
+    let ended = world.run(&executor, &["--worktree", "--task", "say Nothing."]).await;
+    assert_eq!(ended.code, Some(2), "the tree is dirty: {}", ended.stderr);
 }

@@ -79,10 +79,11 @@ async fn branches_tasks_and_programs_that_cannot_be_are_refused() {
         let branch = format!("--branch={name}");
         bare(&world, &[TASK[0], TASK[1], &branch]).await
     };
-    for name in ["-f", "a..b", "a b", "@{1}", "", "x.lock"] {
+    for name in ["-f", "a..b", "a b", "@{1}", "", "x.lock", "HEAD"] {
         refused(&world, &branch(name).await, &["cannot be a branch's name"]);
     }
     refused(&world, &branch("main").await, &["there is a branch main already"]);
+    refused(&world, &branch("main/x").await, &["the branch main/x cannot be beside main"]);
     refused(&world, &bare(&world, &["--task", " "]).await, &["the task is empty"]);
     refused(&world, &bare(&world, &[]).await, &["--task"]);
     refused(&world, &bare(&world, &["--task-file", "nowhere.md"]).await, &["nowhere.md cannot be read"]);
@@ -102,4 +103,46 @@ async fn a_second_worker_waits_for_no_one_and_is_told_to_use_a_worktree() {
     assert_eq!(world.run(&executor, &[TASK[0], TASK[1], "--worktree"]).await.code, Some(0));
     first.signal(testing::Signal::INT);
     assert_eq!(first.ended().await.code, Some(130));
+}
+
+#[tokio::test]
+async fn what_would_fail_only_after_the_work_is_refused_before_it_and_leaves_nothing() {
+    let world = World::new();
+    let all = |more: &[&'static str]| [&TASK[..], more].concat();
+    let untouched = std::fs::read_to_string(world.project().join(".git/info/exclude")).unwrap_or_default();
+    world.git(&["config", "--unset", "user.email"]);
+    world.git(&["config", "user.useConfigOnly", "true"]);
+    refused(
+        &world,
+        &bare(&world, &all(&["--commit"])).await,
+        &["git does not know who commits", "user.email"],
+    );
+    std::fs::create_dir(world.project().join("empty")).expect("made");
+    let project = world.project().join("empty");
+    let ended = Running::start(world.command_in(&project, &all(&["--worktree"]))).ended().await;
+    refused(&world, &ended, &["empty is not in the last commit", "leave --worktree out"]);
+    let exclude = std::fs::read_to_string(world.project().join(".git/info/exclude")).unwrap_or_default();
+    assert_eq!((exclude, world.project().join(".agent_worktrees").exists()), (untouched, false));
+    world.git(&["branch", "agent"]);
+    let ended = bare(&world, &TASK).await;
+    assert_eq!(ended.code, Some(2), "{ended:?}");
+    assert!(ended.stderr.contains("the branch agent/run cannot be beside agent"), "{}", ended.stderr);
+}
+
+#[tokio::test]
+async fn ctrl_c_ends_it_while_a_server_takes_connections_and_says_nothing() {
+    let world = World::new();
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://{}", silent.local_addr().expect("an address"));
+    for signal in [testing::Signal::INT, testing::Signal::HUP] {
+        let running = Running::start(world.bare_command(&[TASK[0], TASK[1], "--server-url", &url]));
+        // It has asked, and is given no answer.
+        let (connection, _) = silent.accept().await.expect("a connection");
+        running.signal(signal);
+        let ended = running.ended().await;
+        drop(connection);
+        assert_eq!(ended.code, Some(130), "{ended:?}");
+        assert!(ended.stdout.contains("interrupting; Ctrl-C again leaves at once"), "{ended:?}");
+    }
+    assert!(world.runs().is_empty());
 }

@@ -12,6 +12,7 @@ mod follow;
 mod printer;
 pub mod readable;
 mod retry;
+mod signals;
 mod socket;
 mod table;
 
@@ -20,4 +21,5 @@ pub use error::ClientError;
 pub use event::Event;
 pub use follow::{Followed, Follower};
 pub use printer::{Form, Printer};
+pub use signals::is_ignored;
 pub use table::table;

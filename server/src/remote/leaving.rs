@@ -50,12 +50,9 @@ impl Signals {
     /// Receives them.
     pub(super) fn listen() -> anyhow::Result<Self> {
         let listen = |kind| signal(kind).context("signals cannot be received");
-        let ignored = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-        let hangup = if is_ignored(&ignored, SignalKind::hangup()) {
-            None
-        } else {
-            Some(listen(SignalKind::hangup())?)
-        };
+        let hangup = SignalKind::hangup();
+        let is_ignored = client::is_ignored(hangup.as_raw_value());
+        let hangup = if is_ignored { None } else { Some(listen(hangup)?) };
         Ok(Self {
             interrupt: listen(SignalKind::interrupt())?,
             terminate: listen(SignalKind::terminate())?,
@@ -76,26 +73,5 @@ impl Signals {
             _ = self.terminate.recv() => Why::Terminated,
             _ = hangup => Why::HungUp,
         }
-    }
-}
-
-/// Whether a process ignores a signal, by its `/proc/PID/status`.
-fn is_ignored(status: &str, kind: SignalKind) -> bool {
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default();
-    mask & (1 << (kind.as_raw_value() - 1)) != 0
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_kernel_says_what_is_ignored() {
-        let status = "Name:\tx\nSigIgn:\t0000000000001001\n";
-        assert!(is_ignored(status, SignalKind::hangup()));
-        assert!(is_ignored(status, SignalKind::pipe()));
-        assert!(!is_ignored(status, SignalKind::interrupt()));
-        assert!(!is_ignored("", SignalKind::hangup()));
     }
 }
