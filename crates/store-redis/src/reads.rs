@@ -73,6 +73,13 @@ impl Shared {
         })
     }
 
+    /// Finds out whether Redis takes writes.
+    pub(crate) async fn probe(&self) -> Result<(), StoreError> {
+        let mut call = self.link.call(&self.scripts.probe);
+        call.arg(&*self.membership.id());
+        self.link.commit(&call).await.map(drop)
+    }
+
     pub(crate) async fn counts(&self) -> Result<Counts, StoreError> {
         let mut items = Items::of(self.link.ask(&self.link.call(&self.scripts.counts)).await?)?;
         Ok(Counts {

@@ -218,6 +218,10 @@ impl Store for RedisStore {
         self.shared.tasks_ahead(task).await
     }
 
+    async fn probe(&self) -> Result<(), StoreError> {
+        self.shared.probe().await
+    }
+
     async fn counts(&self) -> Result<Counts, StoreError> {
         self.shared.counts().await
     }

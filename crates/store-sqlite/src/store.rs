@@ -280,6 +280,10 @@ impl Store for SqliteStore {
         self.ask(move |core| core.tasks_ahead(&task)).await
     }
 
+    async fn probe(&self) -> Result<(), StoreError> {
+        self.command(0, |core| core.tables().probe().map_err(StoreError::from)).await
+    }
+
     async fn counts(&self) -> Result<Counts, StoreError> {
         if self.inbox.is_closed() { Err(closed()) } else { Ok(self.published.counts()) }
     }

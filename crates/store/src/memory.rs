@@ -245,6 +245,10 @@ impl Store for MemoryStore {
         Ok(self.lock().core.tasks_ahead(task))
     }
 
+    async fn probe(&self) -> Result<(), StoreError> {
+        self.commit(|_| Ok(()))
+    }
+
     async fn counts(&self) -> Result<Counts, StoreError> {
         Ok(self.lock().core.counts())
     }

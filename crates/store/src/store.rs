@@ -102,6 +102,9 @@ pub trait Store: Send + Sync + 'static {
     /// How many tasks go before a waiting one, by priority and age; `None` when it does not wait.
     async fn tasks_ahead(&self, task: &TaskId) -> Result<Option<usize>, StoreError>;
 
+    /// Writes something that nobody reads, by the way that commands take: it fails when a small submission would.
+    async fn probe(&self) -> Result<(), StoreError>;
+
     /// How much goes on.
     async fn counts(&self) -> Result<Counts, StoreError>;
 

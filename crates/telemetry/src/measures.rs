@@ -33,7 +33,7 @@ pub struct Levels {
     pub streams: u64,
     /// Since the start.
     pub uptime: Duration,
-    /// Whether the storage answers.
+    /// Whether the storage takes writes.
     pub storage_is_up: bool,
     /// Whether this server may run tasks: always, unless others share its storage.
     pub lease_is_held: bool,
@@ -208,7 +208,7 @@ impl Metrics {
         registry.register("model_requests", help, self.model_answers.clone());
         registry.register(
             "storage_up",
-            "1 when the storage answers within a second, else 0",
+            "1 when the storage takes a write within a second, else 0",
             self.storage_up.clone(),
         );
         let help = "1 when this server may run tasks; 0 when it has lost its lease on a shared storage";

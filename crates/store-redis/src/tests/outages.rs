@@ -199,3 +199,18 @@ async fn who_may_not_read_the_configuration_is_told_and_secrets_are_told_to_nobo
     let told = format!("{limited:?} {wrong:?} {store:?} {error} {error:?}");
     assert!(!told.contains("hush"), "{told}");
 }
+
+#[tokio::test]
+async fn a_redis_without_memory_is_found_out_although_it_answers() {
+    let server = Server::start("no");
+    let store = open_as(&server, PREFIX, "one").await;
+    assert_eq!(store.probe().await, Ok(()));
+    server.run(&["CONFIG", "SET", "maxmemory-policy", "noeviction", "maxmemory", "1"]);
+    let refused = store.probe().await.expect_err("no memory");
+    assert!(refused.0.contains("OOM"), "{refused}");
+    assert!(store.submit(submit(spec("t"))).await.is_err());
+    server.run(&["CONFIG", "SET", "maxmemory", "0"]);
+    assert_eq!(store.probe().await, Ok(()));
+    let redis::Value::Int(left) = server.run(&["PTTL", "{ccs}:probe"]) else { unreachable!("a number") };
+    assert!((1..=60_000).contains(&left), "{left} ms");
+}
