@@ -337,7 +337,7 @@ impl Handle {
     /// # Errors
     /// When the storage fails.
     pub async fn counts(&self) -> Result<Counts, StoreError> {
-        self.deps.store.counts().await
+        self.deps.store.counts(self.deps.clock.now()).await
     }
 
     /// How many agents live: at work, idle and prepared.
@@ -360,9 +360,10 @@ impl Handle {
             return Err(NotReady::ShuttingDown);
         }
         self.reach_storage().await?;
-        let counts = self.deps.store.counts().await?;
-        let (most, all) = (self.deps.settings.max_pending, counts.waiting + counts.parked);
-        let is_full = counts.waiting >= most || all >= most.saturating_mul(2);
+        let counts = self.counts().await?;
+        let not_begun = counts.waiting + counts.scheduled;
+        let (most, all) = (self.deps.settings.max_pending, not_begun + counts.parked);
+        let is_full = not_begun >= most || all >= most.saturating_mul(2);
         if is_full { Err(NotReady::AtCapacity(all)) } else { Ok(()) }
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use domain::{SessionId, TaskId};
+use domain::{SessionId, TaskId, Timestamp};
 use redis::Value;
 use store::{
     Counts, Doomed, EventBatch, LogBuilder, LogPage, SessionRecord, Signal, StoreError, TaskRecord, settled,
@@ -80,10 +80,13 @@ impl Shared {
         self.link.commit(&call).await.map(drop)
     }
 
-    pub(crate) async fn counts(&self) -> Result<Counts, StoreError> {
-        let mut items = Items::of(self.link.ask(&self.link.call(&self.scripts.counts)).await?)?;
+    pub(crate) async fn counts(&self, now: Timestamp) -> Result<Counts, StoreError> {
+        let mut call = self.link.call(&self.scripts.counts);
+        call.arg(now.millis());
+        let mut items = Items::of(self.link.ask(&call).await?)?;
         Ok(Counts {
             waiting: items.number()?,
+            scheduled: items.number()?,
             running: items.number()?,
             parked: items.number()?,
             active_sessions: items.number()?,

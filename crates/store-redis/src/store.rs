@@ -222,8 +222,8 @@ impl Store for RedisStore {
         self.shared.probe().await
     }
 
-    async fn counts(&self) -> Result<Counts, StoreError> {
-        self.shared.counts().await
+    async fn counts(&self, now: Timestamp) -> Result<Counts, StoreError> {
+        self.shared.counts(now).await
     }
 
     async fn session(&self, session: &SessionId) -> Result<Option<SessionRecord>, StoreError> {
@@ -308,6 +308,10 @@ impl Store for RedisStore {
 
     fn instance(&self) -> Option<String> {
         Some(self.shared.membership.id().to_string())
+    }
+
+    fn is_draining(&self) -> bool {
+        self.shared.membership.is_draining()
     }
 
     async fn instances(&self) -> Result<Vec<InstanceRecord>, StoreError> {

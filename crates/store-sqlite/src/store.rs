@@ -284,8 +284,12 @@ impl Store for SqliteStore {
         self.command(0, |core| core.tables().probe().map_err(StoreError::from)).await
     }
 
-    async fn counts(&self) -> Result<Counts, StoreError> {
-        if self.inbox.is_closed() { Err(closed()) } else { Ok(self.published.counts()) }
+    async fn counts(&self, now: Timestamp) -> Result<Counts, StoreError> {
+        match self.published.counts(now) {
+            _ if self.inbox.is_closed() => Err(closed()),
+            Some(counts) => Ok(counts),
+            None => self.ask(move |core| core.counts(now)).await,
+        }
     }
 
     async fn session(&self, session: &SessionId) -> Result<Option<SessionRecord>, StoreError> {

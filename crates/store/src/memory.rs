@@ -249,8 +249,8 @@ impl Store for MemoryStore {
         self.commit(|_| Ok(()))
     }
 
-    async fn counts(&self) -> Result<Counts, StoreError> {
-        Ok(self.lock().core.counts())
+    async fn counts(&self, now: Timestamp) -> Result<Counts, StoreError> {
+        Ok(self.lock().core.counts(now))
     }
 
     async fn session(&self, session: &SessionId) -> Result<Option<SessionRecord>, StoreError> {

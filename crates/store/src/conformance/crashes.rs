@@ -19,7 +19,7 @@ async fn a_commit_that_failed_left_nothing<B: Backend>(backend: B) {
     let store = backend.store();
     backend.fail_next_commit(FailurePoint::BeforeCommit);
     assert!(store.submit(submit(spec("t"))).await.is_err());
-    assert_eq!((store.task(&id("t")).await, store.counts().await), (Ok(None), Ok(Counts::default())));
+    assert_eq!((store.task(&id("t")).await, store.counts(NOW).await), (Ok(None), Ok(Counts::default())));
     store.submit(submit(spec("t"))).await.expect("admitted");
     backend.fail_next_commit(FailurePoint::BeforeCommit);
     let ticket = ticket();
@@ -38,7 +38,7 @@ async fn a_commit_that_failed_left_nothing<B: Backend>(backend: B) {
     store.finish(finish).await.expect("finished");
     backend.fail_next_commit(FailurePoint::BeforeCommit);
     assert!(store.release(release(&claimed, None)).await.is_err());
-    assert_eq!(store.counts().await, Ok(Counts { active_sessions: 1, ..Counts::default() }));
+    assert_eq!(store.counts(NOW).await, Ok(Counts { active_sessions: 1, ..Counts::default() }));
     store.release(release(&claimed, None)).await.expect("released");
     assert_eq!(read_all(&*store, "t").await, (encoded(1..=3), true));
 }
