@@ -57,6 +57,7 @@ pub(crate) async fn handle(State(state): State<Arc<AppState>>) -> (StatusCode, J
         active_sessions: counts.active_sessions as u64,
         active_tasks: counts.running as u64,
         uptime_seconds: state.started.elapsed().as_secs(),
+        draining: state.engine.is_draining(),
         reasons,
     };
     (code, Json(health))
