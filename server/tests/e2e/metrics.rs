@@ -108,7 +108,7 @@ async fn tasks_that_are_refused_are_counted_alone_and_in_batches() {
     server.submit(&task(&server, "runs", "tool Bash; hold")).await;
     server.stream("runs", "").await.wait_for("its tool", crate::is_tool_use).await;
     let mut later = task(&server, "later", "say hi");
-    later["start_at"] = json!("2999-01-01T00:00:00Z");
+    later["depends_on"] = json!(["runs"]);
     for body in [later, task(&server, "waits", "say hi")] {
         server.submit(&body).await;
     }
