@@ -17,10 +17,13 @@ def quantiles(metric, window="5m"):
 ROWS = {
     "Tasks": [
         ("Open tasks", "short", {"{{state}}": f"max by (state) (open_tasks{{{JOB}}})"},
-         "Servers that share Redis all tell the same, so one of them counts."),
+         "Servers that share Redis all tell the same, so one of them counts. What is scheduled waits for its start_at or for other tasks."),
         ("Ended tasks a minute", "short", {"{{status}}": f"60 * sum by (status) (rate(tasks_total{{{HERE}}}[5m]))"}, ""),
         ("Share of failed tasks", "percentunit", {"failed": f"job:tasks_failed:ratio30m{{{JOB}}}"},
          "Of those that completed or failed within half an hour."),
+        ("Refused tasks a minute", "short", {
+            "{{reason}}": f"60 * sum by (reason) (rate(tasks_refused_total{{{HERE}}}[5m]))"},
+         "That would be admitted another time. Callers were told to come again."),
         ("Wait for the first agent", "s", quantiles("task_queue_wait_seconds", "15m"),
          "From the admission on, so tasks with start_at or depends_on count with all of their time."),
         ("Work on a task", "s", quantiles("tasks_duration_seconds", "15m"), "All attempts."),

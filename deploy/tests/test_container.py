@@ -7,11 +7,14 @@ import re
 import shutil
 import socket
 import subprocess
+import threading
+import urllib.error
+import urllib.request
 
 import pytest
 import yaml
 
-from conftest import fetch
+from conftest import NOBODY_BETWEEN, Server, fetch
 from project import DEPLOY, PROJECT, TOOLS, documented_variables, run, tool, version
 
 ENTRYPOINT = DEPLOY / "docker/entrypoint.sh"
@@ -200,26 +203,97 @@ def test_mounted_files_exist():
         assert [source for source in sources if not os.path.exists(source)] == [], name
 
 
-def test_the_proxy_passes_over_servers_that_are_gone(server, tmp_path):
-    haproxy, environment = tool("haproxy", "usr/sbin/haproxy")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    text = (DEPLOY / "docker/haproxy.cfg").read_text()
-    (tmp_path / "haproxy.cfg").write_text(text.replace("bind :8080", f"bind 127.0.0.1:{port}"))
-    here = server.url.removeprefix("http://")
-    environment |= {"SERVER_1": "127.0.0.1:1", "SERVER_2": here, "SERVER_3": "127.0.0.1:1"}
-    proxy = subprocess.Popen([haproxy, "-db", "-f", tmp_path / "haproxy.cfg"], env=environment, stdout=subprocess.PIPE, text=True)
-    try:
-        # Its checks find out who is gone, before anybody asks.
-        gone = set()
-        for line in proxy.stdout:
-            gone |= set(re.findall(r"Server servers/(\S+) is DOWN", line))
-            if gone == {"server", "server-3"}:
+class Proxy:
+    """The real one, between callers and the servers at these addresses."""
+
+    def __init__(self, folder, *servers):
+        haproxy, environment = tool("haproxy", "usr/sbin/haproxy")
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        text = (DEPLOY / "docker/haproxy.cfg").read_text()
+        (folder / "haproxy.cfg").write_text(text.replace("bind :8080", f"bind 127.0.0.1:{port}"))
+        environment |= {f"SERVER_{number}": address for number, address in enumerate(servers, 1)}
+        self.url = f"http://127.0.0.1:{port}"
+        self.process = subprocess.Popen(
+            [haproxy, "-db", "-f", folder / "haproxy.cfg"], env=environment, stdout=subprocess.PIPE, text=True
+        )
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        self.process.communicate()
+
+    def wait_for(self, expected):
+        """Reads what its checks find out until they have found all of that."""
+        found, patience = set(), threading.Timer(30, self.process.kill)
+        patience.start()
+        for line in self.process.stdout:
+            found |= set(re.findall(r"Server (\S+ is (?:DOWN|stopping))", line))
+            if expected <= found:
                 break
-        assert gone == {"server", "server-3"}
-        answers = [json.loads(fetch(f"http://127.0.0.1:{port}/ready")) for _ in range(9)]
+        patience.cancel()
+        assert found >= expected
+
+
+NOBODY = "127.0.0.1:1"
+
+
+def gone(*names):
+    return {f"{backend}/{name} is DOWN" for backend in ("servers", "takers") for name in names}
+
+
+def test_the_proxy_passes_over_servers_that_are_gone(server, tmp_path):
+    with Proxy(tmp_path, NOBODY, server.url.removeprefix("http://"), NOBODY) as proxy:
+        # Its checks find out who is gone, before anybody asks.
+        proxy.wait_for(gone("server", "server-3"))
+        answers = [json.loads(fetch(f"{proxy.url}/ready")) for _ in range(9)]
         assert answers == [{"status": "ready"}] * 9
+
+
+def submit(url, server, prompt):
+    """Gives the status and the body of the answer."""
+    body = json.dumps({"prompt": prompt, "workspace": str(server.workspace)}).encode()
+    request = urllib.request.Request(f"{url}/api/v1/tasks", data=body, headers={"content-type": "application/json"})
+    try:
+        with NOBODY_BETWEEN.open(request, timeout=30) as answer:
+            return answer.status, json.loads(answer.read())
+    except urllib.error.HTTPError as refused:
+        return refused.code, json.loads(refused.read())
+
+
+def wait_for_tool(server, task):
+    """Reads a task's events until its agent uses a tool."""
+    headers = {"accept": "text/event-stream"}
+    request = urllib.request.Request(f"{server.url}/api/v1/tasks/{task}/events", headers=headers)
+    with NOBODY_BETWEEN.open(request, timeout=30) as events:
+        assert any(b"tool_use" in line for line in events)
+
+
+def test_the_proxy_submits_nothing_to_a_server_that_drains_and_cuts_nobody_off(server, binary, tmp_path):
+    (tmp_path / "other").mkdir()
+    cli = server.environment["CLAUDE_CLI_PATH"]
+    other = Server(binary, tmp_path / "other", {"CLAUDE_CLI_PATH": cli, "SERVER_DRAIN_SECONDS": "60"})
+    addresses = [one.url.removeprefix("http://") for one in (other, server)]
+    try:
+        status, task = submit(other.url, other, "[[bash python3 -c 'import time; time.sleep(600)']]")
+        assert status == 200, task
+        with Proxy(tmp_path, *addresses, NOBODY) as proxy:
+            wait_for_tool(other, task["task_id"])
+            assert json.loads(fetch(f"{other.url}/health"))["draining"] is False
+            other.process.terminate()
+            proxy.wait_for({"takers/server is stopping"})
+            # Without the proxy, it refuses.
+            status, problem = submit(other.url, other, "hello")
+            assert (status, problem["code"]) == (503, "shutting_down")
+            answers = [submit(proxy.url, server, "hello")[0] for _ in range(20)]
+            assert answers == [200] * 20
+            # It is asked what there is as before.
+            told = {json.loads(fetch(f"{proxy.url}/health"))["draining"] for _ in range(20)}
+            assert told == {False, True}
     finally:
-        proxy.terminate()
-        proxy.communicate()
+        # A second signal cuts the drain short.
+        other.process.terminate()
+        other.process.communicate(timeout=30)

@@ -94,10 +94,20 @@ class Container:
         children = Path(f"/proc/{self.launcher.pid}/task/{self.launcher.pid}/children")
         return bool(children.read_text()) and self.execute(*self.image.health)[0] == 0
 
+    def outside(self):
+        """What asks its server from outside, but over its network."""
+        return ["nsenter", "--target", str(self.pid), "--net", "curl", "--noproxy", "*", "--silent"]
+
+    def metric(self, name):
+        """A number that its server tells Prometheus; nothing when it does not."""
+        words = [*self.outside(), "http://127.0.0.1:9090/metrics"]
+        text = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=True).stdout
+        found = re.search(rf"^{re.escape(name)} (\S+)$", text, re.M)
+        return found and float(found.group(1))
+
     def call(self, path, body=None, key=None):
-        """Asks its server from outside, but over its network; gives status and body."""
-        outside = ["nsenter", "--target", str(self.pid), "--net", "curl", "--noproxy", "*", "--silent"]
-        words = [*outside, "--write-out", "\n%{http_code}", f"http://127.0.0.1:8000{path}"]
+        """Asks its server; gives status and body."""
+        words = [*self.outside(), "--write-out", "\n%{http_code}", f"http://127.0.0.1:8000{path}"]
         if body is not None:
             words += ["--header", "content-type: application/json", "--data", json.dumps(body)]
         if key is not None:

@@ -22,6 +22,15 @@ def task(number):
     return {"task_id": f"task-{number}", "prompt": f"[[say this is {number}]]", "workspace": "/workspaces"}
 
 
+def fill(file):
+    """Writes until there is no room."""
+    try:
+        while file.write(b"x" * 4096):
+            pass
+    except OSError:
+        pass
+
+
 def test_a_full_disk_is_told_and_forgotten(image, tmp_path):
     data = tmp_path / "data"
     data.mkdir()
@@ -32,19 +41,25 @@ def test_a_full_disk_is_told_and_forgotten(image, tmp_path):
         # Somebody else fills the disk.
         filler = data / "core"
         with filler.open("wb", buffering=0) as file:
-            try:
-                while file.write(b"x" * 4096):
-                    pass
-            except OSError:
-                pass
+            fill(file)
         refused = [container.call("/api/v1/tasks", {**task(number), "prompt": "x" * 100_000}) for number in range(2, 6)]
         assert [status for status, _ in refused][-1] in (500, 503), refused
         answered = [body["task_id"] for status, body in refused if status == 200]
+        # Small ones fit in for a while, and then no more.
+        small = {"prompt": "x", "workspace": "/workspaces"}
+        container.wait_for("refusal", lambda: container.call("/api/v1/tasks", small)[0] == 503)
+        container.wait_for("sign of it", lambda: container.call("/health")[1]["status"] != "healthy", within=5)
+        for _ in range(20):
+            told = [container.call("/api/v1/tasks", small)[0], container.call("/health")[1], container.call("/ready")[0]]
+            reason = "the storage takes no writes (full, read-only or away): see the server's log"
+            assert (told[0], told[1]["status"], told[1]["reasons"], told[2]) == (503, "degraded", [reason], 503), told
+            assert container.metric("storage_up") == 0
         filler.unlink()
         # The runbook: it goes on by itself once there is room, or else is started.
         if container.launcher.poll() is not None:
             container = started(image, tmp_path)
         container.wait_for("health", lambda: container.call("/health")[1]["status"] == "healthy")
+        assert (container.call("/ready")[0], container.metric("storage_up")) == (200, 1)
         assert container.finish(task(7))["result"]["summary"] == "this is 7"
         assert container.call("/api/v1/tasks/task-1")[1]["result"]["summary"] == "this is 1"
         for known in answered:

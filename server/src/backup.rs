@@ -29,6 +29,14 @@ pub(crate) fn backup(arguments: &BackupArguments) -> ExitCode {
 
 fn make_backup(arguments: &BackupArguments) -> anyhow::Result<String> {
     let (data, to) = (&data_dir(&arguments.data)?, &arguments.to);
+    // A folder that was named and has a database is meant.
+    let is_meant = arguments.data.data_dir.is_some() && data.join(DATABASE).exists();
+    if !is_meant && config::keeps_in_redis(&arguments.data) {
+        bail!(
+            "this server keeps its tasks in Redis (STORAGE_TYPE=redis), so there is no database to copy: back up Redis and the folder \
+             STORAGE_AGENTS_DIR, as docs/runbooks/restore.md says"
+        );
+    }
     if to.exists() {
         bail!("{} is there already: choose a folder that is not", to.display());
     }
@@ -69,6 +77,12 @@ pub(crate) fn restore(arguments: &RestoreArguments) -> ExitCode {
 
 fn put_back(arguments: &RestoreArguments) -> anyhow::Result<String> {
     let (from, data) = (&arguments.from, &data_dir(&arguments.data)?);
+    if arguments.data.data_dir.is_none() && config::keeps_in_redis(&arguments.data) {
+        bail!(
+            "this server keeps its tasks in Redis (STORAGE_TYPE=redis), and would not see a restored database: restore Redis, as \
+             docs/runbooks/restore.md says, or name the --data-dir of another server"
+        );
+    }
     let overwrite = if arguments.overwrite { Overwrite::Replace } else { Overwrite::Refuse };
     make_folder(data)?;
     let copy = || copy_transcripts(from, data);

@@ -29,7 +29,7 @@ use store::Retention;
 
 use self::agents::AgentLife;
 pub(crate) use self::auth::AuthSettings;
-pub(crate) use self::folders::{data_dir, keys_file};
+pub(crate) use self::folders::{data_dir, keeps_in_redis, keys_file};
 pub(crate) use self::layers::{Layers, Origin};
 pub(crate) use self::storage::{Storage, Sync};
 use self::texts::{

@@ -93,6 +93,8 @@ pub struct Health {
     pub active_tasks: u64,
     /// Time since the start, in seconds.
     pub uptime_seconds: u64,
+    /// Whether it takes on nothing more: it is about to stop, or was told to drain. Submissions belong elsewhere then.
+    pub draining: bool,
     /// What needs attention; empty when all is well.
     pub reasons: Vec<Cow<'static, str>>,
 }

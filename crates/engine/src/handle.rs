@@ -2,6 +2,7 @@
 
 mod instances;
 mod messages;
+mod reach;
 mod sessions;
 mod tasks;
 
@@ -18,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::messages::MessageError;
 pub(crate) use self::messages::TAKEN_WITHIN;
+use self::reach::Reach;
 pub(crate) use self::sessions::clear_away;
 pub use self::sessions::{DeleteSessionError, InterruptFirst};
 pub use self::tasks::TaskList;
@@ -89,11 +91,12 @@ pub struct Handle {
     deps: Arc<Deps>,
     tempo: Arc<Tempo>,
     stopping: CancellationToken,
+    reach: Arc<Reach>,
 }
 
 impl Handle {
     pub(crate) fn new(deps: Arc<Deps>, tempo: Arc<Tempo>, stopping: CancellationToken) -> Self {
-        Self { deps, tempo, stopping }
+        Self { deps, tempo, stopping, reach: Arc::default() }
     }
 
     /// Admits a task; when this returns, the task exists whatever dies (in a durable store).
@@ -334,7 +337,7 @@ impl Handle {
     /// # Errors
     /// When the storage fails.
     pub async fn counts(&self) -> Result<Counts, StoreError> {
-        self.deps.store.counts().await
+        self.deps.store.counts(self.deps.clock.now()).await
     }
 
     /// How many agents live: at work, idle and prepared.
@@ -356,9 +359,11 @@ impl Handle {
         if self.stopping.is_cancelled() {
             return Err(NotReady::ShuttingDown);
         }
-        let counts = self.deps.store.counts().await?;
-        let (most, all) = (self.deps.settings.max_pending, counts.waiting + counts.parked);
-        let is_full = counts.waiting >= most || all >= most.saturating_mul(2);
+        self.reach_storage().await?;
+        let counts = self.counts().await?;
+        let not_begun = counts.waiting + counts.scheduled;
+        let (most, all) = (self.deps.settings.max_pending, not_begun + counts.parked);
+        let is_full = not_begun >= most || all >= most.saturating_mul(2);
         if is_full { Err(NotReady::AtCapacity(all)) } else { Ok(()) }
     }
 }

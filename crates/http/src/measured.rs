@@ -12,8 +12,8 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::future::join;
 use rustix::fs::statvfs;
-use store::Counts;
-use telemetry::{Disk, Levels};
+use store::{Counts, StoreError};
+use telemetry::{Disk, Levels, Open};
 use tokio::time::timeout;
 
 use crate::request_id::X_REQUEST_ID;
@@ -73,19 +73,25 @@ fn known(method: &Method) -> &'static str {
     }
 }
 
+fn open(counts: Counts) -> Open {
+    Open {
+        active_sessions: counts.active_sessions as u64,
+        waiting: counts.waiting as u64,
+        scheduled: counts.scheduled as u64,
+        running: counts.running as u64,
+        parked: counts.parked as u64,
+    }
+}
+
 /// `GET /metrics`, on a port of its own: everything that is counted and measured.
 pub(crate) async fn metrics(State(state): State<Arc<AppState>>) -> impl IntoResponse {
     let counts = timeout(SLOW_STORAGE, state.engine.counts());
     let (counts, reached) = join(counts, timeout(SLOW_STORAGE, state.engine.reach_storage())).await;
-    let counts = counts.unwrap_or_else(|_| Ok(Counts::default())).unwrap_or_else(|error| {
-        tracing::error!(%error, "open tasks could not be counted");
-        Counts::default()
-    });
+    let counts = counts.unwrap_or_else(|_| Err(StoreError(format!("no answer within {SLOW_STORAGE:?}"))));
+    let open =
+        counts.inspect_err(|error| tracing::error!(%error, "open tasks could not be counted")).map(open);
     let levels = Levels {
-        active_sessions: counts.active_sessions as u64,
-        waiting: counts.waiting as u64,
-        running: counts.running as u64,
-        parked: counts.parked as u64,
+        open: open.ok(),
         agents: state.engine.agents() as u64,
         streams: state.streams.len() as u64,
         uptime: state.started.elapsed(),

@@ -169,6 +169,19 @@ impl Membership {
         Arc::clone(&self.lock().id)
     }
 
+    /// Whether this server was handed nothing more when it last heard.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.lock().draining
+    }
+
+    /// Somebody said so here; the other servers hear of themselves when they renew their leases.
+    fn told_to_drain(&self, instance: &str, draining: bool) {
+        let mut now = self.lock();
+        if *now.id == *instance {
+            now.draining = draining;
+        }
+    }
+
     fn replaced(&self) -> StoreError {
         StoreError(format!(
             "another server has begun under the instance name {:?}: give each server a name of its own",
@@ -339,5 +352,6 @@ pub(crate) async fn set_draining(
         return Ok(false);
     }
     shared.tell(&mut reply, None)?;
+    shared.membership.told_to_drain(instance, draining);
     Ok(true)
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use domain::{SessionId, TaskId};
+use domain::{SessionId, TaskId, Timestamp};
 use redis::Value;
 use store::{
     Counts, Doomed, EventBatch, LogBuilder, LogPage, SessionRecord, Signal, StoreError, TaskRecord, settled,
@@ -73,10 +73,20 @@ impl Shared {
         })
     }
 
-    pub(crate) async fn counts(&self) -> Result<Counts, StoreError> {
-        let mut items = Items::of(self.link.ask(&self.link.call(&self.scripts.counts)).await?)?;
+    /// Finds out whether Redis takes writes.
+    pub(crate) async fn probe(&self) -> Result<(), StoreError> {
+        let mut call = self.link.call(&self.scripts.probe);
+        call.arg(&*self.membership.id());
+        self.link.commit(&call).await.map(drop)
+    }
+
+    pub(crate) async fn counts(&self, now: Timestamp) -> Result<Counts, StoreError> {
+        let mut call = self.link.call(&self.scripts.counts);
+        call.arg(now.millis());
+        let mut items = Items::of(self.link.ask(&call).await?)?;
         Ok(Counts {
             waiting: items.number()?,
+            scheduled: items.number()?,
             running: items.number()?,
             parked: items.number()?,
             active_sessions: items.number()?,

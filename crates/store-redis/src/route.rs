@@ -106,7 +106,7 @@ fn tcp(Address { host, port }: Address, tls: bool) -> ConnectionAddr {
     }
 }
 
-fn connection(settings: &RedisSettings) -> Result<ConnectionInfo, OpenError> {
+pub(crate) fn connection(settings: &RedisSettings) -> Result<ConnectionInfo, OpenError> {
     // What the URL says may be secret, so the error does not repeat it.
     if let Some(url) = &settings.url {
         return url.expose_secret().into_connection_info().map_err(|_| OpenError::Url);

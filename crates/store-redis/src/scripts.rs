@@ -53,6 +53,7 @@ scripts! {
     list_instances: ["base", "list_instances"];
     list_sessions: ["base", "list_sessions"];
     priority: ["base", "news", "queue", "priority"];
+    probe: ["base", "probe"];
     put_back: ["base", "news", "log", "queue", "put_back"];
     read: ["base", "read"];
     release: ["base", "news", "queue", "sessions", "release"];

@@ -1,13 +1,16 @@
 //! Where Redis is, and who this server is among those that share it.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use domain::InstanceLabel;
+use redis::ConnectionAddr;
 use secrecy::{ExposeSecret, SecretString};
 use store::CoreSettings;
 
 use crate::open::OpenError;
+use crate::route;
 
 /// Who this server is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -116,9 +119,33 @@ impl Default for RedisSettings {
     }
 }
 
+/// Whether a name or number is that of this machine alone.
+fn is_here(host: &str) -> bool {
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|number| number.is_loopback())
+}
+
 impl RedisSettings {
     pub(crate) fn speaks_tls(&self) -> bool {
         self.tls || self.url.as_ref().is_some_and(|url| url.expose_secret().starts_with("rediss:"))
+    }
+
+    /// Whether everybody who reaches Redis over its network gets in as this server does: it shows no password and no certificate, and
+    /// Redis is on another machine.
+    #[must_use]
+    pub fn is_open_to_neighbours(&self) -> bool {
+        if self.speaks_tls() && self.certificates.own.is_some() {
+            return false;
+        }
+        if !self.sentinels.is_empty() {
+            let elsewhere = self.sentinels.iter().any(|sentinel| !is_here(&sentinel.host));
+            return self.password.is_none() && elsewhere;
+        }
+        let Ok(info) = route::connection(self) else { return false };
+        let elsewhere = match info.addr() {
+            ConnectionAddr::Tcp(host, _) | ConnectionAddr::TcpTls { host, .. } => !is_here(host),
+            _ => false,
+        };
+        info.redis_settings().password().is_none() && elsewhere
     }
 
     /// What does not fit together.
@@ -153,5 +180,37 @@ mod tests {
         for text in ["", "host", "host:", ":1", "host:port", "host:70000"] {
             assert_eq!(Address::parse(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn neighbours_get_in_where_nothing_is_shown_and_redis_is_elsewhere() {
+        let open = |url: &str| {
+            RedisSettings { url: Some(url.into()), ..RedisSettings::default() }.is_open_to_neighbours()
+        };
+        let urls = [
+            ("redis://redis:6379/0", true),
+            ("rediss://10.0.0.7", true),
+            ("redis://:secret@redis", false),
+            ("redis://127.0.0.1", false),
+            ("redis://[::1]:7000", false),
+            ("redis://localhost", false),
+            ("redis+unix:///run/redis.sock", false),
+        ];
+        assert_eq!(urls.map(|(url, _)| (url, open(url))), urls);
+        let host = RedisSettings { host: "redis".into(), ..RedisSettings::default() };
+        let own = Some((PathBuf::from("certificate"), PathBuf::from("key")));
+        let shown = Certificates { own, ..Certificates::default() };
+        let sentinels = vec![Address { host: "one".into(), port: 1 }];
+        let all = [
+            host.clone(),
+            RedisSettings { password: Some("secret".into()), ..host.clone() },
+            RedisSettings { certificates: shown.clone(), ..host.clone() },
+            RedisSettings { tls: true, certificates: shown, ..host },
+            RedisSettings { sentinels: sentinels.clone(), ..RedisSettings::default() },
+            RedisSettings { sentinels, password: Some("secret".into()), ..RedisSettings::default() },
+            RedisSettings::default(),
+        ];
+        let found = all.map(|settings| settings.is_open_to_neighbours());
+        assert_eq!(found, [true, false, true, false, true, false, false]);
     }
 }

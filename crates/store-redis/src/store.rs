@@ -218,8 +218,12 @@ impl Store for RedisStore {
         self.shared.tasks_ahead(task).await
     }
 
-    async fn counts(&self) -> Result<Counts, StoreError> {
-        self.shared.counts().await
+    async fn probe(&self) -> Result<(), StoreError> {
+        self.shared.probe().await
+    }
+
+    async fn counts(&self, now: Timestamp) -> Result<Counts, StoreError> {
+        self.shared.counts(now).await
     }
 
     async fn session(&self, session: &SessionId) -> Result<Option<SessionRecord>, StoreError> {
@@ -304,6 +308,10 @@ impl Store for RedisStore {
 
     fn instance(&self) -> Option<String> {
         Some(self.shared.membership.id().to_string())
+    }
+
+    fn is_draining(&self) -> bool {
+        self.shared.membership.is_draining()
     }
 
     async fn instances(&self) -> Result<Vec<InstanceRecord>, StoreError> {

@@ -280,8 +280,16 @@ impl Store for SqliteStore {
         self.ask(move |core| core.tasks_ahead(&task)).await
     }
 
-    async fn counts(&self) -> Result<Counts, StoreError> {
-        if self.inbox.is_closed() { Err(closed()) } else { Ok(self.published.counts()) }
+    async fn probe(&self) -> Result<(), StoreError> {
+        self.command(0, |core| core.tables().probe().map_err(StoreError::from)).await
+    }
+
+    async fn counts(&self, now: Timestamp) -> Result<Counts, StoreError> {
+        match self.published.counts(now) {
+            _ if self.inbox.is_closed() => Err(closed()),
+            Some(counts) => Ok(counts),
+            None => self.ask(move |core| core.counts(now)).await,
+        }
     }
 
     async fn session(&self, session: &SessionId) -> Result<Option<SessionRecord>, StoreError> {

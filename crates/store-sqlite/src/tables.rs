@@ -11,6 +11,10 @@ use crate::rows::{
     Columns, bound, path_text, reason_text, session_query, session_row, signed, task_query, task_row,
 };
 
+/// What a probe writes: more pages than a small submission changes in tables and indexes, so that no probe still fits into the
+/// rest of a full disk, or of the log's file, that a submission does not fit into.
+const PROBE_BYTES: u32 = 16 * 8192;
+
 #[derive(Debug)]
 pub(crate) struct SqliteTables {
     connection: Connection,
@@ -55,6 +59,13 @@ impl SqliteTables {
     /// Writes down that nothing was under way when the database was closed.
     pub(crate) fn mark_clean(&self) -> Result<(), Fault> {
         self.run("UPDATE meta SET clean = 1 WHERE id = 1", []).map(drop)
+    }
+
+    /// Writes what nobody reads. It differs each time: SQLite writes no page that would stay as it is.
+    pub(crate) fn probe(&self) -> Result<(), Fault> {
+        let sql = "INSERT INTO probe (id, data) VALUES (1, randomblob(?1)) \
+                   ON CONFLICT (id) DO UPDATE SET data = excluded.data";
+        self.run(sql, [PROBE_BYTES]).map(drop)
     }
 
     fn prepare(&self, sql: &str) -> Result<CachedStatement<'_>, Fault> {

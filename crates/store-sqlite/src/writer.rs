@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use domain::Timestamp;
 use store::{Core, Counts, Live, StoreError};
 
 use crate::command::Command;
@@ -14,21 +15,36 @@ use crate::wal::WalCare;
 #[derive(Debug)]
 pub(crate) struct Published {
     pub(crate) live: Live,
-    counts: Mutex<Counts>,
+    counts: Mutex<Known>,
+}
+
+/// How much goes on, until a task becomes due.
+#[derive(Debug, Clone, Copy)]
+struct Known {
+    counts: Counts,
+    until: Option<Timestamp>,
+}
+
+impl Known {
+    fn of(core: &Core<SqliteTables>) -> Self {
+        Self { counts: core.counts(Timestamp::from_millis(i64::MIN)), until: core.next_due() }
+    }
 }
 
 impl Published {
     pub(crate) fn new(core: &Core<SqliteTables>) -> Self {
         let live = Live::new(core.open_tasks(), core.position());
-        Self { live, counts: Mutex::new(core.counts()) }
+        Self { live, counts: Mutex::new(Known::of(core)) }
     }
 
-    pub(crate) fn counts(&self) -> Counts {
-        *self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    /// How much goes on at that time; `None` when a task has become due since the last commit.
+    pub(crate) fn counts(&self, now: Timestamp) -> Option<Counts> {
+        let known = *self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        known.until.is_none_or(|until| now < until).then_some(known.counts)
     }
 
-    fn set_counts(&self, counts: Counts) {
-        *self.counts.lock().unwrap_or_else(PoisonError::into_inner) = counts;
+    fn set_counts(&self, core: &Core<SqliteTables>) {
+        *self.counts.lock().unwrap_or_else(PoisonError::into_inner) = Known::of(core);
     }
 }
 
@@ -134,7 +150,7 @@ impl Writer {
             return result;
         }
         self.published.live.publish(self.core.take_news());
-        self.published.set_counts(self.core.counts());
+        self.published.set_counts(&self.core);
         result
     }
 
@@ -170,7 +186,7 @@ impl Writer {
         let open = self.core.open_tasks();
         let core = &mut self.core;
         self.published.live.resync(open, position, |task| Some(core.task(task).ok()??.tail));
-        self.published.set_counts(self.core.counts());
+        self.published.set_counts(&self.core);
         self.stale = false;
         Ok(())
     }

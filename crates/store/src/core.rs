@@ -276,15 +276,21 @@ impl<T: Tables> Core<T> {
         self.queue.ahead(task)
     }
 
-    /// How much goes on.
-    pub fn counts(&self) -> Counts {
-        let waiting = self.queue.not_begun();
+    /// How much goes on at that time.
+    pub fn counts(&self, now: Timestamp) -> Counts {
+        let (not_begun, scheduled) = (self.queue.not_begun(), self.queue.scheduled(now));
         Counts {
-            waiting,
+            waiting: not_begun - scheduled,
+            scheduled,
             running: self.running,
-            parked: self.queue.len() - waiting,
+            parked: self.queue.len() - not_begun,
             active_sessions: self.queue.held(),
         }
+    }
+
+    /// When a task becomes due next, so that the counts change although nothing happens.
+    pub fn next_due(&self) -> Option<Timestamp> {
+        self.queue.next_due()
     }
 
     /// The waiting tasks that are to be ended without an agent.

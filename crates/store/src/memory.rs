@@ -245,8 +245,12 @@ impl Store for MemoryStore {
         Ok(self.lock().core.tasks_ahead(task))
     }
 
-    async fn counts(&self) -> Result<Counts, StoreError> {
-        Ok(self.lock().core.counts())
+    async fn probe(&self) -> Result<(), StoreError> {
+        self.commit(|_| Ok(()))
+    }
+
+    async fn counts(&self, now: Timestamp) -> Result<Counts, StoreError> {
+        Ok(self.lock().core.counts(now))
     }
 
     async fn session(&self, session: &SessionId) -> Result<Option<SessionRecord>, StoreError> {

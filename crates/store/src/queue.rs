@@ -34,6 +34,23 @@ pub(crate) struct Entry {
     pub(crate) doom: Option<Doom>,
 }
 
+/// When a task's turn can come at the earliest: never by time alone while it depends on others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Due {
+    At(Timestamp),
+    AfterOthers,
+}
+
+impl Entry {
+    /// When a task that has not begun is due; `None` when it is, has begun, or is to be ended.
+    fn due(&self) -> Option<Due> {
+        if self.begun || self.doom.is_some() {
+            return None;
+        }
+        if self.waits_for.is_empty() { self.until.map(Due::At) } else { Some(Due::AfterOthers) }
+    }
+}
+
 /// Whose share of the agents a task takes.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Share {
@@ -57,6 +74,8 @@ pub(crate) struct Queue {
     numbers: HashMap<TaskId, u64>,
     lanes: HashMap<SessionId, Lane>,
     delayed: BTreeSet<(Timestamp, u64)>,
+    /// Those that are not due yet, as far as was looked.
+    scheduled: BTreeSet<(Due, u64)>,
     dependents: HashMap<TaskId, Vec<u64>>,
     doomed: BTreeSet<u64>,
     shares: Shares,
@@ -76,6 +95,9 @@ impl Queue {
         if entry.doom.is_some() {
             self.doomed.insert(number);
         }
+        if let Some(due) = entry.due() {
+            self.scheduled.insert((due, number));
+        }
         self.not_begun += usize::from(!entry.begun);
         self.lanes.entry(entry.session.clone()).or_default().waiting.insert(number);
         self.numbers.insert(entry.task.clone(), number);
@@ -90,6 +112,9 @@ impl Queue {
         let entry = self.entries.remove(&number)?;
         if let Some(until) = entry.until {
             self.delayed.remove(&(until, number));
+        }
+        if let Some(due) = entry.due() {
+            self.scheduled.remove(&(due, number));
         }
         self.doomed.remove(&number);
         self.forget_dependencies(number, &entry);
@@ -146,24 +171,38 @@ impl Queue {
     /// A task has ended: those that depend on it may go, or are doomed.
     pub(crate) fn dependency_ended(&mut self, task: &TaskId, failed: Option<&Doom>) {
         for number in self.dependents.remove(task).unwrap_or_default() {
-            let Some(entry) = self.entries.get_mut(&number) else { continue };
-            entry.waits_for.remove(task);
-            let session = entry.session.clone();
-            if let Some(doom) = failed {
-                entry.doom.get_or_insert_with(|| doom.clone());
-                self.doomed.insert(number);
-            }
-            self.choose_candidate(&session);
+            self.change(number, |entry| {
+                entry.waits_for.remove(task);
+                if let Some(doom) = failed {
+                    entry.doom.get_or_insert_with(|| doom.clone());
+                }
+            });
         }
     }
 
     /// Says that a waiting task is not to run.
     pub(crate) fn doom(&mut self, task: &TaskId, doom: Doom) {
         let Some(number) = self.numbers.get(task).copied() else { return };
+        self.change(number, |entry| {
+            entry.doom.get_or_insert(doom);
+        });
+    }
+
+    /// Changes what holds a waiting task up.
+    fn change(&mut self, number: u64, change: impl FnOnce(&mut Entry)) {
         let Some(entry) = self.entries.get_mut(&number) else { return };
-        entry.doom.get_or_insert(doom);
-        let session = entry.session.clone();
-        self.doomed.insert(number);
+        let before = entry.due();
+        change(entry);
+        let (due, session) = (entry.due(), entry.session.clone());
+        if entry.doom.is_some() {
+            self.doomed.insert(number);
+        }
+        if let Some(before) = before {
+            self.scheduled.remove(&(before, number));
+        }
+        if let Some(due) = due {
+            self.scheduled.insert((due, number));
+        }
         self.choose_candidate(&session);
     }
 
@@ -183,6 +222,21 @@ impl Queue {
     /// Tasks that wait and have not begun.
     pub(crate) fn not_begun(&self) -> usize {
         self.not_begun
+    }
+
+    /// Of those, the ones whose time has not come, or that depend on others. What has become due since somebody claimed last is
+    /// looked at one by one.
+    pub(crate) fn scheduled(&self, now: Timestamp) -> usize {
+        let due = self.scheduled.range(..=(Due::At(now), u64::MAX)).count();
+        self.scheduled.len() - due
+    }
+
+    /// When the next of them becomes due by time alone, or has since somebody claimed last.
+    pub(crate) fn next_due(&self) -> Option<Timestamp> {
+        match self.scheduled.first() {
+            Some((Due::At(time), _)) => Some(*time),
+            _ => None,
+        }
     }
 
     /// Sessions that are held.
@@ -212,10 +266,7 @@ impl Queue {
             && until <= now
         {
             self.delayed.pop_first();
-            let Some(entry) = self.entries.get_mut(&number) else { continue };
-            entry.until = None;
-            let session = entry.session.clone();
-            self.choose_candidate(&session);
+            self.change(number, |entry| entry.until = None);
         }
     }
 

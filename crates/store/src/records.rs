@@ -169,8 +169,10 @@ pub struct LogPage {
 /// How much goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counts {
-    /// Tasks that have not begun.
+    /// Tasks that have not begun, although their time has come and what they depend on has completed.
     pub waiting: usize,
+    /// Tasks that have not begun and cannot yet: their `start_at` lies ahead, or they depend on tasks that have not ended.
+    pub scheduled: usize,
     /// Tasks at work.
     pub running: usize,
     /// Tasks that have begun and wait.

@@ -102,8 +102,11 @@ pub trait Store: Send + Sync + 'static {
     /// How many tasks go before a waiting one, by priority and age; `None` when it does not wait.
     async fn tasks_ahead(&self, task: &TaskId) -> Result<Option<usize>, StoreError>;
 
-    /// How much goes on.
-    async fn counts(&self) -> Result<Counts, StoreError>;
+    /// Writes something that nobody reads, by the way that commands take: it fails when a small submission would.
+    async fn probe(&self) -> Result<(), StoreError>;
+
+    /// How much goes on at that time.
+    async fn counts(&self, now: Timestamp) -> Result<Counts, StoreError>;
 
     /// A session.
     async fn session(&self, session: &SessionId) -> Result<Option<SessionRecord>, StoreError>;
@@ -202,6 +205,11 @@ pub trait Store: Send + Sync + 'static {
     /// The id of this server among those that share the store, if it is shared.
     fn instance(&self) -> Option<String> {
         None
+    }
+
+    /// Whether this server is to be handed nothing more, as it last heard.
+    fn is_draining(&self) -> bool {
+        false
     }
 
     /// The servers that share the store; none when it is not shared.

@@ -20,6 +20,30 @@ pub struct Ended {
     pub status: &'static str,
 }
 
+/// Why tasks are refused that would be admitted another time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub enum Refused {
+    /// As many wait as may.
+    #[expect(non_camel_case_types, reason = "the value on the wire")]
+    queue_full,
+    /// The server is about to stop.
+    #[expect(non_camel_case_types, reason = "the value on the wire")]
+    shutting_down,
+    /// The storage failed.
+    #[expect(non_camel_case_types, reason = "the value on the wire")]
+    storage,
+}
+
+impl Refused {
+    /// All of them.
+    pub(crate) const ALL: [Self; 3] = [Self::queue_full, Self::shutting_down, Self::storage];
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct RefusedFor {
+    pub(crate) reason: Refused,
+}
+
 /// Which way tokens went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
 pub enum Direction {

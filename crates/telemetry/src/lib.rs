@@ -3,10 +3,11 @@
 
 mod descendants;
 mod itself;
+mod known;
 mod labels;
 mod measures;
 mod traces;
 
-pub use labels::{Direction, Ended, ModelAnswer, Request, State};
-pub use measures::{Disk, Levels, Metrics};
+pub use labels::{Direction, Ended, ModelAnswer, Refused, Request, State};
+pub use measures::{Disk, Levels, Metrics, Open};
 pub use traces::{AttemptTrace, Exporting, RequestTrace, TaskEnd, TaskOfTrace, TaskTrace, Traces, trace_id};

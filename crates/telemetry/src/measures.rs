@@ -11,29 +11,39 @@ use prometheus_client::registry::{Registry, Unit};
 
 use crate::descendants::Descendants;
 use crate::itself::Usage;
-use crate::labels::{Direction, Ended, Model, ModelAnswer, Request, State, Tokens};
+use crate::known::KnownGauge;
+use crate::labels::{Direction, Ended, Model, ModelAnswer, Refused, RefusedFor, Request, State, Tokens};
 
 type FloatCounter = Counter<f64, std::sync::atomic::AtomicU64>;
 type FloatGauge = Gauge<f64, std::sync::atomic::AtomicU64>;
 
-/// What is looked up at the moment of the scrape.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Levels {
+/// What the storage says of the tasks that have not ended.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Open {
     /// Sessions with a task at work.
     pub active_sessions: u64,
     /// Tasks that wait for their turn.
     pub waiting: u64,
+    /// Tasks that cannot begin yet: their time has not come, or they depend on others.
+    pub scheduled: u64,
     /// Tasks at work.
     pub running: u64,
     /// Tasks that have begun and wait without an agent.
     pub parked: u64,
+}
+
+/// What is looked up at the moment of the scrape.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Levels {
+    /// `None` when the storage could not be asked: then nothing is told, since none is not what is known.
+    pub open: Option<Open>,
     /// Agent processes: at work, idle and prepared.
     pub agents: u64,
     /// Open streams.
     pub streams: u64,
     /// Since the start.
     pub uptime: Duration,
-    /// Whether the storage answers.
+    /// Whether the storage takes writes.
     pub storage_is_up: bool,
     /// Whether this server may run tasks: always, unless others share its storage.
     pub lease_is_held: bool,
@@ -57,6 +67,7 @@ pub struct Metrics {
     http_requests: Family<Request, Counter>,
     http_seconds: Histogram,
     tasks: Family<Ended, Counter>,
+    tasks_refused: Family<RefusedFor, Counter>,
     task_seconds: Histogram,
     tokens: Family<Tokens, Counter>,
     cost_usd: FloatCounter,
@@ -69,9 +80,9 @@ pub struct Metrics {
     model_answers: Family<Model, Counter>,
     storage_up: Gauge,
     lease_held: Gauge,
-    disk_free: Gauge,
-    disk_size: Gauge,
-    active_sessions: Gauge,
+    disk_free: KnownGauge,
+    disk_size: KnownGauge,
+    active_sessions: KnownGauge,
     queue_depth: Family<State, Gauge>,
     agents: Gauge,
     agents_resident: Gauge,
@@ -94,6 +105,7 @@ impl Default for Metrics {
             http_requests: Family::default(),
             http_seconds: from(0.001, 2.5, 10),
             tasks: Family::default(),
+            tasks_refused: Family::default(),
             task_seconds: from(1.0, 2.5, 10),
             tokens: Family::default(),
             cost_usd: FloatCounter::default(),
@@ -106,9 +118,9 @@ impl Default for Metrics {
             model_answers: Family::default(),
             storage_up: Gauge::default(),
             lease_held: Gauge::default(),
-            disk_free: Gauge::default(),
-            disk_size: Gauge::default(),
-            active_sessions: Gauge::default(),
+            disk_free: KnownGauge::default(),
+            disk_size: KnownGauge::default(),
+            active_sessions: KnownGauge::default(),
             queue_depth: Family::default(),
             agents: Gauge::default(),
             agents_resident: Gauge::default(),
@@ -132,6 +144,9 @@ impl Default for Metrics {
             // So that rates are known from the first of them on.
             drop(metrics.tasks.get_or_create(&Ended { status }));
         }
+        for reason in Refused::ALL {
+            drop(metrics.tasks_refused.get_or_create(&RefusedFor { reason }));
+        }
         metrics
     }
 }
@@ -143,6 +158,8 @@ impl Metrics {
         let help = "Time from a request to its answer, streams left out";
         registry.register_with_unit("http_request_duration", help, Unit::Seconds, self.http_seconds.clone());
         registry.register("tasks", "Tasks that have ended", self.tasks.clone());
+        let help = "Tasks that were not admitted, and would be another time";
+        registry.register("tasks_refused", help, self.tasks_refused.clone());
         let help = "Time that ended tasks were worked on";
         registry.register_with_unit("tasks_duration", help, Unit::Seconds, self.task_seconds.clone());
         registry.register("tokens_used", "Tokens of ended tasks", self.tokens.clone());
@@ -208,7 +225,7 @@ impl Metrics {
         registry.register("model_requests", help, self.model_answers.clone());
         registry.register(
             "storage_up",
-            "1 when the storage answers within a second, else 0",
+            "1 when the storage takes a write within a second, else 0",
             self.storage_up.clone(),
         );
         let help = "1 when this server may run tasks; 0 when it has lost its lease on a shared storage";
@@ -232,6 +249,11 @@ impl Metrics {
         if !waits && !request.endpoint.starts_with("/ws/") {
             self.http_seconds.observe(took.as_secs_f64());
         }
+    }
+
+    /// A task was not admitted.
+    pub fn task_refused(&self, reason: Refused) {
+        self.tasks_refused.get_or_create(&RefusedFor { reason }).inc();
     }
 
     /// An agent took a task for the first time.
@@ -275,19 +297,12 @@ impl Metrics {
     /// Everything in the text format of Prometheus (0.0.4), which every collector reads.
     pub fn text(&self, levels: &Levels) -> String {
         let level = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
-        self.active_sessions.set(level(levels.active_sessions));
-        for (state, count) in
-            [("waiting", levels.waiting), ("running", levels.running), ("parked", levels.parked)]
-        {
-            self.queue_depth.get_or_create(&State { state }).set(level(count));
-        }
+        self.tell_open(levels.open);
         self.agents.set(level(levels.agents));
         self.storage_up.set(i64::from(levels.storage_is_up));
         self.lease_held.set(i64::from(levels.lease_is_held));
-        if let Some(Disk { free, size }) = levels.disk {
-            self.disk_free.set(level(free));
-            self.disk_size.set(level(size));
-        }
+        self.disk_free.set(levels.disk.map(|disk| level(disk.free)));
+        self.disk_size.set(levels.disk.map(|disk| level(disk.size)));
         let tree = Descendants::of_this_process();
         self.agents_resident.set(level(tree.resident_bytes));
         self.agent_tree.set(level(tree.processes));
@@ -303,6 +318,23 @@ impl Metrics {
         // Writing into a text cannot fail.
         encode(&mut text, &self.registry).ok();
         plain(&text)
+    }
+
+    fn tell_open(&self, open: Option<Open>) {
+        let level = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+        self.active_sessions.set(open.map(|open| level(open.active_sessions)));
+        let Some(open) = open else {
+            self.queue_depth.clear();
+            return;
+        };
+        for (state, count) in [
+            ("waiting", open.waiting),
+            ("scheduled", open.scheduled),
+            ("running", open.running),
+            ("parked", open.parked),
+        ] {
+            self.queue_depth.get_or_create(&State { state }).set(level(count));
+        }
     }
 
     fn tell_cpu(&self, seconds: f64) {
@@ -345,15 +377,22 @@ mod tests {
         metrics.task_started(Duration::from_secs(3));
         metrics.task_ended("completed", Duration::from_secs(5), (10, 20), 0.5);
         metrics.model_answered(ModelAnswer::of(529));
+        metrics.task_refused(Refused::queue_full);
         let disk = Some(Disk { free: 5, size: 9 });
-        let text = metrics.text(&Levels { active_sessions: 2, waiting: 7, disk, ..Levels::default() });
+        let open = Some(Open { active_sessions: 2, waiting: 7, scheduled: 3, ..Open::default() });
+        let text = metrics.text(&Levels { open, disk, ..Levels::default() });
         for line in [
             r#"http_requests_total{method="GET",endpoint="/api/v1/tasks/{task_id}",status="200"} 1"#,
             r#"tasks_total{status="completed"} 1"#,
             r#"tasks_total{status="failed"} 0"#,
             "tasks_duration_seconds_count 1",
+            r#"tasks_refused_total{reason="queue_full"} 1"#,
+            r#"tasks_refused_total{reason="shutting_down"} 0"#,
+            r#"tasks_refused_total{reason="storage"} 0"#,
             "active_sessions 2",
             r#"open_tasks{state="waiting"} 7"#,
+            r#"open_tasks{state="scheduled"} 3"#,
+            r#"open_tasks{state="running"} 0"#,
             r#"tokens_used_total{type="input"} 10"#,
             r#"tokens_used_total{type="output"} 20"#,
             "task_cost_usd_total 0.5",
@@ -369,5 +408,17 @@ mod tests {
         ] {
             assert!(text.lines().any(|found| found == line), "{line} is not in:\n{text}");
         }
+    }
+
+    #[test]
+    fn what_the_storage_could_not_be_asked_is_not_told() {
+        let metrics = Metrics::default();
+        let told = |open| {
+            let text = metrics.text(&Levels { open, ..Levels::default() });
+            text.lines()
+                .filter(|line| line.starts_with("open_tasks{") || line.starts_with("active_sessions "))
+                .count()
+        };
+        assert_eq!((told(None), told(Some(Open::default())), told(None)), (0, 5, 0));
     }
 }

@@ -31,6 +31,12 @@ pub(crate) fn data_dir(arguments: &DataArguments) -> Result<PathBuf, Vec<String>
     }
 }
 
+/// Whether the server that reads these keeps its tasks in Redis.
+pub(crate) fn keeps_in_redis(arguments: &DataArguments) -> bool {
+    let storage = read_one(arguments, super::storage::read_storage);
+    storage.is_ok_and(|storage| matches!(storage, super::Storage::Redis(_)))
+}
+
 /// The file of the API keys, for a command that was perhaps told another one, or another data folder.
 ///
 /// # Errors

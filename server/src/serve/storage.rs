@@ -108,10 +108,19 @@ async fn open_redis(
     let workspace_roots = roots.collect::<Result<_, _>>()?;
     let labels = config.labels.iter().cloned().collect();
     let instance = InstanceSettings { workspace_roots, labels, ..redis.instance.clone() };
+    let open = neighbours(config.auth.is_some(), redis);
     let redis = RedisStore::open(RedisSettings { core, instance, ..redis.clone() }).await;
     let redis = Arc::new(redis.context("STORAGE_TYPE=redis")?);
-    let warnings = redis.warnings().await.context("STORAGE_TYPE=redis")?;
+    let mut warnings = redis.warnings().await.context("STORAGE_TYPE=redis")?;
+    warnings.extend(open);
     Ok(Storage { store: redis.clone(), warnings, kind: Kind::Redis(redis, lock) })
+}
+
+/// What is wrong when callers need a key here, and their agents need none to get at what is stored.
+fn neighbours(callers_show_keys: bool, redis: &RedisSettings) -> Option<String> {
+    let text = "redis is used without a password: agents share its network with this server, so they can read and change \
+                everybody's tasks, whatever API_AUTH_ENABLED keeps callers from; set STORAGE_REDIS_PASSWORD (and requirepass there)";
+    (callers_show_keys && redis.is_open_to_neighbours()).then(|| text.to_owned())
 }
 
 async fn sweep(owner: &Owner) {
@@ -150,4 +159,19 @@ async fn lock(data: &Path) -> anyhow::Result<File> {
         }
     }
     Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_redis_that_agents_get_into_is_told_of_where_callers_need_a_key() {
+        let redis = |host: &str| RedisSettings { host: host.into(), ..RedisSettings::default() };
+        let told = |keys, host| neighbours(keys, &redis(host)).is_some();
+        assert_eq!(
+            [(true, "redis"), (false, "redis"), (true, "localhost")].map(|(keys, host)| told(keys, host)),
+            [true, false, false]
+        );
+    }
 }

@@ -56,3 +56,19 @@ async fn a_copy_that_was_made_while_the_server_worked_serves_everything_again() 
     let complete = server.stream("two", "").await.finish().await.assert_whole();
     assert!(complete["summary"].as_str().expect("text").contains("sloe"), "{complete}");
 }
+
+#[tokio::test]
+async fn with_redis_it_is_said_what_to_back_up_instead() {
+    let place = Place::new();
+    let (data, copy) = (place.path("data"), place.path("copy"));
+    let redis = [("STORAGE_TYPE", "redis"), ("STORAGE_DATA_DIR", text(&data))];
+    for command in ["backup", "restore"] {
+        let (code, said, error) = run(place.root(), &[command, text(&copy)], &redis).await;
+        assert_eq!((code, said.as_str()), (Some(1), ""), "{error}");
+        assert!(
+            error.contains("keeps its tasks in Redis") && error.contains("docs/runbooks/restore.md"),
+            "{error}"
+        );
+        assert!(!data.exists() && !copy.exists(), "{command}");
+    }
+}

@@ -107,6 +107,8 @@ async fn the_servers_are_listed_and_one_that_is_drained_is_handed_nothing() {
         servers[1].submit(&cluster.task(id, "tool Bash; hold")).await;
     }
     servers[1].stream("a", "").await.wait_for("its tool", is_tool_use).await;
+    // It hears of itself when it renews its lease.
+    while servers[1].get("/health").await.1["draining"] != json!(true) {}
     let (_, list) = servers[1].get("/api/v1/instances").await;
     let at_work = |row: &Value| (row["draining"].clone(), row["active_tasks"].clone());
     let rows: Vec<_> = list["instances"].as_array().expect("a list").iter().map(at_work).collect();
@@ -114,6 +116,11 @@ async fn the_servers_are_listed_and_one_that_is_drained_is_handed_nothing() {
     let undrained = Server::send(servers[1].request("DELETE", &drain)).await;
     assert_eq!(undrained, (200, json!({"instance_id": other, "draining": false})));
     servers[0].stream("b", "").await.wait_for("its tool", is_tool_use).await;
+    let own = format!("/api/v1/instances/{}/drain", first["instance_id"].as_str().expect("an id"));
+    assert_eq!(servers[0].post(&own, &json!({})).await.0, 200);
+    assert_eq!(servers[0].get("/health").await.1["draining"], json!(true));
+    assert_eq!(Server::send(servers[0].request("DELETE", &own)).await.0, 200);
+    assert_eq!(servers[0].get("/health").await.1["draining"], json!(false));
     assert_eq!(servers[0].post("/api/v1/instances/nobody/drain", &json!({})).await.0, 404);
 }
 
@@ -198,7 +205,7 @@ async fn a_session_that_began_at_a_dead_server_goes_on_at_another() {
 #[tokio::test]
 async fn a_server_that_redis_is_gone_for_ends_its_agents_and_comes_back() {
     let cluster = Cluster::start().await;
-    let server = cluster.server(2).await;
+    let server = crate::metrics::told(cluster.on(ServerBuilder::stub(BINARY), 2)).start().await;
     server.submit(&cluster.task("t", "tool Bash; hold")).await;
     let mut stream = server.stream("t", "").await;
     stream.wait_for("its tool", is_tool_use).await;
@@ -210,6 +217,14 @@ async fn a_server_that_redis_is_gone_for_ends_its_agents_and_comes_back() {
     let says = (status, &health["status"], &health["reasons"]);
     let reasons = json!(["the storage is slow: is its disk full, or busy?"]);
     assert_eq!(says, (503, &json!("unhealthy"), &reasons), "{health}");
+    let text = crate::metrics::text(&server).await;
+    let line = |name: &str| text.lines().find(|line| line.starts_with(name));
+    assert_eq!((line("open_tasks{"), line("active_sessions ")), (None, None), "none would be a lie");
+    assert_eq!(line("storage_up "), Some("storage_up 0"));
+    assert_eq!(
+        line("tasks_refused_total{reason=\"storage\"}"),
+        Some("tasks_refused_total{reason=\"storage\"} 1")
+    );
     cluster.redis.signal(Signal::CONT);
     assert_cut_off(&stream.finish().await.assert_whole());
     server.submit(&cluster.task("u", "say bye")).await;

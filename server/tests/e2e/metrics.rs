@@ -19,12 +19,13 @@ fn tool(name: &str) -> PathBuf {
     path
 }
 
+/// On a port of their own.
+pub(crate) fn told(builder: ServerBuilder) -> ServerBuilder {
+    builder.variable("MONITORING_PROMETHEUS_ENABLED", "true").variable("MONITORING_PROMETHEUS_PORT", "0")
+}
+
 async fn measured() -> Server {
-    let server = ServerBuilder::stub(BINARY)
-        .variable("MONITORING_PROMETHEUS_ENABLED", "true")
-        .variable("MONITORING_PROMETHEUS_PORT", "0")
-        .start()
-        .await;
+    let server = told(ServerBuilder::stub(BINARY)).start().await;
     server.submit(&task(&server, "done", "say hi; cost 0.25")).await;
     server.stream("done", "").await.finish().await.assert_whole();
     server.submit(&task(&server, "runs", "tool Bash; hold")).await;
@@ -32,7 +33,7 @@ async fn measured() -> Server {
     server
 }
 
-async fn text(server: &Server) -> String {
+pub(crate) async fn text(server: &Server) -> String {
     let url = server.metrics_url().expect("a port for metrics");
     let answer = reqwest::Client::builder().no_proxy().build().expect("a client").get(url).send();
     answer.await.expect("an answer").text().await.expect("a text")
@@ -84,6 +85,47 @@ async fn promtool_has_nothing_to_say_against_them_and_labels_are_few() {
     for line in [r#"tasks_total{status="interrupted"} 1"#, "task_interrupt_duration_seconds_count 1"] {
         assert!(text.lines().any(|found| found == line), "{line} is not in:\n{text}");
     }
+}
+
+#[tokio::test]
+async fn tasks_that_are_refused_are_counted_alone_and_in_batches() {
+    let builder = told(ServerBuilder::stub(BINARY)).variable("SERVER_DRAIN_SECONDS", "60");
+    let builder = builder.variable("SESSION_MAX_CONCURRENT", "1").variable("TASK_MAX_QUEUE_SIZE", "2");
+    let server = builder.start().await;
+    let refused = async |expected: [u32; 3]| {
+        let text = text(&server).await;
+        let counted = text.lines().filter(|line| line.starts_with("tasks_refused_total"));
+        let reasons = ["queue_full", "shutting_down", "storage"].into_iter().zip(expected);
+        let mut expected: Vec<_> = reasons
+            .map(|(reason, count)| format!("tasks_refused_total{{reason=\"{reason}\"}} {count}"))
+            .collect();
+        let mut counted: Vec<_> = counted.collect();
+        counted.sort_unstable();
+        expected.sort_unstable();
+        assert_eq!(counted, expected);
+    };
+    refused([0, 0, 0]).await;
+    server.submit(&task(&server, "runs", "tool Bash; hold")).await;
+    server.stream("runs", "").await.wait_for("its tool", crate::is_tool_use).await;
+    let mut later = task(&server, "later", "say hi");
+    later["depends_on"] = json!(["runs"]);
+    for body in [later, task(&server, "waits", "say hi")] {
+        server.submit(&body).await;
+    }
+    for line in [r#"open_tasks{state="scheduled"} 1"#, r#"open_tasks{state="waiting"} 1"#] {
+        assert!(text(&server).await.lines().any(|found| found == line), "{line}");
+    }
+    assert_eq!(server.post("/api/v1/tasks", &task(&server, "more", "p")).await.0, 503);
+    let batch = json!({"tasks": [task(&server, "one", "p"), task(&server, "waits", "say hi"), task(&server, "two", "p")]});
+    assert_eq!(server.post("/api/v1/tasks/batch", &batch).await.0, 200);
+    refused([3, 0, 0]).await;
+    server.terminate();
+    while server.get("/health").await.1["draining"] != json!(true) {}
+    assert_eq!(server.post("/api/v1/tasks", &task(&server, "more", "p")).await.0, 503);
+    assert_eq!(server.post("/api/v1/tasks", &json!({"prompt": ""})).await.0, 422);
+    refused([3, 1, 0]).await;
+    server.terminate();
+    assert_eq!(server.ended().await.code, Some(0));
 }
 
 /// A Prometheus server that scrapes every second.

@@ -71,6 +71,7 @@ async fn with_a_drain_time_running_tasks_are_waited_for_and_new_ones_refused() {
     server.submit(&task(&server, "runs", "[[bash echo started]] [[sleep 8000]] [[write a.txt x]]")).await;
     let mut stream = server.stream("runs", "").await;
     stream.wait_for("the tool", is_tool_use).await;
+    assert_eq!(server.get("/health").await.1["draining"], json!(false));
     server.terminate();
     let refused = async {
         loop {
@@ -82,6 +83,8 @@ async fn with_a_drain_time_running_tasks_are_waited_for_and_new_ones_refused() {
     };
     let (status, body) = refused.await;
     assert_eq!((status, &body["code"]), (503, &json!("shutting_down")));
+    let (status, health) = server.get("/health").await;
+    assert_eq!((status, &health["status"], &health["draining"]), (200, &json!("healthy"), &json!(true)));
     assert_eq!(stream.finish().await.assert_whole()["status"], json!("completed"));
     assert_eq!(server.ended().await.code, Some(0));
 }

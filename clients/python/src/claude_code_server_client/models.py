@@ -796,6 +796,10 @@ class Health(TypedDict):
     """
     Tasks at work.
     """
+    draining: bool
+    """
+    Whether it takes on nothing more: it is about to stop, or was told to drain. Submissions belong elsewhere then.
+    """
     reasons: list[str]
     """
     What needs attention; empty when all is well.

@@ -591,6 +591,8 @@ export interface components {
              * @description Tasks at work.
              */
             active_tasks: number;
+            /** @description Whether it takes on nothing more: it is about to stop, or was told to drain. Submissions belong elsewhere then. */
+            draining: boolean;
             /** @description What needs attention; empty when all is well. */
             reasons: string[];
             /** @description How well. */

@@ -30,6 +30,11 @@ impl Handle {
         self.deps.store.set_draining(instance, draining).await
     }
 
+    /// Whether this server takes on nothing more: it is about to stop, or was told to drain.
+    pub fn is_draining(&self) -> bool {
+        self.stopping.is_cancelled() || self.deps.store.is_draining()
+    }
+
     /// Whether other servers may work on the same store.
     pub fn is_shared(&self) -> bool {
         self.deps.store.lease().is_some()

@@ -31,14 +31,6 @@ impl Handle {
         Ok(TaskList { tasks, next: page.next })
     }
 
-    /// Asks the storage something that takes it no time, by the way that commands take.
-    ///
-    /// # Errors
-    /// When the storage fails.
-    pub async fn reach_storage(&self) -> Result<(), StoreError> {
-        self.deps.store.doomed().await.map(drop)
-    }
-
     /// Makes a waiting task more or less urgent.
     ///
     /// # Errors

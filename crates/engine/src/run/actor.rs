@@ -171,7 +171,7 @@ async fn launch(
 
 async fn has_room_for_questions(deps: &Deps) -> bool {
     // A storage that fails says nothing about room: what is committed next will tell.
-    deps.store.counts().await.map_or(true, |counts| counts.parked < deps.settings.max_pending)
+    deps.store.counts(deps.clock.now()).await.map_or(true, |counts| counts.parked < deps.settings.max_pending)
 }
 
 async fn attempt(

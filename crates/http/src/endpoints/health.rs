@@ -34,8 +34,9 @@ pub(crate) async fn handle(State(state): State<Arc<AppState>>) -> (StatusCode, J
     match reached {
         Ok(Ok(())) => {}
         Ok(Err(error)) => {
-            tracing::error!(%error, "the storage cannot be reached");
-            reasons.push("the storage is not available: see the server's log".into());
+            tracing::error!(%error, "the storage takes no writes");
+            reasons
+                .push("the storage takes no writes (full, read-only or away): see the server's log".into());
         }
         Err(_) => reasons.push("the storage is slow: is its disk full, or busy?".into()),
     }
@@ -56,6 +57,7 @@ pub(crate) async fn handle(State(state): State<Arc<AppState>>) -> (StatusCode, J
         active_sessions: counts.active_sessions as u64,
         active_tasks: counts.running as u64,
         uptime_seconds: state.started.elapsed().as_secs(),
+        draining: state.engine.is_draining(),
         reasons,
     };
     (code, Json(health))

@@ -7,9 +7,10 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use engine::NotReady;
+use tokio::time::timeout;
 
 use crate::refusal::Refusal;
-use crate::state::AppState;
+use crate::state::{AppState, SLOW_STORAGE};
 
 /// Whether the server can take a task now.
 #[utoipa::path(
@@ -27,7 +28,11 @@ pub(crate) async fn handle(State(state): State<Arc<AppState>>) -> Result<Json<Re
         let detail = "the agent's CLI is not there: install it, or set CLAUDE_CLI_PATH";
         return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, Code::AtCapacity, detail).retry_after(30));
     }
-    match state.engine.ready().await {
+    let ready = timeout(SLOW_STORAGE, state.engine.ready()).await.map_err(|_| {
+        tracing::error!("the storage does not answer within {SLOW_STORAGE:?}");
+        Refusal::storage_failed()
+    })?;
+    match ready {
         Ok(()) => Ok(Json(Ready { status: "ready" })),
         Err(NotReady::ShuttingDown) => Err(Refusal::shutting_down()),
         Err(NotReady::AtCapacity(waiting)) => {

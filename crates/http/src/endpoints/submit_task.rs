@@ -11,6 +11,7 @@ use axum::http::StatusCode;
 use domain::{TaskId, TaskSpec};
 use engine::{SubmitRefused, TaskView};
 use store::SubmitError;
+use telemetry::Refused;
 
 use crate::access::{May, TasksWrite};
 use crate::answer;
@@ -52,8 +53,32 @@ pub(crate) async fn handle(
     submit(&state, &may.caller, (&reached, traced), request).await.map(Json)
 }
 
-/// Submits a task, or finds the one that an equal submission made.
+/// Submits a task, or finds the one that an equal submission made. A refusal for want of something that the server lacks now is counted.
 pub(super) async fn submit(
+    state: &AppState,
+    caller: &Identity,
+    (reached, traced): (&Reached, Traced),
+    request: TaskRequest,
+) -> Result<TaskResponse, Refusal> {
+    let submitted = find_or_admit(state, caller, (reached, traced), request).await;
+    if let Err(refusal) = &submitted
+        && let Some(reason) = lacks(refusal)
+    {
+        state.metrics.task_refused(reason);
+    }
+    submitted
+}
+
+fn lacks(refusal: &Refusal) -> Option<Refused> {
+    match (refusal.status, refusal.code) {
+        (StatusCode::SERVICE_UNAVAILABLE, Code::QueueFull) => Some(Refused::queue_full),
+        (StatusCode::SERVICE_UNAVAILABLE, Code::ShuttingDown) => Some(Refused::shutting_down),
+        (StatusCode::SERVICE_UNAVAILABLE, Code::Internal) => Some(Refused::storage),
+        _ => None,
+    }
+}
+
+async fn find_or_admit(
     state: &AppState,
     caller: &Identity,
     (reached, traced): (&Reached, Traced),

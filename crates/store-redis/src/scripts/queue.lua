@@ -128,9 +128,17 @@ local function next_task(reachable, suits)
   end
 end
 
+-- Notes when a task that has not begun is due: never by time alone while it depends on others.
+local function note_due(id)
+  local row = call('HMGET', task_key(id), 'at', 'doom', 'waits')
+  local due = row[1] == '0' and row[2] == '' and (row[3] ~= '0' and '+inf' or call('ZSCORE', P .. 'delayed', id))
+  if due then call('ZADD', P .. 'scheduled', due, id) else call('ZREM', P .. 'scheduled', id) end
+end
+
 local function set_doom(id, number, doom)
   call('HSET', task_key(id), 'doom', doom)
   call('ZADD', P .. 'doomed', number, id)
+  call('ZREM', P .. 'scheduled', id)
   local dependency = string.match(doom, '^%l+ (%S+)$')
   if dependency then call('HINCRBY', P .. 'dooms', dependency, 1) end
 end
@@ -163,6 +171,7 @@ local function enqueue(id)
   if till ~= '' then call('ZADD', P .. 'delayed', till, id) end
   if begun then call('SADD', P .. 'begun', id) end
   if begun and till ~= '' then call('ZADD', P .. 'parked', place, id) end
+  note_due(id)
   choose(row[2])
   queue_changed()
 end
@@ -170,7 +179,7 @@ end
 -- Takes a task out: it was claimed or has ended.
 local function dequeue(id)
   local row = call('HMGET', task_key(id), 'sid', 'doom', 'deps', 'waits')
-  for _, set in ipairs({ 'waiting', 'delayed', 'doomed', 'parked', 'wait:' .. row[1] }) do
+  for _, set in ipairs({ 'waiting', 'delayed', 'scheduled', 'doomed', 'parked', 'wait:' .. row[1] }) do
     call('ZREM', P .. set, id)
   end
   call('SREM', P .. 'begun', id)
@@ -193,6 +202,7 @@ local function let_in(now)
     call('ZREM', P .. 'delayed', id)
     call('ZREM', P .. 'parked', id)
     call('HSET', task_key(id), 'dl', '')
+    note_due(id)
     choose(call('HGET', task_key(id), 'sid'))
   end
 end
@@ -203,6 +213,7 @@ local function dependency_ended(id, status)
     call('HINCRBY', task_key(dependent), 'waits', -1)
     local row = call('HMGET', task_key(dependent), 'n', 'sid', 'doom')
     if status ~= 'completed' and row[3] == '' then set_doom(dependent, row[1], status .. ' ' .. id) end
+    note_due(dependent)
     choose(row[2])
   end
   call('DEL', P .. 'dependents:' .. id)

@@ -107,7 +107,7 @@ async fn what_a_dead_one_ran_is_taken_over_and_it_is_fenced() {
         now: NOW,
     };
     one.release(late).await.expect("changes nothing");
-    assert_eq!(two.counts().await, Ok(Counts { running: 1, active_sessions: 1, ..Counts::default() }));
+    assert_eq!(two.counts(NOW).await, Ok(Counts { running: 1, active_sessions: 1, ..Counts::default() }));
     assert!(one.claim(ticket(), NOW).await.is_err(), "without a lease it is handed nothing");
     assert_eq!(*one.lease().expect("shared").borrow(), LeaseState::Lost);
     two.append(append(taken, 2..=2)).await.expect("its log goes on");
@@ -139,7 +139,7 @@ async fn of_those_who_take_over_at_once_each_gets_something_else() {
     expected.sort();
     assert_eq!(found, expected);
     assert_eq!(
-        others[0].counts().await,
+        others[0].counts(NOW).await,
         Ok(Counts { running: 15, active_sessions: 15, ..Counts::default() })
     );
 }

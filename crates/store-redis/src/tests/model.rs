@@ -256,7 +256,7 @@ impl World {
     /// What there is to see is the same.
     async fn compare(&mut self) {
         let (shared, model, task) = (self.server(), &self.model, TaskId::parse("t3").expect("valid"));
-        assert_eq!(shared.counts().await, model.counts().await);
+        assert_eq!(shared.counts(self.now).await, model.counts(self.now).await);
         assert_eq!(shared.doomed().await, model.doomed().await);
         assert_eq!(shared.open_tasks().await, model.open_tasks().await);
         assert_eq!(shared.sessions().await, model.sessions().await);

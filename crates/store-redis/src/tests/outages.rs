@@ -72,7 +72,7 @@ async fn without_redis_commands_fail_soon_and_say_why_and_wake_ups_come_back() {
     server.kill();
     for _ in 0..3 {
         let begun = Instant::now();
-        let error = store.counts().await.expect_err("it is gone");
+        let error = store.counts(NOW).await.expect_err("it is gone");
         assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
         assert!(error.0.contains("redis at ") && error.0.contains("redis.sock"), "{error}");
         assert!(error.0.contains("check that it runs"), "{error}");
@@ -80,7 +80,7 @@ async fn without_redis_commands_fail_soon_and_say_why_and_wake_ups_come_back() {
     server.start_again();
     let other = open_as(&server, PREFIX, "two").await;
     let mut queue = store.watch_queue();
-    until_available(async || store.counts().await).await;
+    until_available(async || store.counts(NOW).await).await;
     other.submit(submit(spec("b"))).await.expect("admitted");
     let claimed = claim(&store, NOW).await;
     assert_eq!(claimed.task.spec.task_id, id("a"));
@@ -102,7 +102,7 @@ async fn a_silent_redis_holds_nobody_up() {
     server.signal("CONT");
     assert!(took < Duration::from_secs(2), "{took:?}");
     assert!(error.to_string().contains("did not answer within 300ms"), "{error}");
-    until_available(async || store.counts().await).await;
+    until_available(async || store.counts(NOW).await).await;
     // It may have come through, or not: whoever asks again gets the same task.
     store.submit(submit(spec("a"))).await.expect("admitted");
     assert_eq!(store.open_tasks().await, Ok(vec![id("a")]));
@@ -198,4 +198,19 @@ async fn who_may_not_read_the_configuration_is_told_and_secrets_are_told_to_nobo
     assert!(error.to_string().contains("access"), "{error}");
     let told = format!("{limited:?} {wrong:?} {store:?} {error} {error:?}");
     assert!(!told.contains("hush"), "{told}");
+}
+
+#[tokio::test]
+async fn a_redis_without_memory_is_found_out_although_it_answers() {
+    let server = Server::start("no");
+    let store = open_as(&server, PREFIX, "one").await;
+    assert_eq!(store.probe().await, Ok(()));
+    server.run(&["CONFIG", "SET", "maxmemory-policy", "noeviction", "maxmemory", "1"]);
+    let refused = store.probe().await.expect_err("no memory");
+    assert!(refused.0.contains("OOM"), "{refused}");
+    assert!(store.submit(submit(spec("t"))).await.is_err());
+    server.run(&["CONFIG", "SET", "maxmemory", "0"]);
+    assert_eq!(store.probe().await, Ok(()));
+    let redis::Value::Int(left) = server.run(&["PTTL", "{ccs}:probe"]) else { unreachable!("a number") };
+    assert!((1..=60_000).contains(&left), "{left} ms");
 }

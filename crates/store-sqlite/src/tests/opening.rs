@@ -58,7 +58,7 @@ async fn a_database_of_a_newer_version_is_left_alone() {
     with_tasks(&place, 1).await;
     change(&place.database(), "PRAGMA user_version = 7");
     let before = std::fs::read(place.database()).expect("there");
-    assert!(matches!(refusal(&place.database()), OpenError::Newer { found: 7, known: 3 }));
+    assert!(matches!(refusal(&place.database()), OpenError::Newer { found: 7, known: VERSION }));
     assert!(std::fs::read(place.database()).expect("there") == before);
 }
 
@@ -69,7 +69,7 @@ async fn a_database_of_an_older_version_is_brought_up_to_date() {
     with_tasks(&place, 2).await;
     change(
         &place.database(),
-        "DROP TABLE questions; DROP TABLE labels; DROP INDEX unbegun_forks; PRAGMA user_version = 1; \
+        "DROP TABLE questions; DROP TABLE labels; DROP INDEX unbegun_forks; DROP TABLE probe; PRAGMA user_version = 1; \
          UPDATE specs SET spec = json_remove(spec, '$.policy.on_question', '$.policy.answer_within', '$.labels', \
          '$.metadata', '$.schedule.max_running')",
     );
@@ -82,7 +82,7 @@ async fn a_database_of_an_older_version_is_brought_up_to_date() {
     drop(store);
     let version = Connection::open(place.database())
         .and_then(|database| database.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0)));
-    assert_eq!(version, Ok(3));
+    assert_eq!(version, Ok(4));
 }
 
 #[tokio::test]

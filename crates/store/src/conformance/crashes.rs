@@ -12,13 +12,14 @@ pub(super) async fn run<B: Backend>(new: &impl AsyncFn() -> B) {
     what_ran_before_a_crash_is_taken_over_and_its_worker_fenced(new().await).await;
     a_session_whose_release_a_crash_swallowed_is_given_back(new().await).await;
     waiting_tasks_wait_for_the_same_after_a_crash(new().await).await;
+    a_probe_fails_as_commands_do_and_leaves_no_trace(new().await).await;
 }
 
 async fn a_commit_that_failed_left_nothing<B: Backend>(backend: B) {
     let store = backend.store();
     backend.fail_next_commit(FailurePoint::BeforeCommit);
     assert!(store.submit(submit(spec("t"))).await.is_err());
-    assert_eq!((store.task(&id("t")).await, store.counts().await), (Ok(None), Ok(Counts::default())));
+    assert_eq!((store.task(&id("t")).await, store.counts(NOW).await), (Ok(None), Ok(Counts::default())));
     store.submit(submit(spec("t"))).await.expect("admitted");
     backend.fail_next_commit(FailurePoint::BeforeCommit);
     let ticket = ticket();
@@ -37,7 +38,7 @@ async fn a_commit_that_failed_left_nothing<B: Backend>(backend: B) {
     store.finish(finish).await.expect("finished");
     backend.fail_next_commit(FailurePoint::BeforeCommit);
     assert!(store.release(release(&claimed, None)).await.is_err());
-    assert_eq!(store.counts().await, Ok(Counts { active_sessions: 1, ..Counts::default() }));
+    assert_eq!(store.counts(NOW).await, Ok(Counts { active_sessions: 1, ..Counts::default() }));
     store.release(release(&claimed, None)).await.expect("released");
     assert_eq!(read_all(&*store, "t").await, (encoded(1..=3), true));
 }
@@ -164,4 +165,21 @@ async fn waiting_tasks_wait_for_the_same_after_a_crash<B: Backend>(mut backend: 
     assert_eq!((again.task.attempt, again.after), (2, Some(WaitReason::RateLimit)));
     finish(&*store, &again, 2).await;
     assert_eq!(claim(&*store, NOW).await.task.spec.task_id, id("waits"));
+}
+
+async fn a_probe_fails_as_commands_do_and_leaves_no_trace<B: Backend>(mut backend: B) {
+    let store = backend.store();
+    let claimed = submit_and_claim(&*store, "t").await;
+    let (task, feed) = (store.task(&id("t")).await, store.read_feed(0, &crate::FeedFilter::default()).await);
+    assert_eq!((store.probe().await, store.probe().await), (Ok(()), Ok(())));
+    backend.fail_next_commit(FailurePoint::BeforeCommit);
+    assert!(store.probe().await.is_err());
+    assert_eq!(store.probe().await, Ok(()));
+    assert_eq!(store.task(&id("t")).await, task);
+    assert_eq!(store.read_feed(0, &crate::FeedFilter::default()).await, feed);
+    store.append(append(&claimed, 1..=1)).await.expect("written");
+    drop(store);
+    backend.reopen().await;
+    assert_eq!(backend.store().probe().await, Ok(()));
+    assert_eq!(read_all(&*backend.store(), "t").await, (encoded(1..=1), false));
 }

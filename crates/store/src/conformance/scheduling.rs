@@ -3,13 +3,14 @@
 use domain::{Principal, Priority, Schedule, TaskStatus};
 
 use super::*;
-use crate::{Doom, SubmitError};
+use crate::{Counts, Doom, SubmitError};
 
 pub(super) async fn run<B: Backend>(new: &impl AsyncFn() -> B) {
     the_urgent_go_first_and_principals_take_turns(&*new().await.store()).await;
     a_delayed_task_starts_when_its_time_has_come(&*new().await.store()).await;
     a_task_waits_for_what_it_depends_on(&*new().await.store()).await;
     a_task_is_doomed_by_what_it_depends_on(&*new().await.store()).await;
+    what_is_not_due_is_told_apart_from_what_waits(new().await).await;
 }
 
 async fn order(store: &dyn Store) -> Vec<String> {
@@ -81,4 +82,37 @@ async fn a_task_is_doomed_by_what_it_depends_on(store: &dyn Store) {
     }
     let found = doomed(store.doomed().await.expect("available"));
     assert_eq!(found, [("third".into(), Doom::DependencyEnded(id("second"), TaskStatus::Failed))]);
+}
+
+async fn what_is_not_due_is_told_apart_from_what_waits<B: Backend>(mut backend: B) {
+    let store = backend.store();
+    let counted = async |store: &B::Store, now, waiting, scheduled| {
+        let counts = store.counts(now).await.expect("available");
+        assert_eq!((counts.waiting, counts.scheduled), (waiting, scheduled), "at {now:?}");
+    };
+    let first = submit_and_claim(&*store, "first").await;
+    let later = |task: &str, millis, on: &[&str]| {
+        let TaskSpec { schedule, .. } = dependent(task, on);
+        TaskSpec { schedule: Schedule { start_at: Some(after(millis)), ..schedule }, ..spec(task) }
+    };
+    for spec in [later("timed", 50, &[]), dependent("depends", &["first"]), later("both", 70, &["first"])] {
+        store.submit(submit(spec)).await.expect("admitted");
+    }
+    counted(&store, NOW, 0, 3).await;
+    // Nobody has claimed since: all agents may be busy.
+    counted(&store, after(49), 0, 3).await;
+    counted(&store, after(50), 1, 2).await;
+    finish(&*store, &first, 1).await;
+    counted(&store, NOW, 1, 2).await;
+    counted(&store, after(70), 3, 0).await;
+    drop(store);
+    backend.reopen().await;
+    let store = backend.store();
+    counted(&store, after(50), 2, 1).await;
+    let claimed = claim(&*store, after(50)).await;
+    store.put_back(put_back(&claimed, 1, WaitReason::RateLimit, after(900))).await.expect("put back");
+    store.release(release(&claimed, None)).await.expect("released");
+    store.request_interrupt(&id("both"), NOW).await.expect("recorded");
+    let doomed_waits = Counts { waiting: 2, parked: 1, ..Counts::default() };
+    assert_eq!(store.counts(after(60)).await, Ok(doomed_waits), "who is to be ended holds nobody up");
 }
