@@ -1,0 +1,190 @@
+//! A run: rounds of jobs, what they showed, and what became of those that failed.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, anyhow};
+use futures_util::future::BoxFuture;
+use serde::{Deserialize, Serialize};
+use tokio::time::timeout;
+
+use crate::figure::{Figure, Limit, Spec};
+use crate::machine::Machine;
+use crate::statistics::{median, spread};
+
+/// The variant of what the machine can do.
+pub const MACHINE: &str = "machine";
+/// Beyond that a job hangs.
+const JOB_WITHIN: Duration = Duration::from_secs(180);
+
+/// What one job of one round showed.
+#[derive(Debug, Default)]
+pub struct Samples(Vec<(&'static Spec, f64)>);
+
+impl Samples {
+    /// Adds a value.
+    pub fn add(&mut self, spec: &'static Spec, value: f64) {
+        self.0.push((spec, value));
+    }
+}
+
+/// Something to be measured.
+pub struct Job {
+    /// Name of the measure.
+    pub measure: &'static str,
+    /// With what.
+    pub variant: String,
+    /// It takes long and varies little: only the first round has it.
+    pub is_once: bool,
+    /// Measures.
+    pub run: Arc<dyn Fn() -> BoxFuture<'static, Result<Samples>> + Send + Sync>,
+}
+
+/// How a run was made and what it showed, as the JSON has it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Run {
+    /// Of the JSON; 1.
+    pub format: u32,
+    /// When it began, RFC 3339.
+    pub at: String,
+    /// Rounds.
+    pub rounds: usize,
+    /// Whether sizes were small: such figures say only that everything works.
+    pub quick: bool,
+    /// How long it took.
+    pub seconds: f64,
+    /// Where.
+    pub machine: Machine,
+    /// What was measured.
+    pub figures: Vec<Figure>,
+    /// What could not be.
+    pub failures: Vec<Failure>,
+}
+
+/// A job that failed: it has no figure in that round.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// Name of the measure.
+    pub measure: String,
+    /// With what.
+    pub variant: String,
+    /// From 1.
+    pub round: usize,
+    /// Why.
+    pub error: String,
+}
+
+impl Run {
+    /// A figure by name and variant.
+    pub fn figure(&self, name: &str, variant: &str) -> Option<&Figure> {
+        self.figures.iter().find(|figure| figure.name == name && figure.variant == variant)
+    }
+}
+
+/// What has been seen so far.
+#[derive(Default)]
+struct Seen {
+    rows: Vec<(&'static Spec, String, Vec<f64>)>,
+    failures: Vec<Failure>,
+}
+
+impl Seen {
+    fn add(&mut self, variant: &str, samples: Samples) {
+        for (spec, value) in samples.0 {
+            let row = self.rows.iter_mut().find(|(known, of, _)| known.name == spec.name && of == variant);
+            match row {
+                Some((.., values)) => values.push(value),
+                None => self.rows.push((spec, variant.to_owned(), vec![value])),
+            }
+        }
+    }
+
+    fn figures(&self) -> Vec<Figure> {
+        self.rows.iter().filter_map(|(spec, variant, values)| self.figure(spec, variant, values)).collect()
+    }
+
+    fn figure(&self, spec: &Spec, variant: &str, values: &[f64]) -> Option<Figure> {
+        let value = median(values)?;
+        Some(Figure {
+            name: spec.name.to_owned(),
+            variant: variant.to_owned(),
+            says: spec.says.to_owned(),
+            unit: spec.unit.to_owned(),
+            better: spec.better,
+            value,
+            spread: spread(values),
+            rounds: values.to_vec(),
+            target: spec.target(variant),
+            tolerance: spec.tolerance,
+            limit: spec.yardstick.and_then(|name| self.limit(name, variant, value)),
+        })
+    }
+
+    /// A limit of the machine, else a figure of the same variant.
+    fn limit(&self, name: &str, variant: &str, value: f64) -> Option<Limit> {
+        [MACHINE, variant].into_iter().find_map(|of| {
+            let (.., values) = self.rows.iter().find(|(spec, known, _)| spec.name == name && known == of)?;
+            let limit = median(values).filter(|limit| *limit > 0.0)?;
+            let (name, variant) = (name.to_owned(), of.to_owned());
+            Some(Limit { name, variant, value: limit, ratio: value / limit })
+        })
+    }
+}
+
+/// Runs all jobs, round by round. The order turns by one each round, so that none always has the same neighbours.
+pub async fn run(jobs: &[Job], rounds: usize, quick: bool) -> Run {
+    let (at, began) = (chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Secs, true), Instant::now());
+    let mut seen = Seen::default();
+    for round in 0..rounds {
+        let order = jobs.iter().cycle().skip(round % jobs.len().max(1)).take(jobs.len());
+        for job in order.filter(|job| round == 0 || !job.is_once) {
+            let begun = Instant::now();
+            let result = finish(job).await;
+            tell(round + 1, rounds, job, begun.elapsed(), result.as_ref().err());
+            match result {
+                Ok(samples) => seen.add(&job.variant, samples),
+                Err(error) => seen.failures.push(Failure {
+                    measure: job.measure.to_owned(),
+                    variant: job.variant.clone(),
+                    round: round + 1,
+                    error: format!("{error:#}"),
+                }),
+            }
+        }
+    }
+    Run {
+        format: 1,
+        at,
+        rounds,
+        quick,
+        seconds: began.elapsed().as_secs_f64(),
+        machine: Machine::this(),
+        figures: seen.figures(),
+        failures: seen.failures,
+    }
+}
+
+/// The harness fails by panicking, as tests do: a task of its own makes that this job's failure and nobody else's.
+async fn finish(job: &Job) -> Result<Samples> {
+    let mut working = tokio::spawn((job.run)());
+    match timeout(JOB_WITHIN, &mut working).await {
+        Ok(Ok(result)) => result,
+        Ok(Err(error)) => Err(anyhow!("{error}")),
+        Err(_) => {
+            working.abort();
+            Err(anyhow!("it was not done within {} s", JOB_WITHIN.as_secs()))
+        }
+    }
+}
+
+/// For whoever waits.
+fn tell(round: usize, rounds: usize, job: &Job, took: Duration, error: Option<&anyhow::Error>) {
+    use std::io::Write;
+    let failed = error.map(|error| format!(" FAILED: {error:#}")).unwrap_or_default();
+    let (measure, variant, took) = (job.measure, &job.variant, took.as_secs_f64());
+    // Nobody may be there to read it.
+    writeln!(std::io::stderr(), "round {round} of {rounds}: {measure}, {variant}, {took:.1} s{failed}").ok();
+}
+
+#[cfg(test)]
+mod tests;
