@@ -30,7 +30,11 @@ pub struct FastStream {
 impl FastStream {
     /// Connects; reads nothing but the answer to that.
     pub async fn open(server: &Server, task: &str, query: &str) -> Self {
-        let address = server.url().trim_start_matches("http://");
+        Self::at(server.url().trim_start_matches("http://"), task, query).await
+    }
+
+    /// The same, at `host:port`: whatever else speaks as the server does.
+    pub async fn at(address: &str, task: &str, query: &str) -> Self {
         let socket = TcpStream::connect(address).await.expect("a connection");
         let request = format!(
             "GET /ws/tasks/{task}{query} HTTP/1.1\r\nHost: {address}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\

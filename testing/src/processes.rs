@@ -80,6 +80,13 @@ pub fn resident_kib(pid: u32) -> u64 {
     line.split_whitespace().nth(1).and_then(|number| number.parse().ok()).unwrap_or(0)
 }
 
+/// KiB of one kind of memory that a process has, under the name that `smaps_rollup` has for it, such as `Pss`; `None` when it is gone.
+pub fn memory_kib(pid: u32, kind: &str) -> Option<u64> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
+    let amount = text.lines().find_map(|line| line.strip_prefix(kind)?.strip_prefix(':'))?;
+    amount.split_whitespace().next()?.parse().ok()
+}
+
 /// Watches a process's children all the time.
 pub struct ChildWatch {
     ended: Arc<AtomicBool>,

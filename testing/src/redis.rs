@@ -72,6 +72,13 @@ impl RedisServer {
     }
 }
 
+/// Version of the program that [`RedisServer`] runs; `None` when it does not tell.
+pub fn redis_version() -> Option<String> {
+    let output = command().as_std_mut().arg("--version").output().ok()?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    text.split_whitespace().find_map(|word| word.strip_prefix("v=").map(str::to_owned))
+}
+
 fn socket(folder: &Path) -> PathBuf {
     folder.join("redis.sock")
 }

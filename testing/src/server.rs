@@ -52,7 +52,8 @@ impl ServerBuilder {
         Self::with_cli(binary, &pinned_cli())
     }
 
-    fn with_cli(binary: &str, cli: &Path) -> Self {
+    /// A server whose agents are that program; it still needs a key or demo mode.
+    pub fn with_cli(binary: &str, cli: &Path) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         std::fs::create_dir(folder.path().join("workspaces")).expect("made");
         Self {

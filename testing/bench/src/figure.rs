@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// Which way is good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Better {
+pub(crate) enum Better {
     /// More is.
     Higher,
     /// Less is.
@@ -14,22 +14,22 @@ pub enum Better {
 
 /// What a figure means, written beside the code that measures it.
 #[derive(Debug, Clone, Copy)]
-pub struct Spec {
+pub(crate) struct Spec {
     /// Its name in the JSON: never changed, since baselines go by it.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// For people.
-    pub says: &'static str,
+    pub(crate) says: &'static str,
     /// Its unit.
-    pub unit: &'static str,
+    pub(crate) unit: &'static str,
     /// Which way is good.
-    pub better: Better,
+    pub(crate) better: Better,
     /// How much worse its ratio may get until a comparison calls it worse, as a share of the baseline's.
-    pub tolerance: f64,
+    pub(crate) tolerance: f64,
     /// The targets, by variant.
-    pub targets: &'static [(&'static str, f64)],
+    pub(crate) targets: &'static [(&'static str, f64)],
     /// Name of the figure of the same run that it is divided by, so that runs of different machines can be compared. A limit of the
     /// machine, or a figure of the same variant. Without one, the value itself is compared: memory does not depend on speed.
-    pub yardstick: Option<&'static str>,
+    pub(crate) yardstick: Option<&'static str>,
 }
 
 /// A rate may vary by so much between two good runs.
@@ -53,86 +53,92 @@ impl Spec {
     }
 
     /// So many a second.
-    pub const fn rate(name: &'static str, says: &'static str, unit: &'static str) -> Self {
+    pub(crate) const fn rate(name: &'static str, says: &'static str, unit: &'static str) -> Self {
         Self::new(name, says, unit, Better::Higher, RATE_TOLERANCE)
     }
 
     /// Milliseconds, or seconds of a processor.
-    pub const fn time(name: &'static str, says: &'static str, unit: &'static str) -> Self {
+    pub(crate) const fn time(name: &'static str, says: &'static str, unit: &'static str) -> Self {
         Self::new(name, says, unit, Better::Lower, TIME_TOLERANCE)
     }
 
     /// Milliseconds that few exceed.
-    pub const fn tail(name: &'static str, says: &'static str) -> Self {
+    pub(crate) const fn tail(name: &'static str, says: &'static str) -> Self {
         Self::new(name, says, "ms", Better::Lower, TAIL_TOLERANCE)
     }
 
     /// Memory.
-    pub const fn memory(name: &'static str, says: &'static str, unit: &'static str) -> Self {
+    pub(crate) const fn memory(name: &'static str, says: &'static str, unit: &'static str) -> Self {
         Self::new(name, says, unit, Better::Lower, MEMORY_TOLERANCE)
     }
 
+    /// That varies more than others of its kind.
+    pub(crate) const fn tolerance(mut self, tolerance: f64) -> Self {
+        self.tolerance = tolerance;
+        self
+    }
+
     /// With targets by variant.
-    pub const fn targets(mut self, targets: &'static [(&'static str, f64)]) -> Self {
+    pub(crate) const fn targets(mut self, targets: &'static [(&'static str, f64)]) -> Self {
         self.targets = targets;
         self
     }
 
     /// With what it is divided by.
-    pub const fn per(mut self, yardstick: &'static str) -> Self {
+    pub(crate) const fn per(mut self, yardstick: &'static str) -> Self {
         self.yardstick = Some(yardstick);
         self
     }
 
     /// The target of a variant.
-    pub fn target(&self, variant: &str) -> Option<f64> {
+    pub(crate) fn target(&self, variant: &str) -> Option<f64> {
         self.targets.iter().find(|(name, _)| *name == variant).map(|(_, target)| *target)
     }
 }
 
 /// A figure of a run, as the JSON has it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Figure {
+pub(crate) struct Figure {
     /// Name of what is measured.
-    pub name: String,
+    pub(crate) name: String,
     /// With what: `sqlite`, `memory`, `redis`, another system's name, or `machine` for a limit.
-    pub variant: String,
+    pub(crate) variant: String,
     /// For people.
-    pub says: String,
+    pub(crate) says: String,
     /// Its unit.
-    pub unit: String,
+    pub(crate) unit: String,
     /// Which way is good.
-    pub better: Better,
+    pub(crate) better: Better,
     /// Median of the rounds.
-    pub value: f64,
+    pub(crate) value: f64,
     /// Greatest less least of the rounds, as a share of the median.
-    pub spread: f64,
+    pub(crate) spread: f64,
     /// What each round showed.
-    pub rounds: Vec<f64>,
+    pub(crate) rounds: Vec<f64>,
     /// What it should be.
-    pub target: Option<f64>,
+    pub(crate) target: Option<f64>,
     /// How much worse the ratio may get, as a share.
-    pub tolerance: f64,
+    pub(crate) tolerance: f64,
     /// What it is held against, from the same run.
-    pub limit: Option<Limit>,
+    pub(crate) limit: Option<Limit>,
 }
 
 /// The yardstick of a figure.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Limit {
+pub(crate) struct Limit {
     /// The other figure's name.
-    pub name: String,
+    pub(crate) name: String,
     /// Its variant.
-    pub variant: String,
+    pub(crate) variant: String,
     /// Its value in this run.
-    pub value: f64,
+    pub(crate) value: f64,
     /// Figure divided by it.
-    pub ratio: f64,
+    pub(crate) ratio: f64,
 }
 
 impl Figure {
     /// Whether the target is met; `None` without one.
-    pub fn meets_target(&self) -> Option<bool> {
+    pub(crate) fn meets_target(&self) -> Option<bool> {
         let target = self.target?;
         Some(match self.better {
             Better::Higher => self.value >= target,

@@ -13,70 +13,70 @@ use crate::machine::Machine;
 use crate::statistics::{median, spread};
 
 /// The variant of what the machine can do.
-pub const MACHINE: &str = "machine";
+pub(crate) const MACHINE: &str = "machine";
 /// Beyond that a job hangs.
 const JOB_WITHIN: Duration = Duration::from_secs(180);
 
 /// What one job of one round showed.
 #[derive(Debug, Default)]
-pub struct Samples(Vec<(&'static Spec, f64)>);
+pub(crate) struct Samples(Vec<(&'static Spec, f64)>);
 
 impl Samples {
     /// Adds a value.
-    pub fn add(&mut self, spec: &'static Spec, value: f64) {
+    pub(crate) fn add(&mut self, spec: &'static Spec, value: f64) {
         self.0.push((spec, value));
     }
 }
 
 /// Something to be measured.
-pub struct Job {
+pub(crate) struct Job {
     /// Name of the measure.
-    pub measure: &'static str,
+    pub(crate) measure: &'static str,
     /// With what.
-    pub variant: String,
+    pub(crate) variant: String,
     /// It takes long and varies little: only the first round has it.
-    pub is_once: bool,
+    pub(crate) is_once: bool,
     /// Measures.
-    pub run: Arc<dyn Fn() -> BoxFuture<'static, Result<Samples>> + Send + Sync>,
+    pub(crate) run: Arc<dyn Fn() -> BoxFuture<'static, Result<Samples>> + Send + Sync>,
 }
 
 /// How a run was made and what it showed, as the JSON has it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Run {
+pub(crate) struct Run {
     /// Of the JSON; 1.
-    pub format: u32,
+    pub(crate) format: u32,
     /// When it began, RFC 3339.
-    pub at: String,
+    pub(crate) at: String,
     /// Rounds.
-    pub rounds: usize,
+    pub(crate) rounds: usize,
     /// Whether sizes were small: such figures say only that everything works.
-    pub quick: bool,
+    pub(crate) quick: bool,
     /// How long it took.
-    pub seconds: f64,
+    pub(crate) seconds: f64,
     /// Where.
-    pub machine: Machine,
+    pub(crate) machine: Machine,
     /// What was measured.
-    pub figures: Vec<Figure>,
+    pub(crate) figures: Vec<Figure>,
     /// What could not be.
-    pub failures: Vec<Failure>,
+    pub(crate) failures: Vec<Failure>,
 }
 
 /// A job that failed: it has no figure in that round.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Failure {
+pub(crate) struct Failure {
     /// Name of the measure.
-    pub measure: String,
+    pub(crate) measure: String,
     /// With what.
-    pub variant: String,
+    pub(crate) variant: String,
     /// From 1.
-    pub round: usize,
+    pub(crate) round: usize,
     /// Why.
-    pub error: String,
+    pub(crate) error: String,
 }
 
 impl Run {
     /// A figure by name and variant.
-    pub fn figure(&self, name: &str, variant: &str) -> Option<&Figure> {
+    pub(crate) fn figure(&self, name: &str, variant: &str) -> Option<&Figure> {
         self.figures.iter().find(|figure| figure.name == name && figure.variant == variant)
     }
 }
@@ -132,7 +132,7 @@ impl Seen {
 }
 
 /// Runs all jobs, round by round. The order turns by one each round, so that none always has the same neighbours.
-pub async fn run(jobs: &[Job], rounds: usize, quick: bool) -> Run {
+pub(crate) async fn run(jobs: &[Job], rounds: usize, quick: bool) -> Run {
     let (at, began) = (chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Secs, true), Instant::now());
     let mut seen = Seen::default();
     for round in 0..rounds {

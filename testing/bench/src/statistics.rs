@@ -1,7 +1,7 @@
 //! What is said of many samples.
 
 /// The value that a share of the samples (from 0 to 1) does not exceed, by nearest rank; `None` without samples.
-pub fn quantile(samples: &[f64], share: f64) -> Option<f64> {
+pub(crate) fn quantile(samples: &[f64], share: f64) -> Option<f64> {
     let mut sorted = samples.to_vec();
     sorted.sort_unstable_by(f64::total_cmp);
     // A share of a count of samples is far from what a float cannot hold.
@@ -11,7 +11,7 @@ pub fn quantile(samples: &[f64], share: f64) -> Option<f64> {
 }
 
 /// The one in the middle, or the mean of the two in the middle; `None` without samples.
-pub fn median(samples: &[f64]) -> Option<f64> {
+pub(crate) fn median(samples: &[f64]) -> Option<f64> {
     let mut sorted = samples.to_vec();
     sorted.sort_unstable_by(f64::total_cmp);
     let upper = sorted.get(sorted.len() / 2)?;
@@ -20,7 +20,7 @@ pub fn median(samples: &[f64]) -> Option<f64> {
 }
 
 /// How far the samples lie apart: greatest less least, as a share of the median. 0 when there is nothing to compare.
-pub fn spread(samples: &[f64]) -> f64 {
+pub(crate) fn spread(samples: &[f64]) -> f64 {
     let least = samples.iter().copied().min_by(f64::total_cmp);
     let greatest = samples.iter().copied().max_by(f64::total_cmp);
     match (least, greatest, median(samples)) {

@@ -15,6 +15,8 @@ pub(crate) enum Word {
     Hold,
     /// Appends a line to a file.
     Log { file: String, word: String },
+    /// The same, once an interrupt has been noticed.
+    OnInterrupt { file: String, word: String },
     /// Says a text.
     Say(String),
     /// Says the earlier prompts of the conversation.
@@ -47,8 +49,12 @@ fn word(text: &str) -> Option<Word> {
     Some(match (name, numbers.as_slice()) {
         ("say", _) => Word::Say(rest.to_owned()),
         ("log", _) => {
-            let (file, word) = rest.rsplit_once(char::is_whitespace)?;
-            Word::Log { file: file.trim_end().to_owned(), word: word.to_owned() }
+            let (file, word) = file_and_word(rest)?;
+            Word::Log { file, word }
+        }
+        ("oninterrupt", _) => {
+            let (file, word) = file_and_word(rest)?;
+            Word::OnInterrupt { file, word }
         }
         ("tool", [name, ..]) => {
             let input = rest.strip_prefix(name)?.trim();
@@ -76,6 +82,11 @@ fn word(text: &str) -> Option<Word> {
     })
 }
 
+fn file_and_word(rest: &str) -> Option<(String, String)> {
+    let (file, word) = rest.rsplit_once(char::is_whitespace)?;
+    Some((file.trim_end().to_owned(), word.to_owned()))
+}
+
 fn positive(text: &str) -> Option<f64> {
     text.parse().ok().filter(|number: &f64| number.is_finite() && *number >= 0.0)
 }
@@ -92,7 +103,7 @@ mod tests {
     fn every_word_is_read_with_what_belongs_to_it() {
         let prompt = "emit 3 40; rate 1000 512 2.5 ;sleep 5; hold; log /a b/c.log one; say a, b ;recall; \
                       tool Write {\"file_path\":\"/x\"}; tool Bash; toolend; background 2 100; \
-                      api_error 529; crash; cost 0.25;;";
+                      api_error 529; crash; cost 0.25; oninterrupt /a b/c.log two;;";
         let expected = [
             Word::Emit { count: 3, bytes: 40 },
             Word::Rate { per_second: 1000.0, bytes: 512, seconds: 2.5 },
@@ -108,6 +119,7 @@ mod tests {
             Word::ApiError(529),
             Word::Crash,
             Word::Cost(0.25),
+            Word::OnInterrupt { file: "/a b/c.log".into(), word: "two".into() },
         ];
         assert_eq!(parse(prompt).collect::<Vec<_>>(), expected);
     }

@@ -24,6 +24,8 @@ struct Turn<'a> {
     said: Option<String>,
     refused: Option<u16>,
     cost_usd: f64,
+    /// Where an interrupt is to be noted, and how.
+    on_interrupt: Option<(String, String)>,
 }
 
 impl Session {
@@ -34,7 +36,14 @@ impl Session {
         self.output.lifecycle(cause.prompt(), "started")?;
         self.output.state("running")?;
         self.output.init(&self.launch, &self.cwd, cause.prompt())?;
-        let mut turn = Turn { session: self, tools: Vec::new(), said: None, refused: None, cost_usd: 0.0 };
+        let mut turn = Turn {
+            session: self,
+            tools: Vec::new(),
+            said: None,
+            refused: None,
+            cost_usd: 0.0,
+            on_interrupt: None,
+        };
         turn.words(script)?;
         let ending = turn.close()?;
         let cost_usd = turn.cost_usd;
@@ -63,6 +72,9 @@ impl Turn<'_> {
 
     /// Ends what is open.
     fn close(&mut self) -> io::Result<Ending> {
+        if let Some((file, word)) = self.on_interrupt.take_if(|_| self.session.interrupted) {
+            self.log(&file, &word)?;
+        }
         let output = &mut self.session.output;
         if !self.session.interrupted {
             for tool in self.tools.drain(..) {
@@ -94,6 +106,10 @@ impl Turn<'_> {
             Word::Sleep(time) => self.session.wait(Some(Instant::now() + time)),
             Word::Hold => self.session.wait(None),
             Word::Log { file, word } => self.log(&file, &word),
+            Word::OnInterrupt { file, word } => {
+                self.on_interrupt = Some((file, word));
+                Ok(())
+            }
             Word::Say(text) => self.say(text),
             Word::Recall => {
                 let prompts = self.session.transcript.prompts().split_last();

@@ -1,0 +1,134 @@
+use super::*;
+use crate::figure::Limit;
+use crate::machine::{Machine, Versions};
+use crate::run::Failure;
+
+fn figure(name: &str, variant: &str, better: Better, value: f64, limit: Option<f64>) -> Figure {
+    let limit = limit.map(|limit| Limit {
+        name: "limit".into(),
+        variant: MACHINE.into(),
+        value: limit,
+        ratio: value / limit,
+    });
+    Figure {
+        name: name.into(),
+        variant: variant.into(),
+        says: "says".into(),
+        unit: "ms".into(),
+        better,
+        value,
+        spread: 0.0,
+        rounds: vec![value],
+        target: None,
+        tolerance: 0.25,
+        limit,
+    }
+}
+
+fn run(figures: Vec<Figure>) -> Run {
+    let unknown = || "unknown".to_owned();
+    let versions =
+        Versions { server: unknown(), cli: unknown(), redis: unknown(), sqlite: unknown(), rustc: unknown() };
+    Run {
+        format: 1,
+        at: "2026-11-26T19:00:00Z".into(),
+        rounds: 1,
+        quick: false,
+        seconds: 1.0,
+        machine: Machine {
+            commit: unknown(),
+            cpu: unknown(),
+            cores: 2,
+            memory_mib: 1,
+            kernel: unknown(),
+            versions,
+        },
+        figures,
+        failures: vec![],
+    }
+}
+
+#[test]
+fn a_slower_machine_changes_no_ratio() {
+    let rate = |value, limit| figure("rate", "sqlite", Better::Higher, value, Some(limit));
+    let time = |value, limit| figure("time", "sqlite", Better::Lower, value, Some(limit));
+    let limit = |value| figure("limit", MACHINE, Better::Higher, value, None);
+    let verdict = compare(
+        &run(vec![limit(1000.0), rate(200.0, 1000.0), time(4.0, 2.0)]),
+        &run(vec![limit(100.0), rate(20.0, 100.0), time(40.0, 20.0)]),
+    );
+    let expected = Verdict { worse: vec![], better: vec![], missing: vec![], failed: vec![], unchanged: 2 };
+    assert_eq!(verdict.expect("comparable"), expected);
+}
+
+#[test]
+fn what_is_worse_or_better_by_more_than_is_tolerated_is_told() {
+    let old = [
+        figure("halved", "redis", Better::Higher, 200.0, Some(1000.0)),
+        figure("doubled", "sqlite", Better::Lower, 1.0, Some(0.5)),
+        figure("memory", "sqlite", Better::Lower, 10.0, None),
+        figure("quicker", "sqlite", Better::Lower, 2.0, Some(1.0)),
+        figure("tolerated", "sqlite", Better::Higher, 125.0, Some(1000.0)),
+        figure("gone", "sqlite", Better::Higher, 1.0, None),
+        figure("without limit", "sqlite", Better::Higher, 1.0, Some(1.0)),
+    ];
+    let new = vec![
+        figure("halved", "redis", Better::Higher, 100.0, Some(1000.0)),
+        figure("doubled", "sqlite", Better::Lower, 3.0, Some(0.5)),
+        figure("memory", "sqlite", Better::Lower, 15.0, None),
+        figure("quicker", "sqlite", Better::Lower, 1.0, Some(1.0)),
+        figure("tolerated", "sqlite", Better::Higher, 100.0, Some(1000.0)),
+        figure("gone", "redis", Better::Higher, 1.0, None),
+        figure("without limit", "sqlite", Better::Higher, 1.0, None),
+    ];
+    let mut new = run(new);
+    let failure =
+        Failure { measure: "replay".into(), variant: "redis".into(), round: 2, error: "late".into() };
+    new.failures.push(failure);
+    let verdict = compare(&run(old.into()), &new).expect("comparable");
+    let change = |name: &str, before, after, worse_by| Change {
+        name: name.into(),
+        before,
+        after,
+        worse_by,
+        tolerance: 0.25,
+    };
+    let expected = Verdict {
+        worse: vec![
+            change("doubled (sqlite)", 2.0, 6.0, 2.0),
+            change("halved (redis)", 0.2, 0.1, 1.0),
+            change("memory (sqlite)", 10.0, 15.0, 0.5),
+        ],
+        better: vec![change("quicker (sqlite)", 2.0, 1.0, -0.5)],
+        missing: vec!["gone (sqlite)".into(), "without limit (sqlite)".into()],
+        failed: vec!["replay, redis: late".into()],
+        unchanged: 1,
+    };
+    assert_eq!(verdict, expected);
+    assert!(!verdict.is_good());
+    let said = "\
+worse: doubled (sqlite): 2.0000 → 6.0000, +200 % (tolerated: 25 %)
+worse: halved (redis): 0.2000 → 0.1000, +100 % (tolerated: 25 %)
+worse: memory (sqlite): 10.0000 → 15.0000, +50 % (tolerated: 25 %)
+better: quicker (sqlite): 2.0000 → 1.0000, -50 % (tolerated: 25 %)
+missing: gone (sqlite)
+missing: without limit (sqlite)
+failed: replay, redis: late
+3 worse, 1 better, 1 as before, 2 missing, 1 failed
+";
+    assert_eq!(verdict.to_string(), said);
+}
+
+#[test]
+fn nothing_and_nothing_are_the_same_and_something_instead_of_nothing_is_worse() {
+    let of = |value| run(vec![figure("growth", "sqlite", Better::Lower, value, None)]);
+    assert!(compare(&of(0.0), &of(0.0)).expect("comparable").is_good());
+    assert!(!compare(&of(0.0), &of(1.0)).expect("comparable").is_good());
+}
+
+#[test]
+fn a_quick_run_is_not_compared() {
+    let quick = Run { quick: true, ..run(vec![]) };
+    let refused = compare(&run(vec![]), &quick).map_err(|error| error.to_string());
+    assert_eq!(refused, Err("the figures of a quick run say nothing: make one without --quick".to_owned()));
+}

@@ -1,0 +1,96 @@
+//! Where a run was made, and of what.
+
+use std::fs;
+use std::process::Command;
+
+use serde::{Deserialize, Serialize};
+use testing::{pinned_cli, server_program};
+
+/// A machine and what was on it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Machine {
+    /// The commit; `+` when there was more than it holds.
+    pub(crate) commit: String,
+    /// The processor.
+    pub(crate) cpu: String,
+    /// Its cores.
+    pub(crate) cores: usize,
+    /// Memory in MiB.
+    pub(crate) memory_mib: u64,
+    /// The system.
+    pub(crate) kernel: String,
+    /// Versions of programs.
+    pub(crate) versions: Versions,
+}
+
+/// Versions of what was measured; `unknown` when a program does not tell.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Versions {
+    /// Our server.
+    pub(crate) server: String,
+    /// The CLI that real agents are.
+    pub(crate) cli: String,
+    /// Redis.
+    pub(crate) redis: String,
+    /// SQLite.
+    pub(crate) sqlite: String,
+    /// The compiler.
+    pub(crate) rustc: String,
+}
+
+impl Machine {
+    /// The one that this runs on.
+    pub(crate) fn this() -> Self {
+        let cpu = field("/proc/cpuinfo", "model name").unwrap_or_else(unknown);
+        let memory = field("/proc/meminfo", "MemTotal").unwrap_or_default();
+        let kib: u64 =
+            memory.split_whitespace().next().and_then(|number| number.parse().ok()).unwrap_or_default();
+        Self {
+            commit: commit(),
+            cpu,
+            cores: std::thread::available_parallelism().map_or(1, usize::from),
+            memory_mib: kib / 1024,
+            kernel: fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default().trim().to_owned(),
+            versions: Versions {
+                server: version(&server_program().display().to_string(), &["--version"]),
+                cli: version(&pinned_cli().display().to_string(), &["--version"]),
+                redis: testing::redis_version().unwrap_or_else(unknown),
+                sqlite: rusqlite::version().to_owned(),
+                rustc: version("rustc", &["--version"]),
+            },
+        }
+    }
+}
+
+fn unknown() -> String {
+    "unknown".to_owned()
+}
+
+fn field(file: &str, name: &str) -> Option<String> {
+    let text = fs::read_to_string(file).ok()?;
+    let (_, value) = text.lines().find(|line| line.starts_with(name))?.split_once(':')?;
+    Some(value.trim().to_owned())
+}
+
+fn output(program: &str, arguments: &[&str]) -> Option<String> {
+    let output = Command::new(program).args(arguments).env("HOME", "/nonexistent").output().ok()?;
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+/// The first word that begins with a digit.
+fn version(program: &str, arguments: &[&str]) -> String {
+    let text = output(program, arguments).unwrap_or_default();
+    let mut words = text.split_whitespace();
+    words
+        .find(|word| word.starts_with(|letter: char| letter.is_ascii_digit()))
+        .map_or_else(unknown, str::to_owned)
+}
+
+fn commit() -> String {
+    let folder = env!("CARGO_MANIFEST_DIR");
+    let Some(commit) = output("git", &["-C", folder, "rev-parse", "--short", "HEAD"]) else {
+        return unknown();
+    };
+    let changed = output("git", &["-C", folder, "status", "--porcelain", "--untracked-files=no"]);
+    if changed.is_some_and(|changed| !changed.is_empty()) { format!("{commit}+") } else { commit }
+}

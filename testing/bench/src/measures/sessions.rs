@@ -1,0 +1,85 @@
+//! What sessions cost that have no agent, and subscribers who wait.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use serde_json::json;
+use testing::children;
+use tokio::time::{Instant, sleep};
+
+use super::Scale;
+use super::submit::{Ends, at_once, tiny};
+use crate::figure::Spec;
+use crate::memory::pss_kib;
+use crate::run::Samples;
+use crate::systems::{Running, System, Wants};
+
+const AGENTS: usize = 8;
+const CALLERS: usize = 16;
+const SUBSCRIBERS: usize = 500;
+const SETTLE: Duration = Duration::from_millis(500);
+const AGENTS_END_WITHIN: Duration = Duration::from_secs(20);
+
+const TEN: Spec = Spec::memory("memory_10_sessions", "memory with 10 sessions without an agent (PSS)", "MiB");
+const HUNDRED: Spec = Spec::memory("memory_100_sessions", "with 100 sessions", "MiB");
+const THOUSAND: Spec = Spec::memory("memory_1000_sessions", "with 1,000 sessions", "MiB");
+const SESSION: Spec =
+    Spec::memory("memory_session", "per session without an agent, from the 101st to the 1,000th", "KiB")
+        .targets(&[("sqlite", 2.0), ("redis", 2.0)])
+        .tolerance(0.5);
+const SUBSCRIBER: Spec = Spec::memory("memory_subscriber", "per idle subscriber of 500", "KiB").targets(&[
+    ("sqlite", 20.0),
+    ("redis", 20.0),
+    ("memory", 20.0),
+]);
+
+pub(crate) async fn measure(system: Arc<dyn System>, scale: Scale) -> Result<Samples> {
+    let running = Arc::new(system.start(Wants { keeps_agents: false, ..Wants::stubs(AGENTS) }).await?);
+    let mut samples = Samples::default();
+    let sizes = [(10, &TEN), (scale.of(100, 20), &HUNDRED), (scale.of(1_000, 40), &THOUSAND)];
+    let helpers = children(running.pid).len();
+    let (mut there, mut weights) = (0, Vec::new());
+    for (sessions, spec) in sizes {
+        at_once(&running, CALLERS, sessions - there, tiny, Ends::Awaited).await?;
+        there = sessions;
+        settle(&running, helpers).await?;
+        let kib = pss_kib(running.pid)?;
+        samples.add(spec, kib / 1024.0);
+        weights.push((sessions, kib));
+    }
+    if let [.., (fewer, less), (more, most)] = weights.as_slice() {
+        samples.add(&SESSION, (most - less).max(0.0) / (more - fewer) as f64);
+    }
+    samples.add(&SUBSCRIBER, subscriber(&running, scale.of(SUBSCRIBERS, 20)).await?);
+    Ok(samples)
+}
+
+/// Waits until no agent is left, but only the processes that the server had before it had any.
+async fn settle(running: &Running, before: usize) -> Result<()> {
+    let deadline = Instant::now() + AGENTS_END_WITHIN;
+    while children(running.pid).len() > before {
+        ensure!(Instant::now() < deadline, "agents do not end");
+        // The process table has no event to wait for.
+        sleep(Duration::from_millis(20)).await;
+    }
+    // Its memory changes without telling.
+    sleep(SETTLE).await;
+    Ok(())
+}
+
+/// KiB that each of many who wait for a task's first event adds.
+async fn subscriber(running: &Running, count: usize) -> Result<f64> {
+    let (task, mut body) = running.task("say hi");
+    body["delay_seconds"] = json!(86_400);
+    running.submit_body(&body).await?;
+    let before = pss_kib(running.pid)?;
+    let mut streams = Vec::new();
+    for _ in 0..count {
+        streams.push(running.stream(&task).await);
+    }
+    sleep(SETTLE).await;
+    let after = pss_kib(running.pid)?;
+    drop(streams);
+    Ok((after - before).max(0.0) / count as f64)
+}

@@ -1,0 +1,95 @@
+//! Bars in groups.
+
+use std::path::Path;
+
+use anyhow::{Result, anyhow};
+use plotters::prelude::*;
+
+use super::{Bars, SIZE, Series};
+use crate::report::number::number;
+
+/// Of a group's width, so much is between it and the next one.
+const GAP: f64 = 0.2;
+const FONT: (&str, i32) = ("sans-serif", 13);
+
+pub(super) fn draw(path: &Path, plot: &Bars, series: &[Series<Option<f64>>]) -> Result<()> {
+    let wrong = |error| anyhow!("cannot draw {}: {error}", path.display());
+    draw_all(path, plot, series).map_err(|error| wrong(error.to_string()))
+}
+
+fn draw_all(
+    path: &Path,
+    plot: &Bars,
+    series: &[Series<Option<f64>>],
+) -> Result<(), Box<dyn std::error::Error>> {
+    let root = SVGBackend::new(path, SIZE).into_drawing_area();
+    root.fill(&WHITE)?;
+    let most = series.iter().flat_map(|series| series.values.iter().flatten()).copied().fold(0.0, f64::max);
+    let across = 0.0..plot.groups.len() as f64;
+    let mut chart = ChartBuilder::on(&root)
+        .caption(plot.title, ("sans-serif", 17))
+        .margin(12)
+        .x_label_area_size(28)
+        .y_label_area_size(80)
+        .build_cartesian_2d(across, 0.0..most * 1.15)?;
+    chart
+        .configure_mesh()
+        .disable_x_mesh()
+        .disable_x_axis()
+        .light_line_style(TRANSPARENT)
+        .y_label_formatter(&|value| number(*value))
+        .draw()?;
+    let width = (1.0 - GAP) / series.len() as f64;
+    for (place, Series { name, color, values }) in series.iter().enumerate() {
+        let bars = values.iter().enumerate().filter_map(|(group, value)| {
+            let left = group as f64 + GAP / 2.0 + place as f64 * width;
+            Some((left, (*value)?))
+        });
+        let bars: Vec<_> = bars.collect();
+        let color = *color;
+        let shapes = bars.iter().map(|(left, value)| {
+            Rectangle::new([(*left, 0.0), (left + width * 0.92, *value)], color.filled())
+        });
+        chart
+            .draw_series(shapes)?
+            .label(name)
+            .legend(move |(x, y)| Rectangle::new([(x, y - 5), (x + 12, y + 5)], color.filled()));
+        let style = FONT.into_font().color(&BLACK).pos(plotters::style::text_anchor::Pos::new(
+            plotters::style::text_anchor::HPos::Center,
+            plotters::style::text_anchor::VPos::Bottom,
+        ));
+        chart
+            .draw_series(bars.iter().map(|(left, value)| {
+                Text::new(number(*value), (left + width * 0.46, *value), style.clone())
+            }))?;
+    }
+    chart
+        .configure_series_labels()
+        .position(SeriesLabelPosition::UpperRight)
+        .background_style(WHITE.mix(0.8))
+        .border_style(BLACK.mix(0.3))
+        .draw()?;
+    names(&root, &chart, plot)?;
+    root.present()?;
+    Ok(())
+}
+
+type Area<'a> = DrawingArea<SVGBackend<'a>, plotters::coord::Shift>;
+type Chart<'a> = ChartContext<
+    'a,
+    SVGBackend<'a>,
+    Cartesian2d<plotters::coord::types::RangedCoordf64, plotters::coord::types::RangedCoordf64>,
+>;
+
+/// What the groups are called, below them.
+fn names<'a>(root: &Area<'a>, chart: &Chart<'a>, plot: &Bars) -> Result<(), Box<dyn std::error::Error>> {
+    let style = FONT.into_font().color(&BLACK).pos(plotters::style::text_anchor::Pos::new(
+        plotters::style::text_anchor::HPos::Center,
+        plotters::style::text_anchor::VPos::Top,
+    ));
+    for (group, (_, name)) in plot.groups.iter().enumerate() {
+        let (x, y) = chart.backend_coord(&(group as f64 + 0.5, 0.0));
+        root.draw(&Text::new(*name, (x, y + 8), style.clone()))?;
+    }
+    Ok(())
+}

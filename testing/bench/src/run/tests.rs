@@ -1,0 +1,94 @@
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::*;
+
+const LIMIT: Spec = Spec::rate("limit", "a limit", "events/s");
+const RATE: Spec = Spec::rate("rate", "a rate", "events/s").per("limit").targets(&[("sqlite", 40.0)]);
+const TIME: Spec = Spec::time("time", "a time", "ms").per("rate");
+
+type Measuring = fn(usize) -> Result<Samples>;
+
+/// A job that is told in which round it is.
+fn job(measure: &'static str, variant: &str, is_once: bool, measuring: Measuring) -> Job {
+    let rounds = AtomicUsize::new(0);
+    let run = move || -> BoxFuture<'static, Result<Samples>> {
+        let round = rounds.fetch_add(1, Ordering::Relaxed);
+        Box::pin(async move { measuring(round) })
+    };
+    Job { measure, variant: variant.into(), is_once, run: Arc::new(run) }
+}
+
+fn one(spec: &'static Spec, value: f64) -> Result<Samples> {
+    let mut samples = Samples::default();
+    samples.add(spec, value);
+    Ok(samples)
+}
+
+#[tokio::test]
+async fn a_figure_is_the_median_of_its_rounds_beside_its_yardstick() {
+    let jobs = [
+        job("limit", MACHINE, true, |_| one(&LIMIT, 100.0)),
+        job("rate", "sqlite", false, |round| one(&RATE, [50.0, 60.0, 40.0][round])),
+        job("time", "sqlite", false, |_| one(&TIME, 25.0)),
+    ];
+    let run = run(&jobs, 3, false).await;
+    let found = run.figure("rate", "sqlite").expect("a figure").clone();
+    let limit = |name: &str, variant: &str, value, ratio| {
+        Some(Limit { name: name.into(), variant: variant.into(), value, ratio })
+    };
+    let expected = Figure {
+        name: "rate".into(),
+        variant: "sqlite".into(),
+        says: "a rate".into(),
+        unit: "events/s".into(),
+        better: crate::figure::Better::Higher,
+        value: 50.0,
+        spread: 0.4,
+        // The second round began with it, and the third one with what follows.
+        rounds: vec![50.0, 60.0, 40.0],
+        target: Some(40.0),
+        tolerance: 0.25,
+        limit: limit("limit", MACHINE, 100.0, 0.5),
+    };
+    assert_eq!(found, expected);
+    assert_eq!(run.figure("limit", MACHINE).expect("a limit").rounds, [100.0]);
+    assert_eq!(run.figure("time", "sqlite").expect("a time").limit, limit("rate", "sqlite", 50.0, 0.5));
+    assert_eq!(run.failures, []);
+}
+
+#[tokio::test]
+async fn what_fails_has_no_figure_and_stops_nothing_else() {
+    let jobs =
+        [
+            job("fails", "sqlite", false, |_| Err(anyhow!("no agent").context("it did not start"))),
+            job("panics", "redis", false, |_| panic!("an event is missing")),
+            job("fails later", "memory", false, |round| {
+                if round == 0 { one(&RATE, 1.0) } else { Err(anyhow!("late")) }
+            }),
+        ];
+    let run = run(&jobs, 2, false).await;
+    let names: Vec<_> =
+        run.figures.iter().map(|figure| (figure.name.as_str(), figure.rounds.as_slice())).collect();
+    assert_eq!(names, [("rate", [1.0].as_slice())]);
+    let mut failures: Vec<_> = run
+        .failures
+        .iter()
+        .map(|failure| (failure.measure.as_str(), failure.round, failure.error.clone()))
+        .collect();
+    failures.sort_by_key(|(measure, round, _)| (*round, *measure));
+    let panicked = &failures[2].2;
+    assert!(panicked.contains("an event is missing"), "{panicked}");
+    let others: Vec<_> =
+        failures.iter().map(|(measure, round, error)| (*measure, *round, error.as_str())).collect();
+    let panicked = panicked.as_str();
+    let expected = [
+        ("fails", 1, "it did not start: no agent"),
+        ("fails", 2, "it did not start: no agent"),
+        ("fails later", 2, "late"),
+        ("panics", 1, panicked),
+        ("panics", 2, failures[4].2.as_str()),
+    ];
+    let mut sorted = others.clone();
+    sorted.sort_unstable();
+    assert_eq!(sorted, expected);
+}
