@@ -94,3 +94,18 @@ fn commit() -> String {
     let changed = output("git", &["-C", folder, "status", "--porcelain", "--untracked-files=no"]);
     if changed.is_some_and(|changed| !changed.is_empty()) { format!("{commit}+") } else { commit }
 }
+
+#[cfg(test)]
+impl Machine {
+    /// One of which nothing is known.
+    pub(crate) fn unknown() -> Self {
+        let versions = Versions {
+            server: unknown(),
+            cli: unknown(),
+            redis: unknown(),
+            sqlite: unknown(),
+            rustc: unknown(),
+        };
+        Self { commit: unknown(), cpu: unknown(), cores: 2, memory_mib: 1, kernel: unknown(), versions }
+    }
+}

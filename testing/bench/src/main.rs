@@ -20,6 +20,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Parser, Subcommand};
 
+use crate::machine::Machine;
 use crate::measures::Scale;
 use crate::run::{Job, Run, run};
 
@@ -120,7 +121,9 @@ async fn measure(arguments: &RunArguments) -> Result<ExitCode> {
     }
     let rounds = arguments.rounds.unwrap_or(if arguments.quick { 1 } else { ROUNDS });
     ensure!(rounds > 0, "a run has one round at least");
-    let run = run(&jobs, rounds, arguments.quick).await;
+    // Told first: it says what is not installed.
+    let machine = Machine::this();
+    let run = run(&jobs, rounds, arguments.quick, machine).await;
     fs::write(&arguments.output, format!("{:#}\n", serde_json::to_value(&run)?))
         .with_context(|| format!("cannot write {}", arguments.output.display()))?;
     write!(out, "{}", report::Table(&run))?;

@@ -132,7 +132,7 @@ impl Seen {
 }
 
 /// Runs all jobs, round by round. The order turns by one each round, so that none always has the same neighbours.
-pub(crate) async fn run(jobs: &[Job], rounds: usize, quick: bool) -> Run {
+pub(crate) async fn run(jobs: &[Job], rounds: usize, quick: bool, machine: Machine) -> Run {
     let (at, began) = (chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Secs, true), Instant::now());
     let mut seen = Seen::default();
     for round in 0..rounds {
@@ -158,7 +158,7 @@ pub(crate) async fn run(jobs: &[Job], rounds: usize, quick: bool) -> Run {
         rounds,
         quick,
         seconds: began.elapsed().as_secs_f64(),
-        machine: Machine::this(),
+        machine,
         figures: seen.figures(),
         failures: seen.failures,
     }

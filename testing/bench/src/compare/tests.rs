@@ -1,6 +1,6 @@
 use super::*;
 use crate::figure::Limit;
-use crate::machine::{Machine, Versions};
+use crate::machine::Machine;
 use crate::run::Failure;
 
 fn figure(name: &str, variant: &str, better: Better, value: f64, limit: Option<f64>) -> Figure {
@@ -26,23 +26,13 @@ fn figure(name: &str, variant: &str, better: Better, value: f64, limit: Option<f
 }
 
 fn run(figures: Vec<Figure>) -> Run {
-    let unknown = || "unknown".to_owned();
-    let versions =
-        Versions { server: unknown(), cli: unknown(), redis: unknown(), sqlite: unknown(), rustc: unknown() };
     Run {
         format: 1,
         at: "2026-11-26T19:00:00Z".into(),
         rounds: 1,
         quick: false,
         seconds: 1.0,
-        machine: Machine {
-            commit: unknown(),
-            cpu: unknown(),
-            cores: 2,
-            memory_mib: 1,
-            kernel: unknown(),
-            versions,
-        },
+        machine: Machine::unknown(),
         figures,
         failures: vec![],
     }

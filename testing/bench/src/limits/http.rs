@@ -1,10 +1,11 @@
-//! The smallest HTTP answer: a request that is not looked at, an answer that is always the same.
+//! The smallest HTTP answer: a request that is not looked at, an answer that is always the same. The server has a thread of its own.
 
 use std::time::Instant;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 use crate::figure::Spec;
@@ -22,9 +23,11 @@ const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}";
 const END: &[u8] = b"\r\n\r\n";
 
 pub(crate) async fn measure(scale: Scale) -> Result<Samples> {
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    listener.set_nonblocking(true)?;
     let address = listener.local_addr()?.to_string();
-    let server = tokio::spawn(serve(listener));
+    let (stop, stopped) = oneshot::channel();
+    let server = std::thread::spawn(move || serve(listener, stopped));
     let mut samples = Samples::default();
     let (times, _) = ask(&address, 1, scale.of(20_000, 200)).await?;
     samples.add(&P50, quantile(&times, 0.5).context("no answer")?);
@@ -32,16 +35,28 @@ pub(crate) async fn measure(scale: Scale) -> Result<Samples> {
     samples.add(&P50_32, quantile(&times, 0.5).context("no answer")?);
     samples.add(&P99_32, quantile(&times, 0.99).context("no answer")?);
     samples.add(&RATE, rate);
-    server.abort();
+    drop(stop);
+    server.join().map_err(|_| anyhow!("the server panicked"))??;
     Ok(samples)
 }
 
-async fn serve(listener: TcpListener) -> Result<()> {
-    loop {
-        let (socket, _) = listener.accept().await?;
-        socket.set_nodelay(true)?;
-        tokio::spawn(answer(socket));
-    }
+/// Serves until it is told to stop.
+fn serve(listener: std::net::TcpListener, stopped: oneshot::Receiver<()>) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    let serving = async {
+        let listener = TcpListener::from_std(listener)?;
+        loop {
+            let (socket, _) = listener.accept().await?;
+            socket.set_nodelay(true)?;
+            tokio::spawn(answer(socket));
+        }
+    };
+    runtime.block_on(async {
+        tokio::select! {
+            ended = serving => ended,
+            _ = stopped => Ok(()),
+        }
+    })
 }
 
 async fn answer(mut socket: TcpStream) -> Result<()> {

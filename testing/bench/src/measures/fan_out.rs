@@ -82,7 +82,9 @@ pub(crate) async fn measure(system: Arc<dyn System>, scale: Scale) -> Result<Sam
         let texts = (PACE * seconds) as u64;
         let reads =
             watched(&running, subscribers, 0, &prompt, move |stream| read_stamped(stream, texts)).await?;
-        let took: Vec<_> = reads.into_iter().flat_map(|read| read.took).collect();
+        // The first quarter warms up.
+        let took: Vec<_> =
+            reads.into_iter().flat_map(|read| read.took.into_iter().skip(PACE * seconds / 4)).collect();
         samples.add(&crowd.tail, quantile(&took, 0.99).context("no events")?);
     }
     let (subscribers, events) = (scale.of(500, 20), scale.of(8_000, 200));

@@ -24,6 +24,8 @@ const PSS: Spec = Spec::memory("idle_pss", "idle memory (PSS), helper processes 
     ("memory", 15.0),
     ("redis", 15.0),
 ]);
+const ANONYMOUS: Spec =
+    Spec::memory("idle_anonymous", "of it not a file's pages, such as the program's", "MiB");
 const RSS: Spec = Spec::memory("idle_rss", "idle memory (RSS), helper processes included", "MiB");
 
 pub(crate) async fn measure(system: Arc<dyn System>, _: Scale) -> Result<Samples> {
@@ -35,8 +37,10 @@ pub(crate) async fn measure(system: Arc<dyn System>, _: Scale) -> Result<Samples
     let mut family = children(running.pid);
     family.push(running.pid);
     let pss = family.iter().map(|pid| pss_kib(*pid)).sum::<Result<f64>>()?;
+    let anonymous = family.iter().map(|pid| kib(*pid, "Anonymous")).sum::<Result<f64>>()?;
     let rss = family.iter().map(|pid| kib(*pid, "Rss")).sum::<Result<f64>>()?;
     samples.add(&PSS, pss / 1024.0);
+    samples.add(&ANONYMOUS, anonymous / 1024.0);
     samples.add(&RSS, rss / 1024.0);
     running.stop().await?;
     Ok(samples)

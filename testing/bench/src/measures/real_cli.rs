@@ -208,6 +208,8 @@ async fn interrupt(running: &Running) -> Result<f64> {
     body["session"] = json!({"reuse_existing": true, "session_id": "session-alive"});
     running.submit_body(&body).await?;
     let stream = running.reached(&id, b"{\"type\":\"tool_use\"").await?;
+    // The tool's use is told before its command has begun, which tells nobody.
+    sleep(QUIET).await;
     let began = Instant::now();
     let (answer, _) = tokio::join!(running.interrupt(&id), stream.finish());
     ensure!(answer?["status"] == json!("interrupted"), "it was not interrupted");

@@ -31,7 +31,7 @@ async fn a_figure_is_the_median_of_its_rounds_beside_its_yardstick() {
         job("rate", "sqlite", false, |round| one(&RATE, [50.0, 60.0, 40.0][round])),
         job("time", "sqlite", false, |_| one(&TIME, 25.0)),
     ];
-    let run = run(&jobs, 3, false).await;
+    let run = run(&jobs, 3, false, Machine::unknown()).await;
     let found = run.figure("rate", "sqlite").expect("a figure").clone();
     let limit = |name: &str, variant: &str, value, ratio| {
         Some(Limit { name: name.into(), variant: variant.into(), value, ratio })
@@ -66,7 +66,7 @@ async fn what_fails_has_no_figure_and_stops_nothing_else() {
                 if round == 0 { one(&RATE, 1.0) } else { Err(anyhow!("late")) }
             }),
         ];
-    let run = run(&jobs, 2, false).await;
+    let run = run(&jobs, 2, false, Machine::unknown()).await;
     let names: Vec<_> =
         run.figures.iter().map(|figure| (figure.name.as_str(), figure.rounds.as_slice())).collect();
     assert_eq!(names, [("rate", [1.0].as_slice())]);
