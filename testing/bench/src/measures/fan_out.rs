@@ -17,7 +17,7 @@ use crate::systems::{Running, System, Wants};
 /// Of 500, so many do not read until the others are done.
 const ASLEEP: usize = 50;
 /// Events a second while it is measured how late they come.
-const PACE: usize = 100;
+const PACE: usize = 200;
 
 /// How many subscribers, what to count as, and how many events there are.
 struct Crowd {
@@ -33,16 +33,16 @@ static CROWDS: [Crowd; 4] = [
     Crowd {
         rate: Spec::rate("fan_out_1", "deliveries of one task's events to 1 subscriber", "events/s")
             .per("fan_out_limit_1"),
-        tail: Spec::tail("fan_out_latency_1", "agent's write to 1 subscriber's read at 100 events/s, p99")
+        tail: Spec::tail("fan_out_latency_1", "agent's write to 1 subscriber's read at 200 events/s, p99")
             .per("relay_latency_p99"),
         subscribers: 1,
-        events: 200_000,
+        events: 100_000,
     },
     Crowd {
         rate: Spec::rate("fan_out_10", "to 10 subscribers", "events/s").per("fan_out_limit_10"),
         tail: Spec::tail("fan_out_latency_10", "to 10 subscribers, p99").per("relay_latency_p99"),
         subscribers: 10,
-        events: 100_000,
+        events: 50_000,
     },
     Crowd {
         rate: Spec::rate("fan_out_100", "to 100 subscribers", "events/s")
@@ -50,7 +50,7 @@ static CROWDS: [Crowd; 4] = [
             .targets(TWO_MILLION),
         tail: Spec::tail("fan_out_latency_100", "to 100 subscribers, p99").per("relay_latency_p99"),
         subscribers: 100,
-        events: 20_000,
+        events: 10_000,
     },
     Crowd {
         rate: Spec::rate("fan_out_500", "to 500 subscribers", "events/s")
@@ -58,7 +58,7 @@ static CROWDS: [Crowd; 4] = [
             .targets(TWO_MILLION),
         tail: Spec::tail("fan_out_latency_500", "to 500 subscribers, p99").per("relay_latency_p99"),
         subscribers: 500,
-        events: 8_000,
+        events: 4_000,
     },
 ];
 const SLEEPERS: Spec =
@@ -77,17 +77,16 @@ pub(crate) async fn measure(system: Arc<dyn System>, scale: Scale) -> Result<Sam
         let reads =
             watched(&running, subscribers, 0, &prompt, move |stream| read(stream, events as u64)).await?;
         samples.add(&crowd.rate, rate(&reads)?);
-        let seconds = scale.of(2, 1);
-        let prompt = format!("rate {PACE} {TEXT_BYTES} {seconds}");
-        let texts = (PACE * seconds) as u64;
+        let prompt = format!("rate {PACE} {TEXT_BYTES} 1");
+        let texts = PACE as u64;
         let reads =
             watched(&running, subscribers, 0, &prompt, move |stream| read_stamped(stream, texts)).await?;
         // The first quarter warms up.
         let took: Vec<_> =
-            reads.into_iter().flat_map(|read| read.took.into_iter().skip(PACE * seconds / 4)).collect();
+            reads.into_iter().flat_map(|read| read.took.into_iter().skip(PACE / 4)).collect();
         samples.add(&crowd.tail, quantile(&took, 0.99).context("no events")?);
     }
-    let (subscribers, events) = (scale.of(500, 20), scale.of(8_000, 200));
+    let (subscribers, events) = (scale.of(500, 20), scale.of(4_000, 200));
     let asleep = scale.of(ASLEEP, 2);
     let prompt = format!("emit {events} {TEXT_BYTES}");
     let reads =
