@@ -95,7 +95,8 @@ fn change(old: &Figure, new: &Figure) -> Change {
         Better::Higher => (after, before),
         Better::Lower => (before, after),
     };
-    let worse_by = if good == bad { 0.0 } else { bad / good - 1.0 };
+    let is_same = good == bad || (!has_limit && (before - after).abs() <= old.slack);
+    let worse_by = if is_same { 0.0 } else { bad / good - 1.0 };
     Change { name: full_name(old), before, after, worse_by, tolerance: old.tolerance }
 }
 

@@ -25,6 +25,8 @@ pub(crate) struct Spec {
     pub(crate) better: Better,
     /// How much worse its ratio may get until a comparison calls it worse, as a share of the baseline's.
     pub(crate) tolerance: f64,
+    /// A difference of up to so much of the unit is never worse: memory comes in pieces. Only for figures without a yardstick.
+    pub(crate) slack: f64,
     /// The targets, by variant.
     pub(crate) targets: &'static [(&'static str, f64)],
     /// Name of the figure of the same run that it is divided by, so that runs of different machines can be compared. A limit of the
@@ -49,7 +51,7 @@ impl Spec {
         better: Better,
         tolerance: f64,
     ) -> Self {
-        Self { name, says, unit, better, tolerance, targets: &[], yardstick: None }
+        Self { name, says, unit, better, tolerance, slack: 0.0, targets: &[], yardstick: None }
     }
 
     /// So many a second.
@@ -75,6 +77,12 @@ impl Spec {
     /// That varies more than others of its kind.
     pub(crate) const fn tolerance(mut self, tolerance: f64) -> Self {
         self.tolerance = tolerance;
+        self
+    }
+
+    /// Of which small differences say nothing.
+    pub(crate) const fn slack(mut self, slack: f64) -> Self {
+        self.slack = slack;
         self
     }
 
@@ -119,6 +127,8 @@ pub(crate) struct Figure {
     pub(crate) target: Option<f64>,
     /// How much worse the ratio may get, as a share.
     pub(crate) tolerance: f64,
+    /// A difference of up to so much of the unit is never worse, where there is no limit.
+    pub(crate) slack: f64,
     /// What it is held against, from the same run.
     pub(crate) limit: Option<Limit>,
 }
@@ -163,6 +173,7 @@ mod tests {
             rounds: vec![value],
             target,
             tolerance: 0.25,
+            slack: 0.0,
             limit: None,
         }
     }

@@ -8,6 +8,7 @@ mod interrupt;
 mod latency;
 mod queue;
 mod real_cli;
+mod real_task;
 mod replay;
 mod sessions;
 mod start;
@@ -155,6 +156,12 @@ const ALL: &[Measure] = &[
         on: On::These(&["redis"]),
         is_once: true,
         run: |on, scale| Box::pin(instances::measure(on, scale)),
+    },
+    Measure {
+        name: "real_task",
+        on: On::These(&["sqlite", "python"]),
+        is_once: true,
+        run: |on, scale| Box::pin(real_task::measure(on, scale)),
     },
     Measure {
         name: "real_cli",

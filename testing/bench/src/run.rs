@@ -116,6 +116,7 @@ impl Seen {
             rounds: values.to_vec(),
             target: spec.target(variant),
             tolerance: spec.tolerance,
+            slack: spec.slack,
             limit: spec.yardstick.and_then(|name| self.limit(name, variant, value)),
         })
     }

@@ -1,5 +1,6 @@
 //! What is measured: services that take tasks over HTTP.
 
+mod python_service;
 mod running;
 mod server;
 mod stock;
@@ -9,6 +10,7 @@ use std::sync::Arc;
 use anyhow::Result;
 use async_trait::async_trait;
 
+use python_service::PythonService;
 pub(crate) use running::{Parts, Running};
 pub(crate) use server::{ServerParts, ServerSystem, Storage};
 pub(crate) use stock::Stock;
@@ -62,7 +64,9 @@ pub(crate) trait System: Send + Sync {
     async fn start(&self, wants: Wants) -> Result<Running>;
 }
 
-/// All systems.
+/// All systems: the server with each storage, and the service in Python where it is installed.
 pub(crate) fn all() -> Vec<Arc<dyn System>> {
-    Storage::ALL.into_iter().map(|storage| Arc::new(ServerSystem::new(storage)) as Arc<dyn System>).collect()
+    let servers = Storage::ALL.map(|storage| Arc::new(ServerSystem::new(storage)) as Arc<dyn System>);
+    let python = PythonService::installed().map(|service| Arc::new(service) as Arc<dyn System>);
+    servers.into_iter().chain(python).collect()
 }

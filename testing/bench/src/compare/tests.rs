@@ -21,6 +21,7 @@ fn figure(name: &str, variant: &str, better: Better, value: f64, limit: Option<f
         rounds: vec![value],
         target: None,
         tolerance: 0.25,
+        slack: 0.0,
         limit,
     }
 }
@@ -114,6 +115,19 @@ fn nothing_and_nothing_are_the_same_and_something_instead_of_nothing_is_worse() 
     let of = |value| run(vec![figure("growth", "sqlite", Better::Lower, value, None)]);
     assert!(compare(&of(0.0), &of(0.0)).expect("comparable").is_good());
     assert!(!compare(&of(0.0), &of(1.0)).expect("comparable").is_good());
+}
+
+#[test]
+fn small_differences_of_memory_say_nothing() {
+    let of = |value| {
+        let growth = figure("growth", "sqlite", Better::Lower, value, None);
+        run(vec![Figure { slack: 2.0, ..growth }])
+    };
+    let is_good = |before, after| compare(&of(before), &of(after)).expect("comparable").is_good();
+    assert_eq!(
+        [is_good(0.0, 2.0), is_good(0.0, 2.1), is_good(10.0, 12.0), is_good(10.0, 13.0)],
+        [true, false, true, false]
+    );
 }
 
 #[test]

@@ -82,8 +82,7 @@ pub(crate) async fn measure(system: Arc<dyn System>, scale: Scale) -> Result<Sam
         let reads =
             watched(&running, subscribers, 0, &prompt, move |stream| read_stamped(stream, texts)).await?;
         // The first quarter warms up.
-        let took: Vec<_> =
-            reads.into_iter().flat_map(|read| read.took.into_iter().skip(PACE / 4)).collect();
+        let took: Vec<_> = reads.into_iter().flat_map(|read| read.took.into_iter().skip(PACE / 4)).collect();
         samples.add(&crowd.tail, quantile(&took, 0.99).context("no events")?);
     }
     let (subscribers, events) = (scale.of(500, 20), scale.of(4_000, 200));

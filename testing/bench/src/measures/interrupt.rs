@@ -1,4 +1,4 @@
-//! How soon an agent stops that writes as fast as it can: when it notices, when the caller is answered, when readers see `complete`.
+//! How soon an agent stops, one that writes as fast as it can and one that writes at a steady pace: when it notices, when the caller is answered, when readers see `complete`.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -28,6 +28,24 @@ const COMPLETED: Spec = Spec::time("interrupt_complete", "the same, to `complete
     .targets(&[("memory", 50.0), ("sqlite", 50.0), ("redis", 52.0)])
     .per("http_answer_p50");
 
+const STEADY: Spec = Spec::time(
+    "interrupt_noticed_steady",
+    "interrupt of an agent that writes 1,000 events/s: to its notice",
+    "ms",
+)
+.per("http_answer_p50");
+const STEADY_COMPLETED: Spec =
+    Spec::time("interrupt_complete_steady", "the same, to `complete` at a reader", "ms")
+        .per("http_answer_p50");
+
+/// How an agent writes, and how many events it has written when it is interrupted.
+struct Pace {
+    word: String,
+    flowing: u64,
+    noticed: &'static Spec,
+    completed: &'static Spec,
+}
+
 /// Milliseconds since the request.
 struct Shown {
     noticed: f64,
@@ -38,25 +56,34 @@ pub(crate) async fn measure(system: Arc<dyn System>, scale: Scale) -> Result<Sam
     let running = system.start(Wants::stubs(4)).await?;
     let folder = tempfile::tempdir()?;
     let flowing = scale.events(&*system, usize::try_from(FLOWING)?, 2_000) as u64;
-    let mut shown = Vec::new();
-    for number in 0..scale.of(8, 2) {
-        shown.push(once(&running, &folder.path().join(number.to_string()), flowing).await?);
-    }
-    // The first one warms up.
-    let shown = shown.get(1..).context("no interrupt")?;
-    let of = |each: fn(&Shown) -> f64| median(&shown.iter().map(each).collect::<Vec<_>>());
+    let flood = format!("emit 1000000000 {TEXT_BYTES}");
+    let steady = format!("rate 1000 {TEXT_BYTES} 600");
+    let paces = [
+        Pace { word: flood, flowing, noticed: &NOTICED, completed: &COMPLETED },
+        Pace { word: steady, flowing: 100, noticed: &STEADY, completed: &STEADY_COMPLETED },
+    ];
     let mut samples = Samples::default();
-    samples.add(&NOTICED, of(|shown| shown.noticed).context("no interrupt")?);
-    samples.add(&COMPLETED, of(|shown| shown.complete).context("no interrupt")?);
+    for pace in &paces {
+        let mut shown = Vec::new();
+        for number in 0..scale.of(8, 2) {
+            let note = folder.path().join(format!("{}-{number}", pace.noticed.name));
+            shown.push(once(&running, &note, pace).await?);
+        }
+        // The first one warms up.
+        let shown = shown.get(1..).context("no interrupt")?;
+        let of = |each: fn(&Shown) -> f64| median(&shown.iter().map(each).collect::<Vec<_>>());
+        samples.add(pace.noticed, of(|shown| shown.noticed).context("no interrupt")?);
+        samples.add(pace.completed, of(|shown| shown.complete).context("no interrupt")?);
+    }
     running.stop().await?;
     Ok(samples)
 }
 
-async fn once(running: &Running, note: &Path, flowing: u64) -> Result<Shown> {
-    let prompt = format!("oninterrupt {} noticed; emit 1000000000 {TEXT_BYTES}", note.display());
+async fn once(running: &Running, note: &Path, pace: &Pace) -> Result<Shown> {
+    let prompt = format!("oninterrupt {} noticed; {}", note.display(), pace.word);
     let task = running.submit(&prompt).await?;
     let mut stream = running.stream(&task).await;
-    while stream.last() < flowing {
+    while stream.last() < pace.flowing {
         ensure!(stream.take(|_| {}).await, "a task ended that has no end");
     }
     let (asked, began) = (SystemTime::now(), Instant::now());

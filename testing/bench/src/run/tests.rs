@@ -48,6 +48,7 @@ async fn a_figure_is_the_median_of_its_rounds_beside_its_yardstick() {
         rounds: vec![50.0, 60.0, 40.0],
         target: Some(40.0),
         tolerance: 0.25,
+        slack: 0.0,
         limit: limit("limit", MACHINE, 100.0, 0.5),
     };
     assert_eq!(found, expected);

@@ -24,7 +24,7 @@ const STOP_WITHIN: Duration = Duration::from_secs(20);
 const ASK_EVERY: Duration = Duration::from_millis(1);
 
 /// The service, run by an interpreter that has what it needs.
-pub struct PythonService {
+pub(crate) struct PythonService {
     interpreter: PathBuf,
 }
 
@@ -35,7 +35,7 @@ struct PythonParts {
 
 impl PythonService {
     /// Where `install_python_service` (`python-service/install.sh`) has put the interpreter; `None` when it has not.
-    pub fn installed() -> Option<Self> {
+    pub(crate) fn installed() -> Option<Self> {
         let interpreter = bench_folder().join("../../.tools/python-service/bin/python");
         interpreter.is_file().then_some(Self { interpreter })
     }
