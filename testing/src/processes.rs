@@ -73,13 +73,6 @@ pub fn cpu_time(pid: u32) -> Duration {
     Duration::from_secs_f64((ticks(11) + ticks(12)) / TICKS_PER_SECOND)
 }
 
-/// KiB of memory that a process has; 0 when it is gone.
-pub fn resident_kib(pid: u32) -> u64 {
-    let text = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let line = text.lines().find(|line| line.starts_with("VmRSS:")).unwrap_or_default();
-    line.split_whitespace().nth(1).and_then(|number| number.parse().ok()).unwrap_or(0)
-}
-
 /// KiB of one kind of memory that a process has, under the name that `smaps_rollup` has for it, such as `Pss`; `None` when it is gone.
 pub fn memory_kib(pid: u32, kind: &str) -> Option<u64> {
     let text = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;

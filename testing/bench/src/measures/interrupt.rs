@@ -1,4 +1,5 @@
-//! How soon an agent stops, one that writes as fast as it can and one that writes at a steady pace: when it notices, when the caller is answered, when readers see `complete`.
+//! How soon an agent stops, one that writes as fast as it can and one that writes at a steady pace: when it notices, and when a reader
+//! sees `complete`.
 
 use std::path::Path;
 use std::sync::Arc;
