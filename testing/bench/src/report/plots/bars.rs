@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context, Result};
 use plotters::coord::Shift;
 use plotters::coord::types::RangedCoordf64;
+use plotters::drawing::DrawingAreaErrorKind;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
@@ -17,16 +18,13 @@ const GAP: f64 = 0.2;
 const FILLED: f64 = 0.92;
 const FONT: (&str, i32) = ("sans-serif", 13);
 
+type Wrong = DrawingAreaErrorKind<std::io::Error>;
+
 pub(super) fn draw(path: &Path, plot: &Bars, series: &[Series<Option<f64>>]) -> Result<()> {
-    let wrong = |error| anyhow!("cannot draw {}: {error}", path.display());
-    draw_all(path, plot, series).map_err(|error| wrong(error.to_string()))
+    draw_all(path, plot, series).with_context(|| format!("cannot draw {}", path.display()))
 }
 
-fn draw_all(
-    path: &Path,
-    plot: &Bars,
-    series: &[Series<Option<f64>>],
-) -> Result<(), Box<dyn std::error::Error>> {
+fn draw_all(path: &Path, plot: &Bars, series: &[Series<Option<f64>>]) -> Result<(), Wrong> {
     let root = SVGBackend::new(path, SIZE).into_drawing_area();
     root.fill(&WHITE)?;
     let most = series.iter().flat_map(|series| series.values.iter().flatten()).copied().fold(0.0, f64::max);
@@ -59,12 +57,7 @@ fn draw_all(
 }
 
 /// The bars of one series, one in each group, with their values above them.
-fn row<'a>(
-    chart: &mut Chart<'a>,
-    series: &Series<Option<f64>>,
-    from: f64,
-    width: f64,
-) -> Result<(), Box<dyn std::error::Error + 'a>> {
+fn row<'a>(chart: &mut Chart<'a>, series: &Series<Option<f64>>, from: f64, width: f64) -> Result<(), Wrong> {
     let color = series.color;
     let bars =
         series.values.iter().enumerate().filter_map(|(group, value)| Some((group as f64 + from, (*value)?)));
@@ -88,7 +81,7 @@ type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 type Chart<'a> = ChartContext<'a, SVGBackend<'a>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
 
 /// What the groups are called, below them.
-fn names<'a>(root: &Area<'a>, chart: &Chart<'a>, plot: &Bars) -> Result<(), Box<dyn std::error::Error>> {
+fn names<'a>(root: &Area<'a>, chart: &Chart<'a>, plot: &Bars) -> Result<(), Wrong> {
     let style = FONT.into_font().color(&BLACK).pos(Pos::new(HPos::Center, VPos::Top));
     for (group, (_, name)) in plot.groups.iter().enumerate() {
         let (x, y) = chart.backend_coord(&(group as f64 + 0.5, 0.0));

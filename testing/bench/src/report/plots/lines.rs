@@ -2,22 +2,20 @@
 
 use std::path::Path;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context, Result};
+use plotters::drawing::DrawingAreaErrorKind;
 use plotters::prelude::*;
 
 use super::{Lines, SIZE, Series};
 use crate::report::number::number;
 
+type Wrong = DrawingAreaErrorKind<std::io::Error>;
+
 pub(super) fn draw(path: &Path, plot: &Lines, series: &[Series<(f64, f64)>]) -> Result<()> {
-    let wrong = |error| anyhow!("cannot draw {}: {error}", path.display());
-    draw_all(path, plot, series).map_err(|error| wrong(error.to_string()))
+    draw_all(path, plot, series).with_context(|| format!("cannot draw {}", path.display()))
 }
 
-fn draw_all(
-    path: &Path,
-    plot: &Lines,
-    series: &[Series<(f64, f64)>],
-) -> Result<(), Box<dyn std::error::Error>> {
+fn draw_all(path: &Path, plot: &Lines, series: &[Series<(f64, f64)>]) -> Result<(), Wrong> {
     let root = SVGBackend::new(path, SIZE).into_drawing_area();
     root.fill(&WHITE)?;
     let most = series.iter().flat_map(|series| &series.values).map(|(_, value)| *value).fold(0.0, f64::max);
