@@ -1,6 +1,7 @@
 //! Where a run was made, and of what.
 
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use serde::{Deserialize, Serialize};
@@ -52,11 +53,11 @@ impl Machine {
             memory_mib: kib / 1024,
             kernel: fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default().trim().to_owned(),
             versions: Versions {
-                server: version(&server_program().display().to_string(), &["--version"]),
-                cli: version(&pinned_cli().display().to_string(), &["--version"]),
+                server: version(&mut isolated(&server_program())),
+                cli: version(&mut isolated(&pinned_cli())),
                 redis: testing::redis_version().unwrap_or_else(unknown),
                 sqlite: rusqlite::version().to_owned(),
-                rustc: version("rustc", &["--version"]),
+                rustc: version(&mut Command::new("rustc")),
             },
         }
     }
@@ -72,26 +73,34 @@ fn field(file: &str, name: &str) -> Option<String> {
     Some(value.trim().to_owned())
 }
 
-fn output(program: &str, arguments: &[&str]) -> Option<String> {
-    let output = Command::new(program).args(arguments).env("HOME", "/nonexistent").output().ok()?;
+fn output(command: &mut Command) -> Option<String> {
+    let output = command.output().ok()?;
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
-/// The first word that begins with a digit.
-fn version(program: &str, arguments: &[&str]) -> String {
-    let text = output(program, arguments).unwrap_or_default();
+/// The first word of what a program says of itself that begins with a digit.
+fn version(command: &mut Command) -> String {
+    let text = output(command.arg("--version")).unwrap_or_default();
     let mut words = text.split_whitespace();
     words
         .find(|word| word.starts_with(|letter: char| letter.is_ascii_digit()))
         .map_or_else(unknown, str::to_owned)
 }
 
+/// Without this machine's environment: the CLI would look for its settings.
+fn isolated(program: &Path) -> Command {
+    let mut command = Command::new(program);
+    command.env_clear().env("HOME", "/nonexistent");
+    command
+}
+
+fn git(arguments: &[&str]) -> Option<String> {
+    output(Command::new("git").args(["-C", env!("CARGO_MANIFEST_DIR")]).args(arguments))
+}
+
 fn commit() -> String {
-    let folder = env!("CARGO_MANIFEST_DIR");
-    let Some(commit) = output("git", &["-C", folder, "rev-parse", "--short", "HEAD"]) else {
-        return unknown();
-    };
-    let changed = output("git", &["-C", folder, "status", "--porcelain", "--untracked-files=no"]);
+    let Some(commit) = git(&["rev-parse", "--short", "HEAD"]) else { return unknown() };
+    let changed = git(&["status", "--porcelain", "--untracked-files=no"]);
     if changed.is_some_and(|changed| !changed.is_empty()) { format!("{commit}+") } else { commit }
 }
 

@@ -18,9 +18,9 @@ use crate::run::Samples;
 use crate::statistics::median;
 
 const READY: Spec = Spec::time("cli_own_ready", "the CLI alone: start until ready", "ms");
-const COLD: Spec = Spec::time("cli_own_cold", "start until the model is asked", "ms");
-const FRESH: Spec = Spec::time("cli_own_fresh", "prompt until the model is asked, first prompt", "ms");
-const WARM: Spec = Spec::time("cli_own_warm", "the same, third prompt", "ms");
+const COLD: Spec = Spec::time("cli_own_cold", "the CLI alone: start until its model is asked", "ms");
+const FRESH: Spec = Spec::time("cli_own_fresh", "the CLI alone: first prompt until its model is asked", "ms");
+const WARM: Spec = Spec::time("cli_own_warm", "the CLI alone: third prompt until its model is asked", "ms");
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 
 const ARGUMENTS: [&str; 6] = [

@@ -19,9 +19,13 @@ const BUFFER: usize = 64 * 1024;
 
 static CROWDS: [(Spec, usize, usize); 4] = [
     (Spec::rate("fan_out_limit_1", "one shared encoding to 1 WebSocket client", "events/s"), 1, 1_000_000),
-    (Spec::rate("fan_out_limit_10", "to 10 clients", "events/s"), 10, 150_000),
-    (Spec::rate("fan_out_limit_100", "to 100 clients", "events/s"), 100, 20_000),
-    (Spec::rate("fan_out_limit_500", "to 500 clients", "events/s"), 500, 4_000),
+    (Spec::rate("fan_out_limit_10", "one shared encoding to 10 WebSocket clients", "events/s"), 10, 150_000),
+    (
+        Spec::rate("fan_out_limit_100", "one shared encoding to 100 WebSocket clients", "events/s"),
+        100,
+        20_000,
+    ),
+    (Spec::rate("fan_out_limit_500", "one shared encoding to 500 WebSocket clients", "events/s"), 500, 4_000),
 ];
 
 pub(crate) async fn measure(scale: Scale) -> Result<Samples> {

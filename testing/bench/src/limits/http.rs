@@ -14,9 +14,9 @@ use crate::run::Samples;
 use crate::statistics::quantile;
 
 const P50: Spec = Spec::time("http_answer_p50", "smallest HTTP answer, one connection, p50", "ms");
-const P50_32: Spec = Spec::time("http_answer_p50_c32", "32 connections, p50", "ms");
-const P99_32: Spec = Spec::tail("http_answer_p99_c32", "the same, p99");
-const RATE: Spec = Spec::rate("http_rate", "answers to 32 connections", "requests/s");
+const P50_32: Spec = Spec::time("http_answer_p50_c32", "smallest HTTP answer, 32 connections, p50", "ms");
+const P99_32: Spec = Spec::tail("http_answer_p99_c32", "smallest HTTP answer, 32 connections, p99");
+const RATE: Spec = Spec::rate("http_rate", "smallest HTTP answers to 32 connections", "requests/s");
 
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}";

@@ -12,7 +12,7 @@ use crate::measures::Scale;
 use crate::run::Samples;
 
 const ONE: Spec = Spec::rate("redis_xadd_1", "Redis, XADD one by one", "events/s");
-const PIPELINED: Spec = Spec::rate("redis_xadd_100", "XADD pipelined by 100", "events/s");
+const PIPELINED: Spec = Spec::rate("redis_xadd_100", "Redis, XADD pipelined by 100", "events/s");
 const A_PIPELINE: usize = 100;
 
 pub(crate) async fn measure(scale: Scale) -> Result<Samples> {

@@ -18,10 +18,17 @@ use crate::statistics::quantile;
 const ONE: Spec =
     Spec::rate("relay_events", "smallest relay, pipe to WebSocket, one event a write", "events/s")
         .per("pipe_1");
-const MANY: Spec = Spec::rate("relay_events_64", "the same, 64 events a write", "events/s").per("pipe_64");
+const MANY: Spec =
+    Spec::rate("relay_events_64", "smallest relay, pipe to WebSocket, 64 events a write", "events/s")
+        .per("pipe_64");
 const CPU: Spec = Spec::time("relay_cpu_per_100k", "the relay's processor time per 100,000 events", "s");
-const P50: Spec = Spec::time("relay_latency_p50", "write to client through it at 1,000 events/s, p50", "ms");
-const P99: Spec = Spec::tail("relay_latency_p99", "the same, p99");
+const P50: Spec = Spec::time(
+    "relay_latency_p50",
+    "write to client through the smallest relay at 1,000 events/s, p50",
+    "ms",
+);
+const P99: Spec =
+    Spec::tail("relay_latency_p99", "write to client through the smallest relay at 1,000 events/s, p99");
 const BUFFER: usize = 64 * 1024;
 const TIME: usize = 19;
 const BETWEEN: Duration = Duration::from_millis(1);

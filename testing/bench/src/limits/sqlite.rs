@@ -13,8 +13,8 @@ const ROW_BYTES: usize = 1_024;
 
 static RATES: [(Spec, usize, usize); 3] = [
     (Spec::rate("sqlite_1", "SQLite, rows of 1 KB, 1 a commit", "rows/s"), 1, 10_000),
-    (Spec::rate("sqlite_100", "100 a commit", "rows/s"), 100, 60_000),
-    (Spec::rate("sqlite_1000", "1,000 a commit", "rows/s"), 1_000, 100_000),
+    (Spec::rate("sqlite_100", "SQLite, rows of 1 KB, 100 a commit", "rows/s"), 100, 60_000),
+    (Spec::rate("sqlite_1000", "SQLite, rows of 1 KB, 1,000 a commit", "rows/s"), 1_000, 100_000),
 ];
 
 pub(crate) fn measure(scale: Scale) -> Result<Samples> {

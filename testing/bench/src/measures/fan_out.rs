@@ -39,31 +39,44 @@ static CROWDS: [Crowd; 4] = [
         events: 100_000,
     },
     Crowd {
-        rate: Spec::rate("fan_out_10", "to 10 subscribers", "events/s").per("fan_out_limit_10"),
-        tail: Spec::tail("fan_out_latency_10", "to 10 subscribers, p99").per("relay_latency_p99"),
+        rate: Spec::rate("fan_out_10", "deliveries of one task's events to 10 subscribers", "events/s")
+            .per("fan_out_limit_10"),
+        tail: Spec::tail("fan_out_latency_10", "agent's write to 10 subscribers' reads at 200 events/s, p99")
+            .per("relay_latency_p99"),
         subscribers: 10,
         events: 50_000,
     },
     Crowd {
-        rate: Spec::rate("fan_out_100", "to 100 subscribers", "events/s")
+        rate: Spec::rate("fan_out_100", "deliveries of one task's events to 100 subscribers", "events/s")
             .per("fan_out_limit_100")
             .targets(TWO_MILLION),
-        tail: Spec::tail("fan_out_latency_100", "to 100 subscribers, p99").per("relay_latency_p99"),
+        tail: Spec::tail(
+            "fan_out_latency_100",
+            "agent's write to 100 subscribers' reads at 200 events/s, p99",
+        )
+        .per("relay_latency_p99"),
         subscribers: 100,
         events: 10_000,
     },
     Crowd {
-        rate: Spec::rate("fan_out_500", "to 500 subscribers", "events/s")
+        rate: Spec::rate("fan_out_500", "deliveries of one task's events to 500 subscribers", "events/s")
             .per("fan_out_limit_500")
             .targets(TWO_MILLION),
-        tail: Spec::tail("fan_out_latency_500", "to 500 subscribers, p99").per("relay_latency_p99"),
+        tail: Spec::tail(
+            "fan_out_latency_500",
+            "agent's write to 500 subscribers' reads at 200 events/s, p99",
+        )
+        .per("relay_latency_p99"),
         subscribers: 500,
         events: 4_000,
     },
 ];
-const SLEEPERS: Spec =
-    Spec::rate("fan_out_beside_sleepers", "to 450 of 500 subscribers while 50 do not read", "events/s")
-        .per("fan_out_500");
+const SLEEPERS: Spec = Spec::rate(
+    "fan_out_beside_sleepers",
+    "deliveries to 450 of 500 subscribers while 50 do not read",
+    "events/s",
+)
+.per("fan_out_500");
 
 pub(crate) async fn measure(system: Arc<dyn System>, scale: Scale) -> Result<Samples> {
     // One agent: the task that is watched waits behind another one until everybody has come.

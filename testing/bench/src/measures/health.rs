@@ -26,7 +26,11 @@ const P50: Spec = Spec::time(
     "ms",
 )
 .per("http_answer_p50");
-const P99: Spec = Spec::tail("health_p99_under_load", "the same, p99").per("http_answer_p50");
+const P99: Spec = Spec::tail(
+    "health_p99_under_load",
+    "/health while 16 tasks write 100 events/s each for 500 subscribers, p99",
+)
+.per("http_answer_p50");
 
 pub(crate) async fn measure(system: Arc<dyn System>, scale: Scale) -> Result<Samples> {
     let running = system.start(Wants::stubs(TASKS)).await?;

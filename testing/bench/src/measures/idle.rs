@@ -25,7 +25,7 @@ const PSS: Spec = Spec::memory("idle_pss", "idle memory (PSS), helper processes 
     ("redis", 15.0),
 ]);
 const ANONYMOUS: Spec =
-    Spec::memory("idle_anonymous", "of it not a file's pages, such as the program's", "MiB");
+    Spec::memory("idle_anonymous", "idle memory that is no file's, as the program's pages are", "MiB");
 const RSS: Spec = Spec::memory("idle_rss", "idle memory (RSS), helper processes included", "MiB");
 
 pub(crate) async fn measure(system: Arc<dyn System>, _: Scale) -> Result<Samples> {

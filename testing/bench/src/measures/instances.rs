@@ -23,7 +23,8 @@ const TWO: Spec =
     Spec::rate("submit_rate_2_servers", "submissions of 32 callers to two servers in turn", "tasks/s")
         .per("submit_rate_waiting");
 const THREE: Spec =
-    Spec::rate("submit_rate_3_servers", "to three servers in turn", "tasks/s").per("submit_rate_waiting");
+    Spec::rate("submit_rate_3_servers", "submissions of 32 callers to three servers in turn", "tasks/s")
+        .per("submit_rate_waiting");
 const MESSAGE: Spec = Spec::time("elsewhere_message", "message to an agent at another server, p50", "ms")
     .per("http_answer_p50");
 const INTERRUPT: Spec = Spec::time("elsewhere_interrupt", "interrupt of a task at another server, p50", "ms")

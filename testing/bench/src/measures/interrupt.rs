@@ -25,9 +25,13 @@ const NOTICED: Spec =
     Spec::time("interrupt_noticed", "interrupt of a flooding agent: request to its notice", "ms")
         .targets(&[("memory", 2.0), ("sqlite", 2.0), ("redis", 4.0)])
         .per("http_answer_p50");
-const COMPLETED: Spec = Spec::time("interrupt_complete", "the same, to `complete` at a reader", "ms")
-    .targets(&[("memory", 50.0), ("sqlite", 50.0), ("redis", 52.0)])
-    .per("http_answer_p50");
+const COMPLETED: Spec = Spec::time(
+    "interrupt_complete",
+    "interrupt of a flooding agent: request to `complete` at a reader",
+    "ms",
+)
+.targets(&[("memory", 50.0), ("sqlite", 50.0), ("redis", 52.0)])
+.per("http_answer_p50");
 
 const STEADY: Spec = Spec::time(
     "interrupt_noticed_steady",
@@ -35,9 +39,12 @@ const STEADY: Spec = Spec::time(
     "ms",
 )
 .per("http_answer_p50");
-const STEADY_COMPLETED: Spec =
-    Spec::time("interrupt_complete_steady", "the same, to `complete` at a reader", "ms")
-        .per("http_answer_p50");
+const STEADY_COMPLETED: Spec = Spec::time(
+    "interrupt_complete_steady",
+    "interrupt of an agent that writes 1,000 events/s: to `complete` at a reader",
+    "ms",
+)
+.per("http_answer_p50");
 
 /// How an agent writes, and how many events it has written when it is interrupted.
 struct Pace {

@@ -19,7 +19,7 @@ const WARM_UP: usize = 500;
 const P50: Spec = Spec::time("latency_p50", "agent's write to client's read at 1,000 events/s, p50", "ms")
     .targets(&[("sqlite", 0.1), ("redis", 2.1)])
     .per("relay_latency_p50");
-const P99: Spec = Spec::tail("latency_p99", "the same, p99")
+const P99: Spec = Spec::tail("latency_p99", "agent's write to client's read at 1,000 events/s, p99")
     .targets(&[("sqlite", 0.6), ("redis", 2.6)])
     .per("relay_latency_p99");
 

@@ -16,9 +16,10 @@ const CALLERS: usize = 32;
 
 const FIRST: Spec = Spec::rate("queue_first", "submissions into one session, the first 2,000", "tasks/s")
     .per("submit_rate_waiting");
-const LAST: Spec =
-    Spec::rate("queue_last", "into the same when 8,000 wait there", "tasks/s").per("queue_first");
-const PAGE: Spec = Spec::time("queue_page", "a page of 100 of its tasks", "ms").per("http_answer_p50");
+const LAST: Spec = Spec::rate("queue_last", "submissions into one session in which 8,000 wait", "tasks/s")
+    .per("queue_first");
+const PAGE: Spec = Spec::time("queue_page", "a page of 100 tasks of a session in which 10,000 wait", "ms")
+    .per("http_answer_p50");
 const TURN: Spec = Spec::time("queue_turn", "interrupt of its running task to the end of the next one", "ms")
     .per("http_answer_p50");
 

@@ -24,37 +24,62 @@ const COLD: Road = Road {
     )
     .targets(&[("sqlite", 560.0)])
     .per("cli_own_cold"),
-    event: Spec::time("cli_cold_event", "the same, to the first event", "ms").per("cli_own_cold"),
+    event: Spec::time("cli_cold_event", "real CLI, new session, no process ready: POST to first event", "ms")
+        .per("cli_own_cold"),
 };
 const POOL: Road = Road {
     request: Spec::time(
         "cli_pool_request",
-        "new session, a process was kept ready: POST to model request",
+        "real CLI, new session, a process was kept ready: POST to model request",
         "ms",
     )
     .targets(&[("sqlite", 230.0)])
     .per("cli_own_cold"),
-    event: Spec::time("cli_pool_event", "the same, to the first event", "ms").per("cli_own_cold"),
+    event: Spec::time(
+        "cli_pool_event",
+        "real CLI, new session, a process was kept ready: POST to first event",
+        "ms",
+    )
+    .per("cli_own_cold"),
 };
 const WARM: Road = Road {
-    request: Spec::time("cli_warm_request", "session whose process is alive: POST to model request", "ms")
-        .targets(&[("sqlite", 60.0)])
-        .per("cli_own_warm"),
-    event: Spec::time("cli_warm_event", "the same, to the first event", "ms").per("cli_own_warm"),
+    request: Spec::time(
+        "cli_warm_request",
+        "real CLI, session whose process is alive: POST to model request",
+        "ms",
+    )
+    .targets(&[("sqlite", 60.0)])
+    .per("cli_own_warm"),
+    event: Spec::time(
+        "cli_warm_event",
+        "real CLI, session whose process is alive: POST to first event",
+        "ms",
+    )
+    .per("cli_own_warm"),
 };
 const RESUME: Road = Road {
-    request: Spec::time("cli_resume_request", "session whose process has ended: POST to model request", "ms")
-        .targets(&[("sqlite", 560.0)])
-        .per("cli_own_cold"),
-    event: Spec::time("cli_resume_event", "the same, to the first event", "ms").per("cli_own_cold"),
+    request: Spec::time(
+        "cli_resume_request",
+        "real CLI, session whose process has ended: POST to model request",
+        "ms",
+    )
+    .targets(&[("sqlite", 560.0)])
+    .per("cli_own_cold"),
+    event: Spec::time(
+        "cli_resume_event",
+        "real CLI, session whose process has ended: POST to first event",
+        "ms",
+    )
+    .per("cli_own_cold"),
 };
 const ANSWER: Spec =
-    Spec::time("cli_answer", "answer to the POST meanwhile, p50", "ms").per("http_answer_p50");
+    Spec::time("cli_answer", "real CLI: answer to the POST, p50", "ms").per("http_answer_p50");
 const INTERRUPT: Spec =
-    Spec::time("cli_interrupt", "interrupt of a command that runs: request to `complete`", "ms")
+    Spec::time("cli_interrupt", "real CLI, interrupt of a command that runs: request to `complete`", "ms")
         .per("http_answer_p50");
-const AGENT_PSS: Spec = Spec::memory("cli_agent_pss", "one agent's process (PSS)", "MiB");
-const AGENT_DIRTY: Spec = Spec::memory("cli_agent_private", "of it private and dirty", "MiB");
+const AGENT_PSS: Spec = Spec::memory("cli_agent_pss", "real CLI: one agent's process (PSS)", "MiB");
+const AGENT_DIRTY: Spec =
+    Spec::memory("cli_agent_private", "real CLI: one agent's private dirty memory", "MiB");
 
 /// A process that got ready does nothing for so long.
 const QUIET: Duration = Duration::from_millis(400);

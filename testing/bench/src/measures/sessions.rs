@@ -22,14 +22,19 @@ const SETTLE: Duration = Duration::from_millis(500);
 const AGENTS_END_WITHIN: Duration = Duration::from_secs(20);
 
 const TEN: Spec = Spec::memory("memory_10_sessions", "memory with 10 sessions without an agent (PSS)", "MiB");
-const HUNDRED: Spec = Spec::memory("memory_100_sessions", "with 100 sessions", "MiB");
-const THOUSAND: Spec = Spec::memory("memory_1000_sessions", "with 1,000 sessions", "MiB");
-const SESSION: Spec =
-    Spec::memory("memory_session", "per session without an agent, from the 101st to the 1,000th", "KiB")
-        .targets(&[("sqlite", 2.0), ("redis", 2.0)])
-        .tolerance(0.5)
-        .slack(8.0);
-const SUBSCRIBER: Spec = Spec::memory("memory_subscriber", "per idle subscriber of 500", "KiB")
+const HUNDRED: Spec =
+    Spec::memory("memory_100_sessions", "memory with 100 sessions without an agent (PSS)", "MiB");
+const THOUSAND: Spec =
+    Spec::memory("memory_1000_sessions", "memory with 1,000 sessions without an agent (PSS)", "MiB");
+const SESSION: Spec = Spec::memory(
+    "memory_session",
+    "memory per session without an agent, from the 101st to the 1,000th",
+    "KiB",
+)
+.targets(&[("sqlite", 2.0), ("redis", 2.0)])
+.tolerance(0.5)
+.slack(8.0);
+const SUBSCRIBER: Spec = Spec::memory("memory_subscriber", "memory per idle subscriber of 500", "KiB")
     .targets(&[("sqlite", 20.0), ("redis", 20.0), ("memory", 20.0)])
     .slack(5.0);
 

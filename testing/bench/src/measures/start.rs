@@ -18,7 +18,7 @@ const FULL: Spec = Spec::time("start_full", "start to /health, 100,000 ended tas
 const FULL_REDIS: Spec =
     Spec::time("start_full_20k", "start to /health, 20,000 ended tasks", "ms").per("start_empty");
 const KILLED: Spec =
-    Spec::time("start_after_kill", "the same after the server was killed", "ms").per("start_empty");
+    Spec::time("start_after_kill", "the same start after the server was killed", "ms").per("start_empty");
 
 pub(crate) async fn measure(system: Arc<dyn System>, scale: Scale) -> Result<Samples> {
     let (storage, spec, tasks) = match system.name() {

@@ -30,12 +30,12 @@ const GROWTH: Spec =
     Spec::memory("memory_per_100k", "what the server's memory has grown by after 100,000 events", "MiB")
         .slack(10.0);
 const SIXTEEN: Spec =
-    Spec::rate("events_16_tasks", "16 tasks at once, together", "events/s").per("relay_events");
-const MANY: Spec = Spec::rate("events_200_sessions", "200 sessions at once, together", "events/s")
+    Spec::rate("events_16_tasks", "16 tasks at full speed, together", "events/s").per("relay_events");
+const MANY: Spec = Spec::rate("events_200_sessions", "200 sessions at full speed, together", "events/s")
     .targets(&[("sqlite", 250_000.0), ("redis", 125_000.0)])
     .per("relay_events");
 const MANY_MEMORY: Spec =
-    Spec::memory("memory_200_sessions", "most memory of the server meanwhile (PSS)", "MiB")
+    Spec::memory("memory_200_sessions", "most memory of the server with 200 sessions streaming (PSS)", "MiB")
         .targets(&[("sqlite", 150.0), ("redis", 150.0)]);
 
 /// Lets tasks write at once, each so many events; gives events a second of all.

@@ -20,11 +20,15 @@ const CALLERS: usize = 32;
 const P50_1: Spec = Spec::time("submit_p50_c1", "submission of a new session, one caller, p50", "ms")
     .targets(&[("sqlite", 1.0), ("redis", 3.0)])
     .per("http_answer_p50");
-const P99_1: Spec = Spec::tail("submit_p99_c1", "the same, p99").per("http_answer_p50");
-const P50_8: Spec = Spec::time("submit_p50_c8", "8 callers at once, p50", "ms").per("http_answer_p50_c32");
-const P99_8: Spec = Spec::tail("submit_p99_c8", "the same, p99").per("http_answer_p50_c32");
-const P50_32: Spec = Spec::time("submit_p50_c32", "32 callers at once, p50", "ms").per("http_answer_p50_c32");
-const P99_32: Spec = Spec::tail("submit_p99_c32", "the same, p99")
+const P99_1: Spec =
+    Spec::tail("submit_p99_c1", "submission of a new session, one caller, p99").per("http_answer_p50");
+const P50_8: Spec = Spec::time("submit_p50_c8", "submission of a new session, 8 callers, p50", "ms")
+    .per("http_answer_p50_c32");
+const P99_8: Spec =
+    Spec::tail("submit_p99_c8", "submission of a new session, 8 callers, p99").per("http_answer_p50_c32");
+const P50_32: Spec = Spec::time("submit_p50_c32", "submission of a new session, 32 callers, p50", "ms")
+    .per("http_answer_p50_c32");
+const P99_32: Spec = Spec::tail("submit_p99_c32", "submission of a new session, 32 callers, p99")
     .targets(&[("sqlite", 60.0), ("redis", 62.0)])
     .per("http_answer_p50_c32");
 const RATE: Spec =

@@ -63,7 +63,7 @@ fn about(page: &mut String, run: &Run) {
     push(
         page,
         format_args!(
-            "\n## The run\n\n{}, {} cores, {} MiB, Linux {}. Commit {}, {} rounds in {:.0} s, {}. Server {}, Claude Code CLI {}, Redis {}, SQLite \
+            "\n## The run\n\n{}, {} cores, {} MiB, Linux {}. Commit {}; rounds: {}, in {:.0} s, {}. Server {}, Claude Code CLI {}, Redis {}, SQLite \
              {}, built by rustc {}.\n\n{NOTES}",
             machine.cpu,
             machine.cores,

@@ -14,7 +14,7 @@ impl fmt::Display for Table<'_> {
         let Run { rounds, quick, seconds, figures, failures, machine, .. } = self.0;
         writeln!(
             f,
-            "{}, {} cores, commit {}, {rounds} rounds in {seconds:.0} s",
+            "{}, {} cores, commit {}, rounds: {rounds}, in {seconds:.0} s",
             machine.cpu, machine.cores, machine.commit
         )?;
         if *quick {
