@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, anyhow};
 use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
+use tokio::task::JoinError;
 use tokio::time::timeout;
 
 use crate::figure::{Figure, Limit, Spec};
@@ -132,13 +133,12 @@ impl Seen {
     }
 }
 
-/// Runs all jobs, round by round. The order turns by one each round, so that none always has the same neighbours.
+/// Runs all jobs, round by round.
 pub(crate) async fn run(jobs: &[Job], rounds: usize, quick: bool, machine: Machine) -> Run {
     let (at, began) = (chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Secs, true), Instant::now());
     let mut seen = Seen::default();
     for round in 0..rounds {
-        let order = jobs.iter().cycle().skip(round % jobs.len().max(1)).take(jobs.len());
-        for job in order.filter(|job| round == 0 || !job.is_once) {
+        for job in turned(jobs, round).filter(|job| round == 0 || !job.is_once) {
             let begun = Instant::now();
             let result = finish(job).await;
             tell(round + 1, rounds, job, begun.elapsed(), result.as_ref().err());
@@ -165,17 +165,34 @@ pub(crate) async fn run(jobs: &[Job], rounds: usize, quick: bool, machine: Machi
     }
 }
 
+/// The jobs in a round's order: of each measure, another system is the first one.
+fn turned(jobs: &[Job], round: usize) -> impl Iterator<Item = &Job> {
+    let measures = jobs.chunk_by(|one, next| one.measure == next.measure);
+    measures.flat_map(move |jobs| jobs.iter().cycle().skip(round % jobs.len()).take(jobs.len()))
+}
+
 /// The harness fails by panicking, as tests do: a task of its own makes that this job's failure and nobody else's.
 async fn finish(job: &Job) -> Result<Samples> {
     let mut working = tokio::spawn((job.run)());
     match timeout(JOB_WITHIN, &mut working).await {
         Ok(Ok(result)) => result,
-        Ok(Err(error)) => Err(anyhow!("{error}")),
+        Ok(Err(error)) => Err(reason(error)),
         Err(_) => {
             working.abort();
             Err(anyhow!("it was not done within {} s", JOB_WITHIN.as_secs()))
         }
     }
+}
+
+/// What a job said when it panicked.
+fn reason(error: JoinError) -> anyhow::Error {
+    let payload = match error.try_into_panic() {
+        Ok(payload) => payload,
+        Err(error) => return error.into(),
+    };
+    let text = payload.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| payload.downcast_ref::<&str>().copied());
+    anyhow!("{}", text.unwrap_or("it panicked without a word"))
 }
 
 /// For whoever waits.
