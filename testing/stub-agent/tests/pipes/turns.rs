@@ -211,3 +211,22 @@ fn a_log_line_names_process_and_session() {
     let found: Vec<_> = found.iter().map(|line| line.split_once(' ').expect("a time").1).collect();
     assert_eq!(found, [format!("{pid} {SESSION} first"), format!("{pid} {SESSION} second")]);
 }
+
+#[test]
+fn an_interrupt_is_noted_once_and_a_turn_without_one_notes_nothing() {
+    let place = Place::new();
+    let mut stub = fresh(&place);
+    let file = place.path("noted.txt");
+    let noting = format!("oninterrupt {} noticed", file.display());
+    stub.prompt(1, &format!("{noting}; say here"));
+    stub.until("idle");
+    assert!(!file.exists());
+    stub.prompt(2, &format!("{noting}; say there; hold"));
+    stub.until("text there");
+    stub.control("i", &json!({"subtype": "interrupt"}));
+    let pid = stub.pid();
+    stub.until("idle");
+    let found = lines(&file);
+    let found: Vec<_> = found.iter().map(|line| line.split_once(' ').expect("a time").1).collect();
+    assert_eq!(found, [format!("{pid} {SESSION} noticed")]);
+}
