@@ -29,7 +29,9 @@ warm up. Agents are stubs that write as fast as they are read, but for what is s
 agent writes it. Every event of every measure is received and checked: none may be missing, come twice or out of order.
 
 With SQLite (`STORAGE_SYNC=normal`) and Redis (`appendfsync everysec`), a submission is answered when it is committed, and an event is sent when
-it is. With the storage in memory nothing outlives the server.
+it is. With the storage in memory nothing outlives the server. `python` is a service of FastAPI and the official SDK, which keeps all in memory and
+answers a submission before it has done anything; it is measured with fewer events, and only where both do the same. A session whose memory
+is weighed has had one short task.
 ";
 
 /// The page of a run.
