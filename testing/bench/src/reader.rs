@@ -14,8 +14,6 @@ const TIME: usize = 19;
 /// What was read of one task.
 #[derive(Debug)]
 pub(crate) struct Read {
-    /// When its first text came.
-    pub(crate) first: Instant,
     /// When its last event came.
     pub(crate) last: Instant,
     /// Texts.
@@ -76,10 +74,9 @@ pub(crate) async fn read_stamped(stream: FastStream, texts: u64) -> Result<Read>
 }
 
 async fn collect(mut stream: FastStream, texts: u64, is_stamped: bool) -> Result<Read> {
-    let (mut seen, mut first, mut took) = (Texts::default(), None, Vec::new());
+    let (mut seen, mut took) = (Texts::default(), Vec::new());
     let each = |event: &[u8]| {
         if seen.next < texts && seen.take(event) {
-            first = first.or_else(|| Some(Instant::now()));
             if is_stamped {
                 took.extend(seen.took(event));
             }
@@ -90,15 +87,15 @@ async fn collect(mut stream: FastStream, texts: u64, is_stamped: bool) -> Result
     let last = Instant::now();
     ensure!(seen.next == texts, "{} of {texts} texts came, of {} events", seen.next, stream.last());
     ensure!(!is_stamped || took.len() as u64 == texts, "{} of {texts} texts say when", took.len());
-    Ok(Read { first: first.context("no text came")?, last, texts, took })
+    Ok(Read { last, texts, took })
 }
 
-/// Texts of several tasks or readers a second, from the first one that anybody got to the last.
-pub(crate) fn rate(reads: &[Read]) -> Result<f64> {
-    let first = reads.iter().map(|read| read.first).min().context("nobody read")?;
+/// Texts of several tasks or readers a second, from when they were asked for until everybody had the last: who reads late finds much in
+/// the sockets, so when the first one was read says nothing.
+pub(crate) fn rate(asked: Instant, reads: &[Read]) -> Result<f64> {
     let last = reads.iter().map(|read| read.last).max().context("nobody read")?;
     let texts: u64 = reads.iter().map(|read| read.texts).sum();
-    Ok(texts as f64 / last.duration_since(first).as_secs_f64())
+    Ok(texts as f64 / last.duration_since(asked).as_secs_f64())
 }
 
 #[cfg(test)]

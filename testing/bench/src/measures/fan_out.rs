@@ -1,6 +1,7 @@
 //! One task and many subscribers.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
@@ -87,12 +88,12 @@ pub(crate) async fn measure(system: Arc<dyn System>, scale: Scale) -> Result<Sam
         let (subscribers, events) =
             (scale.of(crowd.subscribers, crowd.subscribers.min(20)), scale.of(crowd.events, 200));
         let prompt = format!("emit {events} {TEXT_BYTES}");
-        let reads =
+        let (asked, reads) =
             watched(&running, subscribers, 0, &prompt, move |stream| read(stream, events as u64)).await?;
-        samples.add(&crowd.rate, rate(&reads)?);
+        samples.add(&crowd.rate, rate(asked, &reads)?);
         let prompt = format!("rate {PACE} {TEXT_BYTES} 1");
         let texts = PACE as u64;
-        let reads =
+        let (_, reads) =
             watched(&running, subscribers, 0, &prompt, move |stream| read_stamped(stream, texts)).await?;
         // The first quarter warms up.
         let took: Vec<_> = reads.into_iter().flat_map(|read| read.took.into_iter().skip(PACE / 4)).collect();
@@ -101,21 +102,21 @@ pub(crate) async fn measure(system: Arc<dyn System>, scale: Scale) -> Result<Sam
     let (subscribers, events) = (scale.of(500, 20), scale.of(4_000, 200));
     let asleep = scale.of(ASLEEP, 2);
     let prompt = format!("emit {events} {TEXT_BYTES}");
-    let reads =
+    let (asked, reads) =
         watched(&running, subscribers, asleep, &prompt, move |stream| read(stream, events as u64)).await?;
-    samples.add(&SLEEPERS, rate(&reads)?);
+    samples.add(&SLEEPERS, rate(asked, &reads)?);
     running.stop().await?;
     Ok(samples)
 }
 
-/// Lets subscribers gather before a task begins; gives what those that read saw. The others read afterwards, and get everything too.
+/// Lets subscribers gather before a task begins; gives when it was let go and what those that read saw. The others read afterwards, and get everything too.
 async fn watched<F>(
     running: &Running,
     subscribers: usize,
     asleep: usize,
     prompt: &str,
     how: impl Fn(FastStream) -> F,
-) -> Result<Vec<Read>>
+) -> Result<(Instant, Vec<Read>)>
 where
     F: Future<Output = Result<Read>> + Send + 'static,
 {
@@ -127,11 +128,12 @@ where
     }
     let sleeping = streams.split_off(subscribers - asleep);
     let reading: JoinSet<_> = streams.into_iter().map(&how).collect();
+    let asked = Instant::now();
     let answer = running.interrupt(&before).await?;
     ensure!(answer["status"] == json!("interrupted"), "{answer}");
     let reads = reading.join_all().await.into_iter().collect::<Result<Vec<_>>>()?;
     ensure!(sleeping.iter().all(|stream| stream.last() == 0), "who sleeps has read");
     let woken: JoinSet<_> = sleeping.into_iter().map(how).collect();
     woken.join_all().await.into_iter().collect::<Result<Vec<_>>>()?;
-    Ok(reads)
+    Ok((asked, reads))
 }

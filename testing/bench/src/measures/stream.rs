@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use testing::cpu_time;
@@ -38,14 +38,14 @@ const MANY_MEMORY: Spec =
     Spec::memory("memory_200_sessions", "most memory of the server with 200 sessions streaming (PSS)", "MiB")
         .targets(&[("sqlite", 150.0), ("redis", 150.0)]);
 
-/// Lets tasks write at once, each so many events; gives events a second of all.
+/// Lets tasks write at once, each so many events; gives events a second of all, from the first submission to the last `complete`.
 pub(crate) async fn flood(running: &Running, tasks: usize, each: usize) -> Result<f64> {
-    let mut reading = JoinSet::new();
+    let (asked, mut reading) = (Instant::now(), JoinSet::new());
     for _ in 0..tasks {
         let task = running.submit(&format!("emit {each} {TEXT_BYTES}")).await?;
         reading.spawn(read(running.stream(&task).await, each as u64));
     }
-    rate(&reading.join_all().await.into_iter().collect::<Result<Vec<_>>>()?)
+    rate(asked, &reading.join_all().await.into_iter().collect::<Result<Vec<_>>>()?)
 }
 
 /// One task.

@@ -26,7 +26,7 @@ const NOTES: &str = "\
 Agents, server and clients share the machine's cores, so only ratios carry over to another machine. A figure is the median of the rounds, in
 which storages take turns; the spread is between the least and the greatest round. Each measure starts a server of its own and lets it
 warm up. Agents are stubs that write as fast as they are read, but for what is said to be the real CLI. An event is 512 bytes as the
-agent writes it. Every event of every measure is received and checked: none may be missing, come twice or out of order.
+agent writes it. Rates count from the request that lets the agents go, their start included, to the last event at the last reader. Every event of every measure is received and checked: none may be missing, come twice or out of order.
 
 With SQLite (`STORAGE_SYNC=normal`) and Redis (`appendfsync everysec`), a submission is answered when it is committed, and an event is sent when
 it is. With the storage in memory nothing outlives the server. `python` is a service of FastAPI and the official SDK, which keeps all in memory and
