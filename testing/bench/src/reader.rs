@@ -76,10 +76,8 @@ pub(crate) async fn read_stamped(stream: FastStream, texts: u64) -> Result<Read>
 async fn collect(mut stream: FastStream, texts: u64, is_stamped: bool) -> Result<Read> {
     let (mut seen, mut took) = (Texts::default(), Vec::new());
     let each = |event: &[u8]| {
-        if seen.next < texts && seen.take(event) {
-            if is_stamped {
-                took.extend(seen.took(event));
-            }
+        if seen.next < texts && seen.take(event) && is_stamped {
+            took.extend(seen.took(event));
         }
     };
     let mut each = each;
