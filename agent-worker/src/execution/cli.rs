@@ -2,6 +2,7 @@
 
 mod environment;
 mod frames;
+mod guard;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -20,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use self::environment::environment;
+use self::guard::Guard;
 use super::{AgentOptions, Execution, NotBegun};
 use crate::jobs::Job;
 use crate::owner;
@@ -92,8 +94,12 @@ pub(crate) async fn run(
         limits: Limits::default(),
         cgroup: None,
     };
+    let unguarded =
+        |why: String| NotBegun(format!("nobody would end the CLI if the worker were killed: {why}"));
+    let mut guard = Guard::start().await.map_err(unguarded)?;
     let Child { mut stdin, stdout, life } =
         process::spawn(spec).await.map_err(|error| NotBegun(error.to_string()))?;
+    guard.watch(life.pid()).await.map_err(unguarded)?;
     let prompt = job.prompt.clone();
     // A CLI that ends at once does not take it; what it then says is the fault to be told.
     let told = async move {
@@ -102,6 +108,7 @@ pub(crate) async fn run(
     let mut reading = Reading { stdout, splitter: LineSplitter::default(), told: Told::default() };
     let ((), cut) = tokio::join!(told, attend(&life, job.timeout, stop, reading.read_all(&life, reporter)));
     let exit = life.exited().await;
+    guard.dismiss().await;
     life.ended().await;
     Ok(execution(&reading.told, exit, cut, &life.stderr_tail()))
 }

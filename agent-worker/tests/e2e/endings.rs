@@ -1,5 +1,6 @@
 //! How runs end that do not complete, and what they outlast.
 
+use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -131,6 +132,22 @@ async fn a_worker_that_is_killed_takes_its_cli_with_it() {
     running.until("tool  Bash").await;
     // The CLI has it as its folder.
     assert_ne!(which_mention(&world.project()), Vec::<u32>::new());
+    running.signal(Signal::KILL);
+    assert_eq!(running.ended().await.code, None);
+    wait_until_none_mention(&world.project(), Duration::from_secs(10)).await;
+}
+
+#[tokio::test]
+async fn a_worker_that_is_killed_takes_a_cli_with_it_that_heeds_no_signal() {
+    let world = World::new();
+    let cli = world.path("cli");
+    let script = "#!/bin/sh\ntrap '' TERM HUP INT\ntouch up\nwhile :; do sleep 0.1; done\n";
+    std::fs::write(&cli, script).expect("written");
+    std::fs::set_permissions(&cli, std::fs::Permissions::from_mode(0o755)).expect("executable");
+    let cli = cli.display().to_string();
+    let running =
+        Running::start(world.bare_command(&["--execution-mode", "cli", "--cli", &cli, "--task", "x"]));
+    wait_for(&world.project().join("up")).await;
     running.signal(Signal::KILL);
     assert_eq!(running.ended().await.code, None);
     wait_until_none_mention(&world.project(), Duration::from_secs(10)).await;
