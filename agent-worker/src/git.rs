@@ -161,6 +161,15 @@ impl Repository {
         Err(GitError::NotCommitted(self.project_in(self.top())))
     }
 
+    /// Refuses a folder for worktrees that holds files of this repository: git is going to ignore it.
+    pub(crate) async fn check_free(&self, folder: &Path) -> Result<(), GitError> {
+        let arguments = ["ls-files", "-z", "--"].map(OsStr::new).into_iter().chain([folder.as_os_str()]);
+        let found = self.git.run(&arguments.collect::<Vec<_>>()).await?;
+        // What lies outside of the repository is no business of git's, which says so by failing.
+        let is_free = !found.is_success() || found.stdout.is_empty();
+        if is_free && folder != self.top() { Ok(()) } else { Err(GitError::Tracked(folder.to_owned())) }
+    }
+
     /// Whether it has submodules, which are empty in a new worktree.
     pub(crate) fn has_submodules(&self) -> bool {
         self.top().join(".gitmodules").exists()
@@ -220,6 +229,12 @@ pub(crate) async fn is_on(tree: &Path, branch: &str) -> Result<(), GitError> {
 /// Commits everything in a working tree; gives the commit, or `None` when there is nothing to commit.
 pub(crate) async fn commit(tree: &Path, message: &str) -> Result<Option<String>, GitError> {
     let git = Git::new(tree);
+    // To add a file with a conflict in it would mean that it is resolved.
+    let unmerged = git.must(&["diff", "--name-only", "--diff-filter=U", "-z", "--no-ext-diff"]).await?;
+    if !unmerged.stdout.is_empty() {
+        let named = String::from_utf8_lossy(&unmerged.stdout).trim_end_matches('\0').replace('\0', ", ");
+        return Err(GitError::Unmerged { named });
+    }
     git.must(&["add", "--all"]).await?;
     if git.run(&["diff", "--cached", "--quiet", "--no-ext-diff"]).await?.is_success() {
         return Ok(None);
@@ -250,6 +265,24 @@ pub(crate) async fn exclude(folder: &Path, pattern: &str) -> Result<(), GitError
     // Another worker may add its own at the same time.
     let mut end = std::fs::OpenOptions::new().append(true).create(true).open(&file).map_err(fault)?;
     end.write_all(format!("{gap}{pattern}\n").as_bytes()).map_err(fault)
+}
+
+/// Lets git ignore exactly that folder, wherever it lies in a repository.
+pub(crate) async fn exclude_folder(folder: &Path) -> Result<(), GitError> {
+    let found = Git::new(folder).run(&["rev-parse", "--show-prefix"]).await?;
+    if !found.is_success() {
+        return Ok(());
+    }
+    let prefix = found.line()?;
+    let mut pattern = String::from("/");
+    for character in prefix.chars() {
+        // What has a meaning in a pattern.
+        if matches!(character, '*' | '?' | '[' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(character);
+    }
+    exclude(folder, &pattern).await
 }
 
 async fn git_path(git: &Git, name: &str) -> Result<PathBuf, GitError> {

@@ -70,10 +70,11 @@ pub(crate) async fn worktrees(repository: &Repository, wanted: Option<&Path>) ->
         Some(folder) => std::path::absolute(folder).context("--worktrees is no path")?,
         None => repository.top().join(WORKTREES),
     };
+    repository.check_free(&folder).await?;
     std::fs::create_dir_all(&folder)
         .with_context(|| format!("the folder for worktrees {} cannot be made", folder.display()))?;
-    let name = folder.file_name().context("--worktrees needs a name")?.to_string_lossy().into_owned();
-    git::exclude(&folder, &format!("{name}/")).await?;
+    folder.file_name().context("--worktrees needs a name")?;
+    git::exclude_folder(&folder).await?;
     Ok(folder)
 }
 

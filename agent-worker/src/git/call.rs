@@ -72,6 +72,10 @@ pub(crate) enum GitError {
         .0.display()
     )]
     NotCommitted(PathBuf),
+    #[error("there are conflicts that nobody has resolved ({named}): resolve them, then commit")]
+    Unmerged { named: String },
+    #[error("{} has files of the repository in it, which git would ignore from then on: name another folder with --worktrees", .0.display())]
+    Tracked(PathBuf),
     #[error(
         "the agent has left the branch {branch} for {found:?}: see where its work is, and switch back to {branch}"
     )]

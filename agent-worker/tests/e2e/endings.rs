@@ -255,3 +255,18 @@ async fn changes_within_a_submodule_are_told() {
     let ended = world.run(&executor, &["--worktree", "--task", "say Nothing."]).await;
     assert_eq!(ended.code, Some(2), "the tree is dirty: {}", ended.stderr);
 }
+
+#[tokio::test]
+async fn a_conflict_that_nobody_has_resolved_is_not_committed() {
+    let world = World::new();
+    let executor = world.by_server().await;
+    let make = "git switch -q -c other && echo x > a.txt && git -c user.name=A -c user.email=a@localhost commit -q -a -m o && git switch -q -; \
+                echo y > a.txt && git -c user.name=A -c user.email=a@localhost commit -q -a -m t; git merge other || true";
+    let ended = world
+        .run(&executor, &["--worktree", "--commit", "--task", &format!("[[bash {make}]] [[say done]]")])
+        .await;
+    assert_eq!(ended.code, Some(1), "{}", ended.stdout);
+    let summary = world.summary();
+    let error = "the changes are there, and are not committed: there are conflicts that nobody has resolved (a.txt): resolve them, then commit";
+    assert_eq!((&summary["commit"], &summary["errors"]), (&Value::Null, &json!([error])), "{summary}");
+}

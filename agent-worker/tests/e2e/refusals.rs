@@ -146,3 +146,17 @@ async fn ctrl_c_ends_it_while_a_server_takes_connections_and_says_nothing() {
     }
     assert!(world.runs().is_empty());
 }
+
+#[tokio::test]
+async fn a_folder_for_worktrees_that_holds_files_of_the_repository_is_refused() {
+    let world = World::new();
+    let executor = world.by_stub().await;
+    let sub = world.project().join("sub").display().to_string();
+    let ended = world.run(&executor, &[TASK[0], TASK[1], "--worktree", "--worktrees", &sub]).await;
+    refused(&world, &ended, &["sub has files of the repository in it", "--worktrees"]);
+    assert!(
+        !std::fs::read_to_string(world.project().join(".git/info/exclude"))
+            .unwrap_or_default()
+            .contains("sub")
+    );
+}
