@@ -50,8 +50,7 @@ impl Repository {
             return Err(GitError::NoCommit(top.into()));
         }
         let head = head.line()?;
-        let branch = git.run(&["symbolic-ref", "--quiet", "--short", "HEAD"]).await?;
-        let branch = if branch.is_success() { Some(branch.line()?) } else { None };
+        let branch = current_branch(&git).await?;
         Ok(Self { git, prefix, head, branch })
     }
 
@@ -220,9 +219,18 @@ pub(crate) async fn own_repositories(tree: &Path, base: &str) -> Result<Vec<Stri
     changes::own_repositories(&Git::new(tree), base).await
 }
 
+/// The branch that is checked out; `None` when it is just a commit. In full, since what git calls it for short depends on tags.
+async fn current_branch(git: &Git) -> Result<Option<String>, GitError> {
+    let found = git.run(&["symbolic-ref", "--quiet", "HEAD"]).await?;
+    if !found.is_success() {
+        return Ok(None);
+    }
+    Ok(found.line()?.strip_prefix("refs/heads/").map(str::to_owned))
+}
+
 /// Makes sure that a working tree is on the branch that was made for it: an agent may have switched to another one.
 pub(crate) async fn is_on(tree: &Path, branch: &str) -> Result<(), GitError> {
-    let found = Git::new(tree).run(&["symbolic-ref", "--quiet", "--short", "HEAD"]).await?.line()?;
+    let found = current_branch(&Git::new(tree)).await?.unwrap_or_default();
     if found == branch { Ok(()) } else { Err(GitError::Elsewhere { branch: branch.to_owned(), found }) }
 }
 

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::arguments::Arguments;
+use crate::run::BRANCHES;
 
 /// More than any prompt.
 const MOST_BYTES: u64 = 8 * 1024 * 1024;
@@ -108,6 +109,11 @@ fn several(file: &Path, text: &str, timeout: u64) -> Result<Vec<Job>, JobsError>
             return fault(format!("the branch of {name} is that of another task, too"));
         }
     }
+    if tasks.iter().any(|task| task.branch.is_none()) && branches.contains(&BRANCHES.to_owned()) {
+        return fault(format!(
+            "there can be no branch {BRANCHES}, as tasks without one get theirs below it: give it another name"
+        ));
+    }
     for branch in &branches {
         let above = branches
             .iter()
@@ -167,6 +173,7 @@ mod tests {
                 one("branch = 'z/y'\n[[task]]\nname = 'b'\nprompt = 'p'\nbranch = 'z'"),
                 "no branch z/y beside z",
             ),
+            (one("branch = 'agent'\n[[task]]\nname = 'b'\nprompt = 'p'"), "there can be no branch agent"),
             ("[[task]]\nname = 'a b'\nprompt = 'p'".to_owned(), "letters, digits"),
             ("[[task]]\nname = 'a'\nprompt = ' '".to_owned(), "an empty prompt"),
             ("task = ".to_owned(), "t.toml: TOML parse error"),

@@ -34,6 +34,8 @@ impl Signals {
         self.next().await;
         screen.line(&Line::new("note", Tone::Note, "interrupting; Ctrl-C again leaves at once"));
         stop.cancel();
+        // A terminal that closes may say so more than once.
+        self.hangup = None;
         self.next().await;
     }
 

@@ -151,6 +151,12 @@ async fn ctrl_c_ends_it_while_a_server_takes_connections_and_says_nothing() {
 async fn a_folder_for_worktrees_that_holds_files_of_the_repository_is_refused() {
     let world = World::new();
     let executor = world.by_stub().await;
+    // A tag of the branch's name is no hindrance.
+    world.git(&["tag", "feat"]);
+    let ended = world.run(&executor, &[TASK[0], TASK[1], "--branch", "feat", "--worktree"]).await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let world = World::new();
+    let executor = world.by_stub().await;
     let sub = world.project().join("sub").display().to_string();
     let ended = world.run(&executor, &[TASK[0], TASK[1], "--worktree", "--worktrees", &sub]).await;
     refused(&world, &ended, &["sub has files of the repository in it", "--worktrees"]);
