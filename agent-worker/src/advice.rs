@@ -17,9 +17,15 @@ pub(crate) fn advice(place: &Place, summary: &Summary) -> Vec<Line> {
     let is_left = summary.commit.is_none() && !summary.files.is_empty();
     let mut commands = Vec::new();
     // New files are shown by a diff once git is told of them.
-    let intent = if is_left { format!("git -C {tree} add --intent-to-add --all && ") } else { String::new() };
+    let has_own = !summary.repositories.is_empty();
+    let intent = if is_left && !has_own {
+        format!("git -C {tree} add --intent-to-add --all && ")
+    } else {
+        String::new()
+    };
     commands.push(("review", format!("{intent}git -C {tree} diff {base}")));
-    if is_left {
+    // Git would note no more of a repository than that it is there.
+    if is_left && !has_own {
         commands.push(("keep", format!("git -C {tree} add --all && git -C {tree} commit")));
     }
     if place.is_worktree {
@@ -34,7 +40,7 @@ pub(crate) fn advice(place: &Place, summary: &Summary) -> Vec<Line> {
         let delete = format!("git -C {project} switch {back} && git -C {project} branch -D {branch}");
         commands.push(("drop", if is_left { format!("{away} && {delete}") } else { delete }));
     }
-    if !summary.repositories.is_empty() {
+    if has_own {
         // Whoever pastes it must not lose the only copy.
         let named = summary.repositories.join(", ");
         commands.retain(|(label, _)| *label != "drop");

@@ -120,7 +120,7 @@ def test_the_time_to_stop_is_longer_than_the_drain(rendered):
 def test_a_server_without_its_storage_is_not_killed(rendered):
     for objects in rendered.values():
         (container,) = pod_of(objects)["containers"]
-        assert container["livenessProbe"]["tcpSocket"] == {"port": "http"}
+        assert container["livenessProbe"]["httpGet"] == {"path": "/metrics", "port": "metrics"}
         assert container["readinessProbe"]["httpGet"]["path"] == "/health"
 
 

@@ -38,7 +38,9 @@ def redis_in(services, place, name="redis", password="", more=""):
     environment = {"PATH": f"{REDIS}/usr/bin:/usr/bin:/bin", "LD_LIBRARY_PATH": f"{REDIS}/usr/lib/x86_64-linux-gnu"}
     if password:
         environment |= {"STORAGE_REDIS_PASSWORD": password, "REDISCLI_AUTH": password}
-    server = subprocess.Popen([shell, option, script], env=environment, stdout=subprocess.DEVNULL)
+    # It ends with this process, however that ends.
+    command = ["/usr/bin/setpriv", "--pdeathsig", "KILL", shell, option, script]
+    server = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
     deadline = time.monotonic() + 20
     while not door.exists():
         assert server.poll() is None and time.monotonic() < deadline, "Redis does not start"

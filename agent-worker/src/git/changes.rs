@@ -70,7 +70,12 @@ pub(super) async fn own_repositories(git: &Git, base: &str) -> Result<Vec<String
     let words: Vec<_> = tracked.stdout.split(|byte| *byte == 0).map(String::from_utf8_lossy).collect();
     // ":OLD-MODE NEW-MODE OLD NEW STATUS" and the path take turns. A submodule's mode is 160000.
     let changed = words.chunks_exact(2).filter(|pair| pair[0].split(' ').nth(1) == Some(SUBMODULE));
-    let mut found: Vec<_> = changed.map(|pair| pair[1].clone().into_owned()).collect();
+    let mut found = Vec::new();
+    for path in changed.map(|pair| pair[1].as_ref()) {
+        if !is_elsewhere(&Git::new(&git.folder().join(path))).await? {
+            found.push(path.to_owned());
+        }
+    }
     let others = git.must(&["ls-files", "--others", "--exclude-standard", "-z"]).await?;
     // Only a repository is named as a folder: of any other, the files are.
     let folders = others.stdout.split(|byte| *byte == 0).map(String::from_utf8_lossy);
@@ -78,6 +83,14 @@ pub(super) async fn own_repositories(git: &Git, base: &str) -> Result<Vec<String
     found.sort_unstable();
     found.dedup();
     Ok(found)
+}
+
+/// Whether a submodule holds nothing but a commit that its remote has, too: to note that one loses nothing.
+async fn is_elsewhere(submodule: &Git) -> Result<bool, GitError> {
+    let status = submodule.run(&["status", "--porcelain", "--ignore-submodules=none"]).await?;
+    let remote = ["for-each-ref", "--count=1", "--contains=HEAD", "refs/remotes"];
+    let kept = submodule.run(&remote).await?;
+    Ok(status.is_success() && status.stdout.is_empty() && kept.is_success() && !kept.stdout.is_empty())
 }
 
 /// `added TAB removed TAB path`, with `-` for the lines of a binary file.

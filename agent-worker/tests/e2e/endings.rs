@@ -252,8 +252,19 @@ async fn changes_within_a_submodule_are_told() {
         .await;
     assert_eq!(ended.code, Some(1), "{}", ended.stdout);
     assert!(ended.stdout.contains("# first save what is in module"), "{}", ended.stdout);
+    assert!(!ended.stdout.contains("keep  "), "{}", ended.stdout);
     let ended = world.run(&executor, &["--worktree", "--task", "say Nothing."]).await;
     assert_eq!(ended.code, Some(2), "the tree is dirty: {}", ended.stderr);
+    // A commit that the submodule's remote has is no loss.
+    world.git_in(&world.project().join("module"), &["checkout", "--quiet", "."]);
+    world.git(&["switch", "--quiet", "main"]);
+    std::fs::write(module.join("m.txt"), "newer\n").expect("written");
+    world.git_in(&module, &[&commit[..], &["--all"]].concat());
+    let update = "git -C module -c protocol.file.allow=always pull --quiet origin main";
+    let ended =
+        world.run(&executor, &["--commit", "--task", &format!("[[bash {update}]] [[say done]]")]).await;
+    assert_eq!(ended.code, Some(0), "{}", ended.stdout);
+    assert_eq!(world.git(&["diff", "--name-only", "main", "HEAD"]), "module");
 }
 
 #[tokio::test]

@@ -31,6 +31,7 @@ test('a long text is cut, and nothing takes over the terminal or hides', () => {
       data: { message_type: 'assistant', content },
     });
   assert.equal(said(`\u001b[2J${'😀'.repeat(400)}`), `      agent   [2J${'😀'.repeat(296)}…`);
+  assert.equal(said('\u{1F469}\u200D\u{1F4BB}'), '      agent  \u{1F469}\u200D\u{1F4BB}');
   assert.equal(said('a\u009b2Jb\u202ec\u2066d\u200be\u2028f'), '      agent  a 2Jb\uFFFDc\uFFFDd\uFFFDe\uFFFDf');
   assert.equal(said('Grüße, שלום, हिन्दी'), '      agent  Grüße, שלום, हिन्दी');
 });

@@ -88,6 +88,8 @@ pub fn one_line(text: &str, most: usize) -> String {
 
 fn harmless_character(character: char) -> char {
     match get_general_category(character) {
+        // Persian, Indic scripts and emojis are joined by these two.
+        _ if matches!(character, '\u{200c}' | '\u{200d}') => character,
         GeneralCategory::Control => ' ',
         // Such as bidirectional overrides and isolates, zero-width characters, tags, separators of lines.
         GeneralCategory::Format | GeneralCategory::LineSeparator | GeneralCategory::ParagraphSeparator => {
@@ -229,13 +231,11 @@ mod tests {
             ("\u{2066}a\u{2067}b\u{2068}c\u{2069}", "\u{fffd}a\u{fffd}b\u{fffd}c\u{fffd}"),
             ("a\u{200e}b\u{200f}c\u{61c}d", "a\u{fffd}b\u{fffd}c\u{fffd}d"),
             // Invisible.
-            (
-                "a\u{200b}b\u{200d}c\u{2060}d\u{feff}e\u{ad}f",
-                "a\u{fffd}b\u{fffd}c\u{fffd}d\u{fffd}e\u{fffd}f",
-            ),
+            ("a\u{200b}b\u{2060}c\u{feff}d\u{ad}e", "a\u{fffd}b\u{fffd}c\u{fffd}d\u{fffd}e"),
             ("a\u{e0041}b\u{2028}c\u{2029}d", "a\u{fffd}b\u{fffd}c\u{fffd}d"),
             // What people write stays.
             ("Grüße, 世界, שלום, हिन्दी, e\u{301}, 👍", "Grüße, 世界, שלום, हिन्दी, e\u{301}, 👍"),
+            ("می\u{200c}خواهم, 👩\u{200d}💻", "می\u{200c}خواهم, 👩\u{200d}💻"),
         ];
         for (text, shown) in cases {
             assert_eq!(one_line(text, 100), shown, "{text:?}");

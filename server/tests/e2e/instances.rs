@@ -217,6 +217,9 @@ async fn a_server_that_redis_is_gone_for_ends_its_agents_and_comes_back() {
     let says = (status, &health["status"], &health["reasons"]);
     let reasons = json!(["the storage is slow: is its disk full, or busy?"]);
     assert_eq!(says, (503, &json!("unhealthy"), &reasons), "{health}");
+    // Whoever restarts servers that hang goes by these: it does not.
+    let metrics = reqwest::get(server.metrics_url().expect("metrics")).await.expect("an answer");
+    assert_eq!(metrics.status(), 200);
     let text = crate::metrics::text(&server).await;
     let line = |name: &str| text.lines().find(|line| line.starts_with(name));
     assert_eq!((line("open_tasks{"), line("active_sessions ")), (None, None), "none would be a lie");
