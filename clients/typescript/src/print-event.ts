@@ -69,7 +69,9 @@ function tellingInput(input: Record<string, unknown>): string {
 
 function line(label: string, text: string): string {
   // Control characters could take over the terminal; what is invisible or turns the text around could hide what it says.
-  const characters = Array.from(text.replace(/\p{Cc}/gu, ' ').replace(/(?![\u200C\u200D])[\p{Cf}\p{Zl}\p{Zp}]/gu, '\uFFFD'));
+  const characters = Array.from(
+    text.replace(/\p{Cc}/gu, ' ').replace(/(?![\u200C\u200D])[\p{Cf}\p{Zl}\p{Zp}]/gu, '\uFFFD'),
+  );
   const short = characters.slice(0, MOST_CHARACTERS).join('');
   return `${label.padStart(11)}  ${short}${characters.length > MOST_CHARACTERS ? '…' : ''}`;
 }

@@ -67,7 +67,8 @@ export class TestServer {
     process.once('exit', kill);
     t.after(async () => {
       process.off('exit', kill);
-      await server.kill();
+      // In order: an agent whose server was killed still writes for a moment, into the folder that goes.
+      await server.terminate();
       rmSync(server.folder, { recursive: true, force: true });
     });
     await server.#run();
@@ -92,7 +93,7 @@ export class TestServer {
   /** Ends it in order. */
   async terminate(): Promise<void> {
     const child = this.#child;
-    if (child === undefined) return;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
     child.kill('SIGTERM');
     await once(child, 'exit');
   }
