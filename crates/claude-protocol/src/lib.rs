@@ -14,6 +14,7 @@ mod lenient;
 mod lines;
 mod message;
 mod notices;
+mod one_pass;
 mod options;
 mod request;
 mod result;

@@ -4,8 +4,9 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use crate::content::read_content;
+use crate::content::{Any, Content, Known};
 use crate::lenient::{lenient, message};
+use crate::one_pass::{if_any, raw, value};
 use crate::{Block, WireUsage};
 
 /// One finished block of a model's answer; the CLI sends one line a block.
@@ -89,46 +90,49 @@ message! {
 }
 
 #[derive(Deserialize)]
-struct AssistantLine<'a> {
-    #[serde(borrow)]
-    message: AssistantLineMessage<'a>,
-    #[serde(default, deserialize_with = "lenient")]
+struct AssistantLine<C> {
+    message: AssistantLineMessage<C>,
+    #[serde(default, deserialize_with = "if_any")]
     parent_tool_use_id: Option<String>,
-    #[serde(default, deserialize_with = "lenient")]
+    #[serde(default, deserialize_with = "if_any")]
     error: Option<String>,
-    #[serde(default, deserialize_with = "lenient")]
+    #[serde(default, deserialize_with = "if_any")]
     api_error_status: Option<u16>,
-    #[serde(default, deserialize_with = "lenient")]
+    #[serde(default, deserialize_with = "if_any")]
     uuid: Option<Uuid>,
-    #[serde(default, deserialize_with = "lenient")]
+    #[serde(default, deserialize_with = "if_any")]
     session_id: Option<Uuid>,
-    #[serde(default, deserialize_with = "lenient")]
+    #[serde(default, deserialize_with = "value")]
     aborted: bool,
     #[serde(default, deserialize_with = "lenient")]
     user_message_uuids: Vec<Uuid>,
-    #[serde(default, deserialize_with = "lenient")]
+    #[serde(default, deserialize_with = "if_any")]
     agent_id: Option<String>,
-    #[serde(default, deserialize_with = "lenient")]
+    #[serde(default, deserialize_with = "if_any")]
     subagent_type: Option<String>,
 }
 
 #[derive(Deserialize)]
-struct AssistantLineMessage<'a> {
-    #[serde(default, deserialize_with = "lenient")]
+struct AssistantLineMessage<C> {
+    #[serde(default, deserialize_with = "value")]
     id: String,
-    #[serde(default, deserialize_with = "lenient")]
+    #[serde(default, deserialize_with = "value")]
     model: String,
-    #[serde(borrow)]
-    content: &'a RawValue,
-    #[serde(default, deserialize_with = "lenient")]
+    content: C,
+    #[serde(default, deserialize_with = "if_any")]
     usage: Option<WireUsage>,
 }
 
 impl AssistantMessage {
+    /// In one pass, as nearly every line can be read, or else in several.
     pub(crate) fn read(line: &[u8]) -> Option<Self> {
-        let line: AssistantLine<'_> = serde_json::from_slice(line).ok()?;
+        Self::read_as::<Known>(line).or_else(|| Self::read_as::<Any<'_>>(line))
+    }
+
+    fn read_as<'a, C: Content<'a>>(line: &'a [u8]) -> Option<Self> {
+        let line: AssistantLine<C> = serde_json::from_slice(line).ok()?;
         Some(Self {
-            blocks: read_content(line.message.content)?,
+            blocks: line.message.content.blocks()?,
             message_id: line.message.id,
             model: line.message.model,
             usage: line.message.usage,
@@ -146,42 +150,45 @@ impl AssistantMessage {
 }
 
 #[derive(Deserialize)]
-struct UserLine<'a> {
-    #[serde(borrow)]
-    message: UserLineMessage<'a>,
-    #[serde(default, deserialize_with = "lenient")]
+struct UserLine<C> {
+    message: UserLineMessage<C>,
+    #[serde(default, deserialize_with = "raw")]
     tool_use_result: Option<Box<RawValue>>,
-    #[serde(default, deserialize_with = "lenient")]
+    #[serde(default, deserialize_with = "if_any")]
     parent_tool_use_id: Option<String>,
-    #[serde(rename = "isReplay", default, deserialize_with = "lenient")]
+    #[serde(rename = "isReplay", default, deserialize_with = "value")]
     is_replay: bool,
-    #[serde(rename = "isSynthetic", default, deserialize_with = "lenient")]
+    #[serde(rename = "isSynthetic", default, deserialize_with = "value")]
     is_synthetic: bool,
-    #[serde(default, deserialize_with = "lenient")]
+    #[serde(default, deserialize_with = "if_any")]
     uuid: Option<Uuid>,
-    #[serde(default, deserialize_with = "lenient")]
+    #[serde(default, deserialize_with = "if_any")]
     session_id: Option<Uuid>,
-    #[serde(default, deserialize_with = "lenient")]
+    #[serde(default, deserialize_with = "if_any")]
     timestamp: Option<String>,
     #[serde(default, deserialize_with = "lenient")]
     tool_result_meta: Vec<ToolResultMeta>,
-    #[serde(default, deserialize_with = "lenient")]
+    #[serde(default, deserialize_with = "if_any")]
     agent_id: Option<String>,
-    #[serde(default, deserialize_with = "lenient")]
+    #[serde(default, deserialize_with = "if_any")]
     subagent_type: Option<String>,
 }
 
 #[derive(Deserialize)]
-struct UserLineMessage<'a> {
-    #[serde(borrow)]
-    content: &'a RawValue,
+struct UserLineMessage<C> {
+    content: C,
 }
 
 impl UserMessage {
+    /// In one pass, as nearly every line can be read, or else in several.
     pub(crate) fn read(line: &[u8]) -> Option<Self> {
-        let line: UserLine<'_> = serde_json::from_slice(line).ok()?;
+        Self::read_as::<Known>(line).or_else(|| Self::read_as::<Any<'_>>(line))
+    }
+
+    fn read_as<'a, C: Content<'a>>(line: &'a [u8]) -> Option<Self> {
+        let line: UserLine<C> = serde_json::from_slice(line).ok()?;
         Some(Self {
-            blocks: read_content(line.message.content)?,
+            blocks: line.message.content.blocks()?,
             tool_use_result: line.tool_use_result,
             parent_tool_use_id: line.parent_tool_use_id,
             is_replay: line.is_replay,

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::lenient::lenient;
+use crate::one_pass::{if_any, value};
 use crate::{Block, WireUsage};
 
 /// A piece of a streamed answer of the main agent. Sub-agents' answers are not streamed.
@@ -90,7 +91,7 @@ struct AbandonedBlocks {
 struct EventLine<'a> {
     #[serde(rename = "type", borrow)]
     kind: Cow<'a, str>,
-    #[serde(default, deserialize_with = "lenient")]
+    #[serde(default, deserialize_with = "value")]
     index: u32,
     #[serde(borrow)]
     delta: Option<DeltaLine<'a>>,
@@ -98,7 +99,7 @@ struct EventLine<'a> {
     content_block: Option<&'a RawValue>,
     #[serde(default, deserialize_with = "lenient")]
     message: Option<MessageLine>,
-    #[serde(default, deserialize_with = "lenient")]
+    #[serde(default, deserialize_with = "if_any")]
     usage: Option<WireUsage>,
 }
 
@@ -107,22 +108,22 @@ struct DeltaLine<'a> {
     /// Left out by the delta of a message.
     #[serde(rename = "type", borrow, default)]
     kind: Cow<'a, str>,
-    #[serde(default, deserialize_with = "lenient")]
+    #[serde(default, deserialize_with = "value")]
     text: String,
-    #[serde(default, deserialize_with = "lenient")]
+    #[serde(default, deserialize_with = "value")]
     thinking: String,
-    #[serde(default, deserialize_with = "lenient")]
+    #[serde(default, deserialize_with = "value")]
     signature: String,
-    #[serde(default, deserialize_with = "lenient")]
+    #[serde(default, deserialize_with = "value")]
     partial_json: String,
-    #[serde(default, deserialize_with = "lenient")]
+    #[serde(default, deserialize_with = "if_any")]
     stop_reason: Option<String>,
 }
 
 #[derive(Deserialize)]
 struct MessageLine {
     id: String,
-    #[serde(default, deserialize_with = "lenient")]
+    #[serde(default, deserialize_with = "value")]
     model: String,
     #[serde(default, deserialize_with = "lenient")]
     usage: WireUsage,

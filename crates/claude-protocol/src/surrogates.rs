@@ -1,7 +1,10 @@
 //! Halves of UTF-16 pairs. JavaScript cuts text between them and writes the rest as `\ud83d`, which is valid JSON and no
 //! valid text: strict readers refuse it. They are replaced before anything reads the line.
 
+use std::sync::LazyLock;
+
 use bytes::Bytes;
+use memchr::memmem::Finder;
 
 const ESCAPE_LENGTH: usize = 6;
 const REPLACEMENT: &[u8; ESCAPE_LENGTH] = br"\ufffd";
@@ -21,10 +24,17 @@ pub(crate) fn without_lone_surrogates(line: Bytes) -> Bytes {
     repaired.into()
 }
 
+/// Whether there is any escape of a surrogate. To build a searcher takes longer than to search a short line with it.
+fn is_suspect(line: &[u8]) -> bool {
+    static ESCAPES: LazyLock<[Finder<'static>; 2]> =
+        LazyLock::new(|| [Finder::new(br"\ud"), Finder::new(br"\uD")]);
+    ESCAPES.iter().any(|escape| escape.find(line).is_some())
+}
+
 /// Where lone surrogate escapes begin.
 fn lone_surrogates(line: &[u8]) -> Vec<usize> {
     let mut lone = Vec::new();
-    if memchr::memmem::find(line, br"\ud").is_none() && memchr::memmem::find(line, br"\uD").is_none() {
+    if !is_suspect(line) {
         return lone;
     }
     let mut place = 0;
