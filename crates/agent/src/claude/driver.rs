@@ -27,6 +27,7 @@ use super::requests::Requests;
 use super::transcript::Transcript;
 use super::translate::Translator;
 use super::writers::Writing;
+use crate::channel::Group;
 use crate::{Agent, AgentGone, Events, Host, ModelEndpoint, StopReceipt, Urgency, Vitals, event_channel};
 
 /// Lines that wait to be written. The CLI reads its input at all times, so more means that it hangs.
@@ -149,6 +150,7 @@ impl ClaudeAgent {
         let reader = Reader {
             life: life.clone(),
             events,
+            gathered: Group::default(),
             input: input.downgrade(),
             questions,
             shared: Arc::clone(&shared),

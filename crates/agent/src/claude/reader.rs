@@ -13,6 +13,7 @@ use super::driver::{INITIALIZE_ID, NOW, Shared};
 use super::phase::Change;
 use super::questions::Questions;
 use super::translate::{Output, Translator};
+use crate::channel::Group;
 use crate::{AgentEvent, EventSender, Exit, ModelEndpoint, TurnEnd};
 
 const READ_BYTES: usize = 64 * 1024;
@@ -29,6 +30,8 @@ const CONVERSATION_LOST: &str = "No conversation found with session ID";
 pub(super) struct Reader {
     pub(super) life: Life,
     pub(super) events: EventSender,
+    /// What was made of the bytes that were read last, and not sent yet.
+    pub(super) gathered: Group,
     /// Weak, so that the input closes when the handle lets go of it.
     pub(super) input: mpsc::WeakSender<Vec<u8>>,
     pub(super) questions: Questions,
@@ -55,6 +58,7 @@ impl Reader {
         tokio::pin!(ready_by, held_open);
         let mut late = false;
         loop {
+            self.flush().await;
             splitter.buffer().reserve(READ_BYTES);
             tokio::select! {
                 // Time limits first: an output that never pauses must not hide them.
@@ -90,6 +94,7 @@ impl Reader {
         if let Some(line) = splitter.finish() {
             self.handle(line).await;
         }
+        self.flush().await;
     }
 
     /// Reads what is in the pipe without waiting for more. Gives whether that was the end.
@@ -109,6 +114,7 @@ impl Reader {
             while let Some(line) = splitter.next_line() {
                 self.handle(line).await;
             }
+            self.flush().await;
         }
         false
     }
@@ -148,9 +154,10 @@ impl Reader {
     }
 
     /// The CLI does not say how long the API refuses requests; the endpoint has seen it.
-    async fn tell_limit(&self, end: &TurnEnd) {
+    async fn tell_limit(&mut self, end: &TurnEnd) {
         let endpoint = self.endpoint.as_deref().filter(|_| end.api_error.is_some());
-        if let Some(until) = endpoint.and_then(|endpoint| endpoint.limited_until()) {
+        let until = endpoint.and_then(|endpoint| endpoint.limited_until());
+        if let Some(until) = until {
             self.send(AgentEvent::RateLimited { until }, 0).await;
         }
     }
@@ -198,20 +205,30 @@ impl Reader {
 
     /// Never waits for the CLI: one that stopped reading must not stop us from reading it. It would wait for its
     /// answer for ever, so it is given up.
-    async fn answer(&self, line: Vec<u8>) {
+    async fn answer(&mut self, line: Vec<u8>) {
         let sent = self.input.upgrade().map(|input| input.try_send(line));
         if !matches!(sent, Some(Ok(()))) {
             self.send(AgentEvent::Unusable("the agent no longer reads its input".to_owned()), 0).await;
         }
     }
 
-    /// `bytes` is the length of the line that the event came from. When the owner has let go of the events, they are
-    /// dropped: the output is read on all the same, or the agent would stand still.
-    async fn send(&self, event: AgentEvent, bytes: usize) {
-        self.events.send(event, bytes).await;
+    /// `bytes` is the length of the line that the event came from. It goes with what else came of the same read.
+    async fn send(&mut self, event: AgentEvent, bytes: usize) {
+        self.gathered.push(event, bytes);
+        if self.gathered.is_full() {
+            self.flush().await;
+        }
     }
 
-    async fn report_exit(&self) {
+    /// Sends what has gathered. When the owner has let go of the events, they are dropped: the output is read on all the
+    /// same, or the agent would stand still.
+    async fn flush(&mut self) {
+        if !self.gathered.is_empty() {
+            self.events.send_group(std::mem::take(&mut self.gathered)).await;
+        }
+    }
+
+    async fn report_exit(&mut self) {
         if timeout(EXIT_AFTER_OUTPUT, self.life.exited()).await.is_err() {
             tracing::warn!("the agent closed its output and went on: stopping it");
             self.life.stop(NOW).await;
@@ -223,5 +240,6 @@ impl Reader {
         let conversation_lost = stderr_tail.contains(CONVERSATION_LOST);
         let exit = Exit { code: exit.code, signal: exit.signal, stderr_tail, conversation_lost };
         self.send(AgentEvent::Exited(exit), 0).await;
+        self.flush().await;
     }
 }

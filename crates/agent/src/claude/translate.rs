@@ -212,9 +212,11 @@ impl Translator {
 
     /// Counts an answer of the model that was not streamed to us, or the start of a streamed one.
     fn count_answer(&mut self, message_id: &str, wire: Option<WireUsage>) -> Option<Output> {
-        if !self.answers.insert(message_id.to_owned()) {
+        // Once for each block of an answer: an id is kept only when it is new.
+        if self.answers.contains(message_id) {
             return None;
         }
+        self.answers.insert(message_id.to_owned());
         self.tokens_before += self.tokens_of_answer;
         self.tokens_of_answer = wire.map(usage).unwrap_or_default();
         Some(self.counted())

@@ -116,12 +116,16 @@ impl Drive {
         self.before_ms + u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    fn step(&mut self, input: Input) -> Vec<Effect> {
-        let elapsed = self.elapsed_ms();
-        if let Some(trace) = &mut self.trace {
-            see(trace, &input);
+    /// What follows from the inputs, in order.
+    fn step(&mut self, inputs: impl IntoIterator<Item = Input>) -> Vec<Effect> {
+        let (elapsed, mut effects) = (self.elapsed_ms(), Vec::new());
+        for input in inputs {
+            if let Some(trace) = &mut self.trace {
+                see(trace, &input);
+            }
+            self.machine.step(input, elapsed, &mut effects);
         }
-        self.machine.step(input, elapsed)
+        effects
     }
 
     fn progress(&self) -> Progress {
@@ -135,10 +139,8 @@ impl Drive {
         let mut stop = Stop::NotAsked;
         let mut inputs = if *is_ready { vec![Input::Agent(AgentEvent::Ready)] } else { Vec::new() };
         loop {
-            let (heard, mut effects) = (Instant::now(), Vec::new());
-            for input in inputs {
-                effects.extend(self.step(input));
-            }
+            let heard = Instant::now();
+            let effects = self.step(inputs);
             let has_news = effects.iter().any(|effect| matches!(effect, Effect::Emit(_)));
             let orders = self.settle(effects).await?;
             if has_news {
@@ -169,10 +171,7 @@ impl Drive {
         &mut self,
         inputs: impl IntoIterator<Item = Input>,
     ) -> Result<(), CommitError> {
-        let mut effects = Vec::new();
-        for input in inputs {
-            effects.extend(self.step(input));
-        }
+        let effects = self.step(inputs);
         self.settle(effects).await.map(drop)
     }
 
@@ -313,7 +312,7 @@ impl Drive {
                 _ => Some(look(agent).await),
             };
             let Some(input) = input.filter(|_| !events.is_ended()) else { continue };
-            let effects = self.step(input);
+            let effects = self.step([input]);
             let more = self.settle(effects).await?;
             stop = more.stop.or(stop);
             if more.commands.iter().any(|command| matches!(command, Effect::Interrupt))

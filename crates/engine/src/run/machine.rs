@@ -137,12 +137,12 @@ impl Machine {
         }
     }
 
-    /// Takes in what happened; `elapsed_ms` is the task's age. Gives what has to be done, in order.
-    pub(super) fn step(&mut self, input: Input, elapsed_ms: u64) -> Vec<Effect> {
+    /// Takes in what happened; `elapsed_ms` is the task's age. Adds what has to be done, in order.
+    pub(super) fn step(&mut self, input: Input, elapsed_ms: u64, effects: &mut Vec<Effect>) {
         if self.farewell().is_none() {
             self.take(input, elapsed_ms);
         }
-        std::mem::take(&mut self.effects)
+        effects.append(&mut self.effects);
     }
 
     fn take(&mut self, input: Input, elapsed_ms: u64) {

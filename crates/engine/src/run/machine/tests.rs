@@ -117,8 +117,9 @@ fn show(effect: Effect) -> String {
 
 /// What comes of the inputs. The watchdog's alarm clock is left out.
 fn play(machine: &mut Machine, inputs: impl IntoIterator<Item = Input>) -> Vec<String> {
-    let effects = inputs.into_iter().flat_map(|input| machine.step(input, 0));
-    effects.filter(|effect| !matches!(effect, Effect::Arm(Timer::Watch))).map(show).collect()
+    let mut effects = Vec::new();
+    inputs.into_iter().for_each(|input| machine.step(input, 0, &mut effects));
+    effects.into_iter().filter(|effect| !matches!(effect, Effect::Arm(Timer::Watch))).map(show).collect()
 }
 
 #[test]
@@ -398,10 +399,10 @@ proptest! {
         let mut machine = if persistent { with_policy(policy) } else { machine() };
         let mut effects = Vec::new();
         for input in inputs {
-            effects.extend(machine.step(input(), 0));
+            machine.step(input(), 0, &mut effects);
         }
         // Whatever happened: once the agent is gone, the task has ended.
-        effects.extend(machine.step(exited(), 0));
+        machine.step(exited(), 0, &mut effects);
         prop_assert!(machine.farewell().is_some());
         let ends: Vec<_> = effects
             .iter()
