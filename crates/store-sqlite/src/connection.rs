@@ -56,3 +56,9 @@ pub(crate) fn set_up_writer(connection: &Connection, sync: Sync) -> rusqlite::Re
     connection.query_row(&format!("PRAGMA journal_size_limit = {LOG_KEPT}"), [], |_| Ok(()))?;
     Ok(())
 }
+
+/// Lets go of the pages that a connection keeps in memory and does not need now.
+pub(crate) fn release_memory(connection: &Connection) {
+    // One that fails keeps them.
+    drop(connection.execute_batch("PRAGMA shrink_memory"));
+}

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use store::{Core, StoreError};
 use tokio::sync::{Semaphore, watch};
@@ -23,6 +24,16 @@ struct Waiting {
     commands: VecDeque<Box<dyn Command>>,
     questions: VecDeque<Question>,
     closed: bool,
+}
+
+/// What the writer is to do.
+pub(crate) enum Next {
+    /// This.
+    Work(Group),
+    /// Nothing, for as long as it wanted to be told.
+    Idle,
+    /// To end.
+    Closed,
 }
 
 /// What is to be done next.
@@ -84,14 +95,22 @@ impl Inbox {
         Ok(())
     }
 
-    /// Waits for something to do; `None` once it is closed and empty.
-    pub(crate) fn take(&self) -> Option<Group> {
+    /// Waits for something to do, or for so long without.
+    pub(crate) fn take(&self, idle_after: Option<Duration>) -> Next {
         let mut waiting = self.lock();
         while waiting.commands.is_empty() && waiting.questions.is_empty() {
             if waiting.closed {
-                return None;
+                return Next::Closed;
             }
-            waiting = self.more.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+            let Some(time) = idle_after else {
+                waiting = self.more.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            };
+            let timed_out;
+            (waiting, timed_out) = self.wait(waiting, time);
+            if timed_out {
+                return Next::Idle;
+            }
         }
         let questions = std::mem::take(&mut waiting.questions);
         let (mut commands, mut bytes) = (Vec::new(), 0);
@@ -104,7 +123,16 @@ impl Inbox {
         }
         drop(waiting);
         self.places.add_permits(commands.len());
-        Some(Group { questions, commands })
+        Next::Work(Group { questions, commands })
+    }
+
+    fn wait<'a>(&self, waiting: MutexGuard<'a, Waiting>, time: Duration) -> (MutexGuard<'a, Waiting>, bool) {
+        let is_empty = |waiting: &mut Waiting| {
+            waiting.commands.is_empty() && waiting.questions.is_empty() && !waiting.closed
+        };
+        let waited = self.more.wait_timeout_while(waiting, time, is_empty);
+        let (waiting, result) = waited.unwrap_or_else(PoisonError::into_inner);
+        (waiting, result.timed_out())
     }
 
     pub(crate) fn is_closed(&self) -> bool {

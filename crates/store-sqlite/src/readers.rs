@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use store::StoreError;
 use tokio::sync::Semaphore;
 
-use crate::connection::open_reader;
+use crate::connection::{open_reader, release_memory};
 use crate::fault::Fault;
 use crate::inbox::closed;
 
@@ -58,6 +58,11 @@ impl Readers {
             idle.push(connection);
         }
         result
+    }
+
+    /// Gives back the memory of those that nobody uses.
+    pub(crate) fn release_memory(&self) {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).iter().for_each(release_memory);
     }
 
     /// Lets nobody read any more.

@@ -94,7 +94,9 @@ impl SqliteStore {
     ) -> Result<Self, OpenError> {
         let failed = |source| OpenError::Io { path: path.clone(), source };
         let (inbox, published) = (Arc::new(Inbox::new()), Arc::new(Published::new(&core)));
-        let writer = Writer::new(core, Arc::clone(&inbox), Arc::clone(&published), care);
+        let readers = Arc::new(Readers::new(path.clone()));
+        let writer =
+            Writer::new(core, Arc::clone(&inbox), Arc::clone(&published), Arc::clone(&readers), care);
         #[cfg(test)]
         let failure = Arc::clone(&writer.failure);
         let named = |name: &str| std::thread::Builder::new().name(name.into());
@@ -103,7 +105,7 @@ impl SqliteStore {
         Ok(Self {
             inbox,
             published,
-            readers: Arc::new(Readers::new(path)),
+            readers,
             threads: Mutex::new(Some(Threads { writer, copier, _lock: lock })),
             #[cfg(test)]
             failure,

@@ -1,15 +1,21 @@
 //! The one thread that writes. What gathered while the last transaction ran becomes the next one.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use domain::Timestamp;
 use store::{Core, Counts, Live, StoreError};
 
 use crate::command::Command;
+use crate::connection::release_memory;
 use crate::fault::Fault;
-use crate::inbox::{Inbox, Question};
+use crate::inbox::{Inbox, Next, Question};
+use crate::readers::Readers;
 use crate::tables::SqliteTables;
 use crate::wal::WalCare;
+
+/// After so long without work the pages that are kept in memory are given back: the kernel has them too.
+const IDLE_AFTER: Duration = Duration::from_secs(1);
 
 /// What the writer tells everybody after each commit.
 #[derive(Debug)]
@@ -65,6 +71,7 @@ pub(crate) struct Writer {
     core: Core<SqliteTables>,
     inbox: Arc<Inbox>,
     published: Arc<Published>,
+    readers: Arc<Readers>,
     wal: WalCare,
     /// Whether the core has to be read anew before anything else.
     stale: bool,
@@ -77,12 +84,14 @@ impl Writer {
         core: Core<SqliteTables>,
         inbox: Arc<Inbox>,
         published: Arc<Published>,
+        readers: Arc<Readers>,
         wal: WalCare,
     ) -> Self {
         Self {
             core,
             inbox,
             published,
+            readers,
             wal,
             stale: false,
             #[cfg(test)]
@@ -93,11 +102,23 @@ impl Writer {
     /// Works until the inbox is closed and empty.
     pub(crate) fn run(mut self) {
         let inbox = Arc::clone(&self.inbox);
-        while let Some(group) = inbox.take() {
-            self.reply(group.questions);
-            if !group.commands.is_empty() {
-                self.carry_out(group.commands);
-                self.wal.after_commit(self.core.tables().connection());
+        let mut idle_after = Some(IDLE_AFTER);
+        loop {
+            match inbox.take(idle_after) {
+                Next::Work(group) => {
+                    idle_after = Some(IDLE_AFTER);
+                    self.reply(group.questions);
+                    if !group.commands.is_empty() {
+                        self.carry_out(group.commands);
+                        self.wal.after_commit(self.core.tables().connection());
+                    }
+                }
+                Next::Idle => {
+                    idle_after = None;
+                    release_memory(self.core.tables().connection());
+                    self.readers.release_memory();
+                }
+                Next::Closed => break,
             }
         }
         if !self.stale && self.core.tables().mark_clean().is_err() {
