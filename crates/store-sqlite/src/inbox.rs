@@ -135,6 +135,12 @@ impl Inbox {
         (waiting, result.timed_out())
     }
 
+    /// Whether nothing waits, and something could.
+    pub(crate) fn is_quiet(&self) -> bool {
+        let waiting = self.lock();
+        waiting.commands.is_empty() && waiting.questions.is_empty() && !waiting.closed
+    }
+
     pub(crate) fn is_closed(&self) -> bool {
         self.lock().closed
     }

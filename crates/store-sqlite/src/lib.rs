@@ -20,6 +20,7 @@ mod readers;
 mod reads;
 mod rows;
 mod schema;
+mod seat;
 mod store;
 mod tables;
 mod wal;

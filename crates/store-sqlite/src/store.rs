@@ -12,19 +12,24 @@ use store::{
     Finish, InterruptError, Interrupted, LogPage, PutBack, Release, Retention, SessionRecord, Signal, Store,
     StoreError, Submit, SubmitError, Submitted, TaskPage, TaskQuery, TaskRecord, settled,
 };
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::{oneshot, watch};
 
-use crate::command::Pending;
+use crate::command::{Command, Pending};
 use crate::connection::{open_writer, set_up_writer};
 use crate::fault::Refusal;
 use crate::inbox::{Inbox, closed};
 use crate::lock::DatabaseLock;
 use crate::open::{self, OpenError};
 use crate::readers::Readers;
+use crate::seat::Seat;
 use crate::tables::SqliteTables;
 use crate::wal::{self, Limits, WalCare};
-use crate::writer::{Published, Writer};
+use crate::writer::{self, Published, Writer};
 use crate::{listing, reads};
+
+/// Bytes of a command that may be carried out where it is asked for.
+const MOST_HERE: usize = 16 * 1024;
 
 /// When what was committed survives what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -51,6 +56,9 @@ pub struct SqliteOptions {
 #[derive(Debug)]
 pub struct SqliteStore {
     pub(crate) inbox: Arc<Inbox>,
+    seat: Arc<Seat>,
+    /// Whether a commit is short enough to be done where it is asked for.
+    works_here: bool,
     published: Arc<Published>,
     readers: Arc<Readers>,
     threads: Mutex<Option<Threads>>,
@@ -82,11 +90,12 @@ impl SqliteStore {
         let (care, copier) = wal::care(&mut connection, copying, Limits::USUAL).map_err(failed)?;
         let core = open_core(connection, settings)
             .map_err(|error| OpenError::Storage { path: path.clone(), reason: error.0 })?;
-        Self::start(path, core, care, copier, lock)
+        Self::start(path, sync, core, care, copier, lock)
     }
 
     fn start(
         path: PathBuf,
+        sync: Sync,
         core: Core<SqliteTables>,
         care: WalCare,
         copier: wal::Copier,
@@ -101,9 +110,14 @@ impl SqliteStore {
         let failure = Arc::clone(&writer.failure);
         let named = |name: &str| std::thread::Builder::new().name(name.into());
         let copier = named("store-copier").spawn(move || copier.run()).map_err(failed)?;
-        let writer = named("store-writer").spawn(move || writer.run()).map_err(failed)?;
+        let seat = Arc::new(Seat::new(writer));
+        let (its_seat, its_inbox) = (Arc::clone(&seat), Arc::clone(&inbox));
+        let writer =
+            named("store-writer").spawn(move || writer::run(&its_seat, &its_inbox)).map_err(failed)?;
         Ok(Self {
             inbox,
+            seat,
+            works_here: sync == Sync::Normal,
             published,
             readers,
             threads: Mutex::new(Some(Threads { writer, copier, _lock: lock })),
@@ -141,8 +155,21 @@ impl SqliteStore {
         E: Refusal,
     {
         let (pending, answer) = Pending::new(weight, run);
-        self.inbox.send(Box::new(pending)).await?;
+        if let Some(command) = self.carry_out_here(weight, Box::new(pending)) {
+            self.inbox.send(command).await?;
+        }
         answer.await.unwrap_or_else(|_| Err(closed().into()))
+    }
+
+    /// Carries a small command out at once when nothing else waits; else gives it back.
+    fn carry_out_here(&self, weight: usize, command: Box<dyn Command>) -> Option<Box<dyn Command>> {
+        let is_small = self.works_here && weight <= MOST_HERE && others_go_on();
+        if !is_small || !self.inbox.is_quiet() {
+            return Some(command);
+        }
+        let mut left = Some(command);
+        self.seat.with_free(|writer| left = left.take().and_then(|command| writer.work_here(command)));
+        left
     }
 
     /// Looks something up where the commands are carried out, between two transactions.
@@ -150,12 +177,28 @@ impl SqliteStore {
         &self,
         question: impl FnOnce(&Core<SqliteTables>) -> R + Send + 'static,
     ) -> Result<R, StoreError> {
-        let (reply, answer) = oneshot::channel();
-        self.inbox.ask(Box::new(move |core| drop(reply.send(question(core)))))?;
         let unknown =
             || StoreError("the last commit failed, and what it left is not known yet: try again".into());
+        let mut question = Some(question);
+        if self.inbox.is_quiet() {
+            let known =
+                self.seat.with_free(|writer| question.take().map(|question| writer.look_up(question)));
+            if let Some(Some(known)) = known {
+                return known.ok_or_else(unknown);
+            }
+        }
+        let Some(question) = question else { return Err(closed()) };
+        let (reply, answer) = oneshot::channel();
+        self.inbox.ask(Box::new(move |core| drop(reply.send(question(core)))))?;
         answer.await.map_err(|_| if self.inbox.is_closed() { closed() } else { unknown() })
     }
+}
+
+/// Whether the runtime goes on while this thread waits for a commit.
+fn others_go_on() -> bool {
+    Handle::try_current().is_ok_and(|runtime| {
+        runtime.runtime_flavor() == RuntimeFlavor::MultiThread && runtime.metrics().num_workers() > 1
+    })
 }
 
 impl Drop for SqliteStore {

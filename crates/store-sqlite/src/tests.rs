@@ -2,6 +2,7 @@ mod backup;
 mod conformance;
 mod crash;
 mod groups;
+mod here;
 mod opening;
 mod space;
 

@@ -82,25 +82,39 @@ pub(crate) fn care(
 }
 
 impl WalCare {
+    /// Whether the log is to be begun anew, which may take long.
+    pub(crate) fn is_long(&self) -> bool {
+        self.pages.load(Ordering::Relaxed) >= self.begin_anew_at
+    }
+
     /// Looks after the log between two transactions of the writer.
     pub(crate) fn after_commit(&mut self, writer: &Connection) {
+        if !self.copy_if_due() {
+            self.begin_anew(writer, self.pages.load(Ordering::Relaxed));
+        }
+    }
+
+    /// Has the thread copy, when it is time for that; false when the log is to be begun anew instead.
+    pub(crate) fn copy_if_due(&mut self) -> bool {
         let pages = self.pages.load(Ordering::Relaxed);
         if pages < self.copied_at {
             self.copied_at = 0;
             self.begin_anew_at = self.limits.long;
         }
         if self.copying.load(Ordering::Acquire) && pages < self.limits.too_long {
-            return;
+            return true;
         }
         if pages >= self.begin_anew_at {
-            self.begin_anew(writer, pages);
-        } else if pages >= self.copied_at + self.limits.copy_every {
+            return false;
+        }
+        if pages >= self.copied_at + self.limits.copy_every {
             self.copied_at = pages;
             self.copying.store(true, Ordering::Release);
             if self.copy.try_send(()).is_err() {
                 self.copying.store(false, Ordering::Release);
             }
         }
+        true
     }
 
     fn begin_anew(&mut self, writer: &Connection, pages: i32) {

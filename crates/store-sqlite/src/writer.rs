@@ -1,4 +1,4 @@
-//! The one thread that writes. What gathered while the last transaction ran becomes the next one.
+//! The one connection that writes, and its thread. What gathered while the last transaction ran becomes the next one.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -9,8 +9,9 @@ use store::{Core, Counts, Live, StoreError};
 use crate::command::Command;
 use crate::connection::release_memory;
 use crate::fault::Fault;
-use crate::inbox::{Inbox, Next, Question};
+use crate::inbox::{Group, Inbox, Next, Question};
 use crate::readers::Readers;
+use crate::seat::Seat;
 use crate::tables::SqliteTables;
 use crate::wal::WalCare;
 
@@ -75,8 +76,33 @@ pub(crate) struct Writer {
     wal: WalCare,
     /// Whether the core has to be read anew before anything else.
     stale: bool,
+    /// Whether there was something to do since it was asked to rest.
+    worked: bool,
+    /// Whether it rests.
+    rests: bool,
     #[cfg(test)]
     pub(crate) failure: Arc<Mutex<Option<store::conformance::FailurePoint>>>,
+}
+
+/// The writer's thread: works until the inbox is closed and empty.
+pub(crate) fn run(seat: &Seat, inbox: &Inbox) {
+    let mut idle_after = Some(IDLE_AFTER);
+    loop {
+        match inbox.take(idle_after) {
+            Next::Work(group) => {
+                idle_after = Some(IDLE_AFTER);
+                if seat.with(|writer| writer.work(group)).is_none() {
+                    return;
+                }
+            }
+            Next::Idle if seat.with(Writer::rest) == Some(true) => idle_after = None,
+            Next::Idle => {}
+            Next::Closed => break,
+        }
+    }
+    if let Some(writer) = seat.end() {
+        writer.end();
+    }
 }
 
 impl Writer {
@@ -94,33 +120,57 @@ impl Writer {
             readers,
             wal,
             stale: false,
+            worked: false,
+            rests: false,
             #[cfg(test)]
             failure: Arc::default(),
         }
     }
 
-    /// Works until the inbox is closed and empty.
-    pub(crate) fn run(mut self) {
-        let inbox = Arc::clone(&self.inbox);
-        let mut idle_after = Some(IDLE_AFTER);
-        loop {
-            match inbox.take(idle_after) {
-                Next::Work(group) => {
-                    idle_after = Some(IDLE_AFTER);
-                    self.reply(group.questions);
-                    if !group.commands.is_empty() {
-                        self.carry_out(group.commands);
-                        self.wal.after_commit(self.core.tables().connection());
-                    }
-                }
-                Next::Idle => {
-                    idle_after = None;
-                    release_memory(self.core.tables().connection());
-                    self.readers.release_memory();
-                }
-                Next::Closed => break,
-            }
+    /// Does what has gathered.
+    fn work(&mut self, group: Group) {
+        self.worked = true;
+        self.reply(group.questions);
+        if !group.commands.is_empty() {
+            self.carry_out(group.commands);
+            self.wal.after_commit(self.core.tables().connection());
         }
+    }
+
+    /// Carries out a command on the thread of who asks. Gives it back when that might take long.
+    pub(crate) fn work_here(&mut self, command: Box<dyn Command>) -> Option<Box<dyn Command>> {
+        if self.stale || self.wal.is_long() {
+            return Some(command);
+        }
+        self.worked = true;
+        if std::mem::take(&mut self.rests) {
+            // The thread is to see when there is nothing to do again. One that has ended need not.
+            self.inbox.ask(Box::new(|_| ())).ok();
+        }
+        self.carry_out(vec![command]);
+        // When it says that the log is long, the next command finds that.
+        self.wal.copy_if_due();
+        None
+    }
+
+    /// Looks something up on the thread of who asks; `None` when that cannot be answered truly.
+    pub(crate) fn look_up<R>(&mut self, question: impl FnOnce(&Core<SqliteTables>) -> R) -> Option<R> {
+        self.refresh().ok()?;
+        Some(question(&self.core))
+    }
+
+    /// Gives memory back, unless there was something to do since the last call. Gives whether it did.
+    fn rest(&mut self) -> bool {
+        if std::mem::take(&mut self.worked) {
+            return false;
+        }
+        release_memory(self.core.tables().connection());
+        self.readers.release_memory();
+        self.rests = true;
+        true
+    }
+
+    fn end(mut self) {
         if !self.stale && self.core.tables().mark_clean().is_err() {
             // It is only slower to open then.
             self.stale = true;

@@ -50,6 +50,11 @@ async fn passes_the_conformance_suite() {
     conformance::run(async || Sqlite::new(Sync::Normal)).await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn passes_the_conformance_suite_when_commands_are_carried_out_where_they_are_asked_for() {
+    conformance::run(async || Sqlite::new(Sync::Normal)).await;
+}
+
 #[tokio::test]
 async fn passes_the_conformance_suite_when_every_commit_waits_for_the_disk() {
     conformance::run(async || Sqlite::new(Sync::Full)).await;

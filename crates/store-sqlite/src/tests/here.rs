@@ -1,0 +1,64 @@
+//! Commands that are carried out where they are asked for.
+
+use std::sync::Arc;
+use std::thread::{ThreadId, current};
+
+use store::conformance::{FailurePoint, NOW, claim, id, spec, submit};
+use store::{Store, StoreError};
+
+use crate::inbox::closed;
+use crate::{SqliteOptions, Sync};
+
+use super::*;
+
+async fn thread_of(store: &SqliteStore, weight: usize) -> ThreadId {
+    store.command(weight, |_| Ok::<_, StoreError>(current().id())).await.expect("carried out")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_small_is_done_at_once_and_what_may_take_long_by_the_writers_thread() {
+    let place = Place::new();
+    let store = place.open();
+    let here = current().id();
+    assert_eq!(thread_of(&store, 0).await, here);
+    let its = thread_of(&store, 1 << 20).await;
+    assert_ne!(its, here);
+    let path = place.path("full.db");
+    let options = SqliteOptions { path, sync: Sync::Full, settings: CoreSettings::default() };
+    let full = SqliteStore::open(options).expect("opens");
+    assert_ne!(thread_of(&full, 0).await, here, "each commit waits for the disk");
+}
+
+#[tokio::test]
+async fn a_runtime_of_one_thread_is_not_held_up() {
+    let place = Place::new();
+    assert_ne!(thread_of(&place.open(), 0).await, current().id());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_failed_commit_is_told_and_the_next_one_finds_what_the_tables_say() {
+    let place = Place::new();
+    let store = place.open();
+    *store.failure.lock().expect("not poisoned") = Some(FailurePoint::BeforeCommit);
+    assert!(store.submit(submit(spec("t"))).await.is_err());
+    assert!(store.submit(submit(spec("t"))).await.expect("admitted").created);
+    assert_eq!(store.open_tasks().await, Ok(vec![id("t")]));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_command_that_panics_ends_the_store_and_nothing_that_it_kept_is_lost() {
+    let place = Place::new();
+    let store = Arc::new(place.open());
+    store.submit(submit(spec("kept"))).await.expect("admitted");
+    let panicking = Arc::clone(&store);
+    let panics = tokio::spawn(async move {
+        panicking.command(0, |_| -> Result<(), StoreError> { unreachable!("a test lets it panic") }).await
+    });
+    assert!(panics.await.expect_err("panicked").is_panic());
+    store.ended().await;
+    assert_eq!(store.claim(1, NOW).await.map(|_| ()), Err(closed()));
+    store.close();
+    let again = place.open();
+    assert_eq!(again.open_tasks().await, Ok(vec![id("kept")]));
+    assert_eq!(claim(&again, NOW).await.task.spec.task_id, id("kept"));
+}
