@@ -143,7 +143,10 @@ impl Handle {
     }
 
     /// A task as it is told: its age up to date, its place in the queue.
-    async fn view(&self, mut record: TaskRecord) -> Result<TaskView, StoreError> {
+    ///
+    /// # Errors
+    /// When the storage fails.
+    pub async fn view(&self, mut record: TaskRecord) -> Result<TaskView, StoreError> {
         let at_work = record.status == TaskStatus::Running && record.waiting.is_none();
         if at_work
             && record.progress.elapsed_ms == 0

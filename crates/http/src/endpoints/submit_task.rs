@@ -121,7 +121,7 @@ async fn admit(
     match state.engine.submit(spec).await {
         Ok(submitted) => {
             // It is admitted, whether or not its place in the queue can be told.
-            let view = state.engine.task(&id).await.unwrap_or_default();
+            let view = state.engine.view(submitted.task.clone()).await;
             Ok(view.unwrap_or(TaskView { record: submitted.task, queued: None }))
         }
         Err(SubmitRefused::ShuttingDown) => Err(Refusal::shutting_down()),

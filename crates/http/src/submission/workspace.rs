@@ -52,9 +52,8 @@ impl WorkspaceRoots {
             None if given.is_absolute() => given.to_owned(),
             None => return Err(missing("is not an absolute path")),
         };
-        let resolved = tokio::fs::canonicalize(&path).await;
-        let resolved = match resolved {
-            Ok(resolved) => resolved,
+        let (resolved, is_folder) = match look_at(path.clone()).await {
+            Ok(found) => found,
             // Whether something outside the roots exists is nobody's business.
             Err(_) if !self.may_hold(&path).await => return Err(self.outside(field, given)),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
@@ -68,11 +67,7 @@ impl WorkspaceRoots {
         if resolved.to_str().is_none() {
             return Err(not_text(field, given));
         }
-        match tokio::fs::metadata(&resolved).await {
-            Ok(found) if found.is_dir() => Ok(resolved),
-            Ok(_) => Err(missing("is not a folder")),
-            Err(error) => Err(missing(&format!("cannot be used: {error}"))),
-        }
+        if is_folder { Ok(resolved) } else { Err(missing("is not a folder")) }
     }
 
     /// Whether a path that cannot be resolved lies under a root, going by its deepest folder that can.
@@ -95,6 +90,16 @@ impl WorkspaceRoots {
         );
         Refusal::new(StatusCode::BAD_REQUEST, Code::WorkspaceNotAllowed, detail)
     }
+}
+
+/// Where a path leads to, and whether that is a folder; both on one trip to a thread that may block.
+async fn look_at(path: PathBuf) -> std::io::Result<(PathBuf, bool)> {
+    let look = move || {
+        let resolved = path.canonicalize()?;
+        let is_folder = resolved.metadata()?.is_dir();
+        Ok((resolved, is_folder))
+    };
+    tokio::task::spawn_blocking(look).await?
 }
 
 fn not_text(field: &str, given: &Path) -> Refusal {
