@@ -126,11 +126,13 @@ struct AssistantLineMessage<C> {
 impl AssistantMessage {
     /// In one pass, as nearly every line can be read, or else in several.
     pub(crate) fn read(line: &[u8]) -> Option<Self> {
-        Self::read_as::<Known>(line).or_else(|| Self::read_as::<Any<'_>>(line))
+        // Texts are not checked one by one when the line has been.
+        let known = std::str::from_utf8(line).ok().and_then(|line| serde_json::from_str(line).ok());
+        let known = known.and_then(Self::of::<Known>);
+        known.or_else(|| Self::of::<Any<'_>>(serde_json::from_slice(line).ok()?))
     }
 
-    fn read_as<'a, C: Content<'a>>(line: &'a [u8]) -> Option<Self> {
-        let line: AssistantLine<C> = serde_json::from_slice(line).ok()?;
+    fn of<'a, C: Content<'a>>(line: AssistantLine<C>) -> Option<Self> {
         Some(Self {
             blocks: line.message.content.blocks()?,
             message_id: line.message.id,
@@ -182,11 +184,13 @@ struct UserLineMessage<C> {
 impl UserMessage {
     /// In one pass, as nearly every line can be read, or else in several.
     pub(crate) fn read(line: &[u8]) -> Option<Self> {
-        Self::read_as::<Known>(line).or_else(|| Self::read_as::<Any<'_>>(line))
+        // Texts are not checked one by one when the line has been.
+        let known = std::str::from_utf8(line).ok().and_then(|line| serde_json::from_str(line).ok());
+        let known = known.and_then(Self::of::<Known>);
+        known.or_else(|| Self::of::<Any<'_>>(serde_json::from_slice(line).ok()?))
     }
 
-    fn read_as<'a, C: Content<'a>>(line: &'a [u8]) -> Option<Self> {
-        let line: UserLine<C> = serde_json::from_slice(line).ok()?;
+    fn of<'a, C: Content<'a>>(line: UserLine<C>) -> Option<Self> {
         Some(Self {
             blocks: line.message.content.blocks()?,
             tool_use_result: line.tool_use_result,

@@ -131,7 +131,11 @@ struct MessageLine {
 
 impl StreamEvent {
     pub(crate) fn read(line: &[u8]) -> Option<Self> {
-        let StreamLine { event, abandoned_blocks } = serde_json::from_slice(line).ok()?;
+        // Texts are not checked one by one when the line has been.
+        let StreamLine { event, abandoned_blocks } = match std::str::from_utf8(line) {
+            Ok(line) => serde_json::from_str(line).ok()?,
+            Err(_) => serde_json::from_slice(line).ok()?,
+        };
         let index = event.index;
         Some(match (event.kind.as_ref(), event.delta) {
             ("message_start", _) => event.message.map_or(Self::Other, |message| Self::MessageStart {
