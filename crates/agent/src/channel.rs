@@ -169,15 +169,17 @@ mod tests {
         assert!(sender.send_group(group(200)).await);
         assert_eq!(events.batch(150).await.len(), 150);
         assert!(!events.is_ended());
-        let second = sender.send_group(group(100));
-        tokio::pin!(second);
-        tokio::select! {
-            biased;
-            _ = &mut second => unreachable!("there is no place"),
-            () = std::future::ready(()) => {}
+        {
+            let second = sender.send_group(group(100));
+            tokio::pin!(second);
+            tokio::select! {
+                biased;
+                _ = &mut second => unreachable!("there is no place"),
+                () = std::future::ready(()) => {}
+            }
+            assert_eq!(events.batch(150).await.len(), 50);
+            assert!(second.await);
         }
-        assert_eq!(events.batch(150).await.len(), 50);
-        assert!(second.await);
         drop(sender);
         assert_eq!(events.batch(150).await.len(), 100);
         assert!(events.is_ended());

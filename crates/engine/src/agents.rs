@@ -76,6 +76,8 @@ struct State {
     spares: Vec<Spare>,
     /// Agents that are getting ready to be spares.
     preparing: usize,
+    /// No spare is started before.
+    fill_at: Option<Instant>,
     /// Waiting agents whose places were promised.
     promised: usize,
     closed: bool,

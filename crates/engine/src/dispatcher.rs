@@ -11,7 +11,7 @@ use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
 use crate::agents::Slot;
-use crate::run::{Deps, run};
+use crate::run::{Deps, run, wait_until};
 use crate::tempo::Tempo;
 
 /// After the storage failed to answer, how long to wait before asking again.
@@ -51,13 +51,14 @@ impl Dispatcher {
                 Ok(Claim::Nothing { until }) => {
                     drop(slot);
                     // Only now: a permit is for whoever waits, first.
-                    self.deps.agents.fill_spares();
+                    let fill_at = self.deps.agents.fill_spares();
                     let wait = async {
                         tokio::select! {
                             biased;
                             // The sender lives in the store, which we hold: an error cannot be.
                             changed = queue.changed() => drop(changed),
                             () = self.until(until) => {}
+                            () = wait_until(fill_at) => {}
                         }
                     };
                     self.stop_claiming.run_until_cancelled(wait).await;

@@ -11,5 +11,5 @@ mod traced;
 mod wire;
 
 pub(crate) use actor::{Deps, run};
-pub(crate) use drive::questions_of;
+pub(crate) use drive::{questions_of, wait_until};
 pub(crate) use log::EventLog;

@@ -190,7 +190,7 @@ impl Drive {
                 self.shutdown_seen = true;
                 vec![Input::ShutdownRequested]
             }
-            () = wait(due.map(|(_, at)| at)) => {
+            () = wait_until(due.map(|(_, at)| at)) => {
                 let timer = due.map(|(timer, _)| timer);
                 timer.iter().for_each(|timer| { self.timers.remove(timer); });
                 timer.map(Input::Elapsed).into_iter().collect()
@@ -373,7 +373,8 @@ async fn look(agent: &dyn Agent) -> Input {
     Input::Looked { silent_ms, vitals: agent.vitals().await.ok() }
 }
 
-async fn wait(until: Option<Instant>) {
+/// Waits for a moment, if there is one; else for ever.
+pub(crate) async fn wait_until(until: Option<Instant>) {
     match until {
         Some(at) => sleep_until(at).await,
         None => std::future::pending().await,
