@@ -1,7 +1,7 @@
 //! What the readers of this server share: wake-ups, and the latest events of the tasks that they follow, so that many who follow
 //! one task read Redis once. Only tasks that somebody watches are here.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -13,6 +13,8 @@ use crate::news::News;
 
 /// Bytes of a task's latest events that are kept here.
 const RECENT_BYTES: usize = 256 * 1024;
+/// Bytes of a task's earlier events that are kept here for others who are behind.
+const EARLIER_BYTES: usize = 1024 * 1024;
 /// How often a task that has ended is left when it is tidied up: for two seconds.
 const KEPT_FOR: u32 = 10;
 
@@ -46,11 +48,57 @@ impl Recent {
     }
 }
 
+/// Earlier events of a task that somebody has read: those who are as far behind find them here. There may be holes.
+#[derive(Debug, Default)]
+struct Earlier {
+    batches: BTreeMap<u64, Arc<EventBatch>>,
+    bytes: usize,
+    is_used: bool,
+}
+
+impl Earlier {
+    fn keep(&mut self, batch: &Arc<EventBatch>) {
+        self.is_used = true;
+        if self.batches.insert(batch.first(), Arc::clone(batch)).is_none() {
+            self.bytes += batch.bytes().len();
+        }
+        // Readers go forward: what comes first is needed least.
+        while self.bytes > EARLIER_BYTES
+            && let Some((_, batch)) = self.batches.pop_first()
+        {
+            self.bytes -= batch.bytes().len();
+        }
+    }
+
+    fn read(&mut self, after: u64, signal: Signal) -> Option<LogPage> {
+        let (first, batch) = self.batches.range(..=after.saturating_add(1)).next_back()?;
+        if batch.next() <= after.saturating_add(1) {
+            return None;
+        }
+        self.is_used = true;
+        let mut next = *first;
+        let without_hole = self.batches.range(*first..).map_while(|(first, batch)| {
+            let follows = *first == next;
+            next = batch.next();
+            follows.then_some(&**batch)
+        });
+        Some(page(without_hole, after, signal))
+    }
+
+    /// Lets go of all of it when nobody has needed it since the last time.
+    fn tidy(&mut self) {
+        if !std::mem::take(&mut self.is_used) {
+            *self = Self::default();
+        }
+    }
+}
+
 /// A task that somebody watches.
 #[derive(Debug)]
 pub(crate) struct Followed {
     signal: watch::Sender<Signal>,
     recent: Mutex<Recent>,
+    earlier: Mutex<Earlier>,
     /// One reads for all.
     pub(crate) fetching: tokio::sync::Mutex<()>,
     /// How often it was left when it had ended.
@@ -60,8 +108,8 @@ pub(crate) struct Followed {
 impl Followed {
     fn new() -> Arc<Self> {
         let signal = watch::Sender::new(Signal::default());
-        let (recent, fetching) = (Mutex::default(), tokio::sync::Mutex::default());
-        Arc::new(Self { signal, recent, fetching, tidied: AtomicU32::new(0) })
+        let (recent, earlier, fetching) = Default::default();
+        Arc::new(Self { signal, recent, earlier, fetching, tidied: AtomicU32::new(0) })
     }
 
     /// Tells where the task is. What comes late says nothing new: a tail never goes back.
@@ -84,6 +132,15 @@ impl Followed {
         lock(&self.recent).push(batch);
     }
 
+    /// Keeps what one reader has read for the others.
+    pub(crate) fn share(&self, batches: &[Arc<EventBatch>]) {
+        let mut earlier = lock(&self.earlier);
+        for batch in batches {
+            self.keep(Arc::clone(batch));
+            earlier.keep(batch);
+        }
+    }
+
     /// The next page, when it is here, or when there is none yet.
     pub(crate) fn read(&self, after: u64) -> Option<LogPage> {
         let recent = lock(&self.recent);
@@ -91,10 +148,14 @@ impl Followed {
         if after >= signal.tail {
             return Some(page(std::iter::empty(), after, signal));
         }
-        let (first, last) = (recent.batches.front()?, recent.batches.back()?);
-        // Events that are here and not told of yet are committed all the same.
-        let is_here = after + 1 >= first.first() && after + 1 < last.next();
-        is_here.then(|| page(recent.batches.iter().map(AsRef::as_ref), after, signal))
+        if let (Some(first), Some(last)) = (recent.batches.front(), recent.batches.back())
+            // Events that are here and not told of yet are committed all the same.
+            && (first.first()..last.next()).contains(&(after + 1))
+        {
+            return Some(page(recent.batches.iter().map(AsRef::as_ref), after, signal));
+        }
+        drop(recent);
+        lock(&self.earlier).read(after, signal)
     }
 }
 
@@ -152,6 +213,7 @@ impl Live {
     /// end too, and not for long: another task may get its name.
     pub(crate) fn tidy(&self) {
         lock(&self.tasks).retain(|_, followed| {
+            lock(&followed.earlier).tidy();
             // A task that is just being looked up has no receiver yet, and another holder.
             let is_watched = followed.signal.receiver_count() > 0 || Arc::strong_count(followed) > 1;
             let has_ended = followed.signal.borrow().ended;

@@ -132,9 +132,7 @@ impl Shared {
             return Ok(Some(page));
         }
         let Some(stored) = self.read_stored(task, after).await? else { return Ok(None) };
-        for batch in &stored.batches {
-            followed.keep(Arc::clone(batch));
-        }
+        followed.share(&stored.batches);
         self.live.apply_signal(task, stored.signal);
         Ok(Some(stored.page(after)))
     }

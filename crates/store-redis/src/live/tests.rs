@@ -102,3 +102,39 @@ fn what_has_ended_stays_for_those_who_follow_it_and_gives_way_to_another_of_its_
     let next = live.follow(&id("t")).subscribe();
     assert_eq!((*receiver.borrow(), *next.borrow()), (ended, Signal::default()));
 }
+
+#[test]
+fn who_is_behind_finds_what_another_one_has_read_up_to_the_first_hole() {
+    let followed = Followed::new();
+    followed.tell(signal(20));
+    followed.keep(Arc::new(batch(15..=20)));
+    assert_eq!(seqs(followed.read(2)), None);
+    followed.share(&[Arc::new(batch(1..=3)), Arc::new(batch(4..=5))]);
+    followed.share(&[Arc::new(batch(7..=9))]);
+    assert_eq!(seqs(followed.read(2)), Some(vec![3, 4, 5]));
+    assert_eq!((seqs(followed.read(5)), seqs(followed.read(6))), (None, Some(vec![7, 8, 9])));
+    assert_eq!(seqs(followed.read(14)), Some((15..=20).collect()), "the latest ones are still there");
+}
+
+#[test]
+fn what_was_read_stays_while_it_is_needed_and_within_bounds() {
+    let live = Live::new(0);
+    let followed = live.follow(&id("t"));
+    followed.tell(signal(20));
+    followed.keep(Arc::new(batch(15..=20)));
+    followed.share(&[Arc::new(batch(1..=3))]);
+    live.tidy();
+    assert!(followed.read(0).is_some());
+    live.tidy();
+    assert!(followed.read(0).is_some(), "it was needed since");
+    live.tidy();
+    live.tidy();
+    assert_eq!(followed.read(0), None);
+    let heavy = |first: u64| {
+        let mut builder = BatchBuilder::new(first);
+        builder.push(|bytes| bytes.put_slice(&[b'x'; EARLIER_BYTES / 3]));
+        Arc::new(builder.take())
+    };
+    followed.share(&[heavy(1), heavy(2), heavy(3)]);
+    assert_eq!([0, 1, 2].map(|after| followed.read(after).is_some()), [false, true, true]);
+}
