@@ -31,6 +31,9 @@ use crate::{listing, reads};
 /// Bytes of a command that may be carried out where it is asked for.
 const MOST_HERE: usize = 16 * 1024;
 
+/// What a command weighs that may take long, whatever it brings.
+pub(crate) const LONG: usize = MOST_HERE + 1;
+
 /// When what was committed survives what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Sync {
@@ -237,7 +240,7 @@ impl Store for SqliteStore {
     }
 
     async fn take_over(&self, now: Timestamp) -> Result<Vec<Claimed>, StoreError> {
-        self.command(0, move |core| core.take_over(now)).await
+        self.command(LONG, move |core| core.take_over(now)).await
     }
 
     async fn append(&self, command: Append) -> Result<(), CommitError> {
@@ -284,7 +287,7 @@ impl Store for SqliteStore {
 
     async fn delete_task(&self, task: &TaskId) -> Result<(), DeleteTaskError> {
         let task = task.clone();
-        self.command(0, move |core| core.delete_task(&task)).await
+        self.command(LONG, move |core| core.delete_task(&task)).await
     }
 
     async fn create_session(&self, command: CreateSession) -> Result<SessionRecord, CreateSessionError> {
@@ -303,7 +306,7 @@ impl Store for SqliteStore {
         most: usize,
     ) -> Result<Dropped, StoreError> {
         let retention = *retention;
-        self.command(0, move |core| core.drop_beyond(&retention, now, most)).await
+        self.command(LONG, move |core| core.drop_beyond(&retention, now, most)).await
     }
 
     async fn task(&self, task: &TaskId) -> Result<Option<TaskRecord>, StoreError> {
