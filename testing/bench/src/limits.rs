@@ -4,7 +4,6 @@ mod append;
 mod cli;
 mod fan_out;
 mod frames;
-mod hand_over;
 mod http;
 mod pipe;
 mod redis;
@@ -34,7 +33,6 @@ const ALL: &[Limit] = &[
     Limit { name: "limit_pipe", is_once: false, run: |scale| blocking(scale, pipe::measure) },
     Limit { name: "limit_relay", is_once: false, run: |scale| blocking(scale, relay::measure) },
     Limit { name: "limit_http", is_once: false, run: |scale| Box::pin(http::measure(scale)) },
-    Limit { name: "limit_hand_over", is_once: false, run: |scale| blocking(scale, hand_over::measure) },
     Limit { name: "limit_fan_out", is_once: false, run: |scale| Box::pin(fan_out::measure(scale)) },
     Limit { name: "limit_spawn", is_once: false, run: |scale| blocking(scale, spawn::measure) },
     Limit { name: "limit_sqlite", is_once: false, run: |scale| blocking(scale, sqlite::measure) },
