@@ -1,5 +1,7 @@
 //! Lenient fields that are read in the same pass as their line: what the lines that come most often are made of. What is null
-//! or of another type counts as left out, as with [`crate::lenient`], but nothing is looked at twice.
+//! or of another type counts as left out, as with [`crate::lenient`], but nothing is looked at twice. What no JavaScript
+//! writes, a number beyond its own or a name that comes twice within an object, makes the whole line unknown: it is reported with its
+//! bytes.
 
 use std::fmt;
 use std::marker::PhantomData;

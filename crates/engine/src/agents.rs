@@ -91,6 +91,8 @@ pub(crate) struct Agents {
     state: Mutex<State>,
     /// A waiting agent came or went.
     changed: Notify,
+    /// For the one who starts spares.
+    spare_taken: Notify,
     tracker: TaskTracker,
 }
 
@@ -102,6 +104,7 @@ impl Agents {
             settings,
             state: Mutex::default(),
             changed: Notify::new(),
+            spare_taken: Notify::new(),
             tracker: TaskTracker::new(),
         })
     }

@@ -58,6 +58,8 @@ impl Dispatcher {
                             // The sender lives in the store, which we hold: an error cannot be.
                             changed = queue.changed() => drop(changed),
                             () = self.until(until) => {}
+                            // The task that was just claimed may have taken it after we have looked.
+                            () = self.deps.agents.spare_taken() => {}
                             () = wait_until(fill_at) => {}
                         }
                     };

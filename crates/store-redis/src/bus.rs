@@ -94,6 +94,7 @@ async fn catch_up(shared: &Shared) -> Result<(), StoreError> {
             "redis has lost commits that it had acknowledged: this server ends its agents and joins again"
         );
         shared.membership.misses_commits();
+        shared.live.distrust();
     }
     for tasks in shared.live.followed().chunks(ASKED_AT_ONCE) {
         for (task, signal) in tasks.iter().zip(standing(shared, tasks).await?.tasks) {

@@ -59,14 +59,16 @@ struct Earlier {
 impl Earlier {
     fn keep(&mut self, batch: &Arc<EventBatch>) {
         self.is_used = true;
-        if self.batches.insert(batch.first(), Arc::clone(batch)).is_none() {
-            self.bytes += batch.bytes().len();
+        self.bytes += batch.bytes().len();
+        if let Some(replaced) = self.batches.insert(batch.first(), Arc::clone(batch)) {
+            self.bytes -= replaced.bytes().len();
         }
-        // Readers go forward: what comes first is needed least.
-        while self.bytes > EARLIER_BYTES
-            && let Some((_, batch)) = self.batches.pop_first()
-        {
-            self.bytes -= batch.bytes().len();
+        while self.bytes > EARLIER_BYTES {
+            // What lies before the last that was read is needed least, for readers go forward; then what lies furthest ahead.
+            let is_first = self.batches.first_key_value().is_some_and(|(first, _)| *first == batch.first());
+            let dropped = if is_first { self.batches.pop_last() } else { self.batches.pop_first() };
+            let Some((_, dropped)) = dropped else { return };
+            self.bytes -= dropped.bytes().len();
         }
     }
 
@@ -132,13 +134,20 @@ impl Followed {
         lock(&self.recent).push(batch);
     }
 
-    /// Keeps what one reader has read for the others.
+    /// Keeps what one reader has read, for the others if there are any.
     pub(crate) fn share(&self, batches: &[Arc<EventBatch>]) {
-        let mut earlier = lock(&self.earlier);
-        for batch in batches {
-            self.keep(Arc::clone(batch));
-            earlier.keep(batch);
+        batches.iter().for_each(|batch| self.keep(Arc::clone(batch)));
+        // One may be the task's worker.
+        if self.signal.receiver_count() > 2 {
+            let mut earlier = lock(&self.earlier);
+            batches.iter().for_each(|batch| earlier.keep(batch));
         }
+    }
+
+    /// Lets go of all events: what was committed may not have been kept.
+    fn distrust(&self) {
+        *lock(&self.recent) = Recent::default();
+        *lock(&self.earlier) = Earlier::default();
     }
 
     /// The next page, when it is here, or when there is none yet.
@@ -219,6 +228,11 @@ impl Live {
             let has_ended = followed.signal.borrow().ended;
             is_watched && !(has_ended && followed.tidied.fetch_add(1, Ordering::Relaxed) >= KEPT_FOR)
         });
+    }
+
+    /// Lets go of all events: Redis has lost some, and their numbers are given out again.
+    pub(crate) fn distrust(&self) {
+        lock(&self.tasks).values().for_each(|followed| followed.distrust());
     }
 
     /// All tasks that are followed.

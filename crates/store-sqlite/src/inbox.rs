@@ -23,6 +23,8 @@ pub(crate) type Question = Box<dyn FnOnce(&Core<SqliteTables>) + Send>;
 struct Waiting {
     commands: VecDeque<Box<dyn Command>>,
     questions: VecDeque<Question>,
+    /// Whether the writer's thread has taken some that it may not have begun with.
+    in_hand: bool,
     closed: bool,
 }
 
@@ -98,6 +100,7 @@ impl Inbox {
     /// Waits for something to do, or for so long without.
     pub(crate) fn take(&self, idle_after: Option<Duration>) -> Next {
         let mut waiting = self.lock();
+        waiting.in_hand = false;
         while waiting.commands.is_empty() && waiting.questions.is_empty() {
             if waiting.closed {
                 return Next::Closed;
@@ -112,6 +115,7 @@ impl Inbox {
                 return Next::Idle;
             }
         }
+        waiting.in_hand = true;
         let questions = std::mem::take(&mut waiting.questions);
         let (mut commands, mut bytes) = (Vec::new(), 0);
         while commands.len() < GROUP_COMMANDS
@@ -135,10 +139,10 @@ impl Inbox {
         (waiting, result.timed_out())
     }
 
-    /// Whether nothing waits, and something could.
+    /// Whether nothing waits, and something could. Who comes now overtakes nobody.
     pub(crate) fn is_quiet(&self) -> bool {
         let waiting = self.lock();
-        waiting.commands.is_empty() && waiting.questions.is_empty() && !waiting.closed
+        waiting.commands.is_empty() && waiting.questions.is_empty() && !waiting.in_hand && !waiting.closed
     }
 
     pub(crate) fn is_closed(&self) -> bool {

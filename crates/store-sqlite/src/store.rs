@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use async_trait::async_trait;
-use domain::{Answer, Priority, QuestionId, SessionId, TaskId, Timestamp};
+use domain::{Answer, Priority, QuestionId, SessionChoice, SessionId, TaskId, Timestamp, WhenBusy};
 use store::{
     AnswerError, Append, ChangeError, Claim, Claimed, CommitError, Core, CoreSettings, Counts, CreateSession,
     CreateSessionError, DeleteError, DeleteTaskError, DeletedSession, Doomed, Dropped, FeedFilter, FeedPage,
@@ -29,7 +29,10 @@ use crate::writer::{self, Published, Writer};
 use crate::{listing, reads};
 
 /// Bytes of a command that may be carried out where it is asked for.
-const MOST_HERE: usize = 16 * 1024;
+pub(crate) const MOST_HERE: usize = 16 * 1024;
+
+/// Tasks that may wait while commands are carried out where they are asked for: some look at all of them.
+const MOST_WAITING: usize = 1000;
 
 /// What a command weighs that may take long, whatever it brings.
 pub(crate) const LONG: usize = MOST_HERE + 1;
@@ -166,8 +169,8 @@ impl SqliteStore {
 
     /// Carries a small command out at once when nothing else waits; else gives it back.
     fn carry_out_here(&self, weight: usize, command: Box<dyn Command>) -> Option<Box<dyn Command>> {
-        let is_small = self.works_here && weight <= MOST_HERE && others_go_on();
-        if !is_small || !self.inbox.is_quiet() {
+        let is_small = weight <= MOST_HERE && self.published.waiting() <= MOST_WAITING;
+        if !is_small || !self.works_here || !others_go_on() || !self.inbox.is_quiet() {
             return Some(command);
         }
         let mut left = Some(command);
@@ -183,17 +186,41 @@ impl SqliteStore {
         let unknown =
             || StoreError("the last commit failed, and what it left is not known yet: try again".into());
         let mut question = Some(question);
-        if self.inbox.is_quiet() {
-            let known =
-                self.seat.with_free(|writer| question.take().map(|question| writer.look_up(question)));
-            if let Some(Some(known)) = known {
-                return known.ok_or_else(unknown);
+        if self.published.waiting() <= MOST_WAITING && self.inbox.is_quiet() {
+            let core = |writer: &mut Writer| Some(question.take()?(writer.core_if_known()?));
+            if let Some(Some(known)) = self.seat.with_free(core) {
+                return Ok(known);
             }
         }
-        let Some(question) = question else { return Err(closed()) };
+        let Some(question) = question else { return Err(unknown()) };
         let (reply, answer) = oneshot::channel();
         self.inbox.ask(Box::new(move |core| drop(reply.send(question(core)))))?;
         answer.await.map_err(|_| if self.inbox.is_closed() { closed() } else { unknown() })
+    }
+}
+
+/// A submission's, about; what interrupts the other tasks of its session may take long.
+pub(crate) fn weight(Submit { spec, .. }: &Submit) -> usize {
+    if matches!(spec.session, SessionChoice::Reuse { when_busy: WhenBusy::Interrupt, .. }) {
+        return LONG.max(spec.prompt.len());
+    }
+    let mut size = Size(0);
+    // It only counts, and stops when that is enough.
+    drop(serde_json::to_writer(&mut size, spec));
+    size.0.max(spec.prompt.len())
+}
+
+/// Counts bytes, no more than are needed to know that they are many.
+struct Size(usize);
+
+impl std::io::Write for Size {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0 += bytes.len();
+        if self.0 > MOST_HERE { Err(std::io::ErrorKind::StorageFull.into()) } else { Ok(bytes.len()) }
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }
 
@@ -228,7 +255,7 @@ impl Store for SqliteStore {
     }
 
     async fn submit(&self, command: Submit) -> Result<Submitted, SubmitError> {
-        self.command(command.spec.prompt.len(), move |core| core.submit(command.clone())).await
+        self.command(weight(&command), move |core| core.submit(command.clone())).await
     }
 
     async fn claim(&self, ticket: u64, now: Timestamp) -> Result<Claim, StoreError> {
@@ -272,7 +299,7 @@ impl Store for SqliteStore {
         now: Timestamp,
     ) -> Result<TaskRecord, AnswerError> {
         let task = task.clone();
-        self.command(0, move |core| core.answer(&task, question, answer.clone(), now)).await
+        self.command(LONG, move |core| core.answer(&task, question, answer.clone(), now)).await
     }
 
     async fn set_priority(
@@ -282,7 +309,7 @@ impl Store for SqliteStore {
         now: Timestamp,
     ) -> Result<TaskRecord, ChangeError> {
         let task = task.clone();
-        self.command(0, move |core| core.set_priority(&task, priority, now)).await
+        self.command(LONG, move |core| core.set_priority(&task, priority, now)).await
     }
 
     async fn delete_task(&self, task: &TaskId) -> Result<(), DeleteTaskError> {

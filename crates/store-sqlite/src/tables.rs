@@ -1,10 +1,13 @@
 //! The rows, as the core writes them: inside the transaction that the writer has open.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use domain::{ConversationId, SessionId, TaskId, Timestamp};
 use rusqlite::{CachedStatement, Connection, Params, params};
 use store::{Counters, EndedTask, EventBatch, SessionRecord, SessionRow, StoreError, Tables, TaskRow};
 
+use crate::connection::BUSY_TIMEOUT;
 use crate::fault::Fault;
 use crate::reads;
 use crate::rows::{
@@ -33,6 +36,14 @@ impl SqliteTables {
 
     pub(crate) fn begin(&self) -> Result<(), Fault> {
         self.run("BEGIN IMMEDIATE", []).map(drop)
+    }
+
+    /// Begins a transaction if nobody else has one.
+    pub(crate) fn begin_at_once(&self) -> Result<(), Fault> {
+        self.connection.busy_timeout(Duration::ZERO)?;
+        let begun = self.begin();
+        self.connection.busy_timeout(BUSY_TIMEOUT)?;
+        begun
     }
 
     pub(crate) fn commit(&self) -> Result<(), Fault> {

@@ -49,6 +49,8 @@ pub(crate) struct WalCare {
     /// Pages in the log, as SQLite tells after each commit.
     pages: Arc<AtomicI32>,
     copying: Arc<AtomicBool>,
+    /// Whether every page of the log was copied when that was looked at last.
+    all_copied: Arc<AtomicBool>,
     copy: SyncSender<()>,
     copied_at: i32,
     begin_anew_at: i32,
@@ -59,6 +61,7 @@ pub(crate) struct WalCare {
 pub(crate) struct Copier {
     connection: Connection,
     copying: Arc<AtomicBool>,
+    all_copied: Arc<AtomicBool>,
     wanted: Receiver<()>,
 }
 
@@ -76,19 +79,23 @@ pub(crate) fn care(
         counter.store(pages, Ordering::Relaxed);
         Ok(())
     }))?;
-    let copier = Copier { connection, copying: Arc::clone(&copying), wanted };
-    let care = WalCare { limits, pages, copying, copy, copied_at: 0, begin_anew_at: limits.long };
+    // The first commit begins the log.
+    let all_copied = Arc::new(AtomicBool::new(true));
+    let copier =
+        Copier { connection, copying: Arc::clone(&copying), all_copied: Arc::clone(&all_copied), wanted };
+    let care = WalCare { limits, pages, copying, all_copied, copy, copied_at: 0, begin_anew_at: limits.long };
     Ok((care, copier))
 }
 
 impl WalCare {
-    /// Whether the log is to be begun anew, which may take long.
-    pub(crate) fn is_long(&self) -> bool {
-        self.pages.load(Ordering::Relaxed) >= self.begin_anew_at
+    /// Whether the log is to be begun anew by us, or by SQLite with the next commit: then its new head is written to the disk.
+    pub(crate) fn takes_long(&self) -> bool {
+        self.pages.load(Ordering::Relaxed) >= self.begin_anew_at || self.all_copied.load(Ordering::Acquire)
     }
 
     /// Looks after the log between two transactions of the writer.
     pub(crate) fn after_commit(&mut self, writer: &Connection) {
+        self.all_copied.store(false, Ordering::Release);
         if !self.copy_if_due() {
             self.begin_anew(writer, self.pages.load(Ordering::Relaxed));
         }
@@ -123,7 +130,8 @@ impl WalCare {
         let done = writer.busy_timeout(patience).and_then(|()| checkpoint(writer, "RESTART"));
         // The next transaction meets at most the thread's connection, for a moment.
         let usual = writer.busy_timeout(BUSY_TIMEOUT);
-        if matches!((done, usual), (Ok(true), Ok(()))) {
+        if matches!((done, usual), (Ok(Copied::All), Ok(()))) {
+            self.all_copied.store(true, Ordering::Release);
             self.pages.store(0, Ordering::Relaxed);
             self.copied_at = 0;
             self.begin_anew_at = self.limits.long;
@@ -144,15 +152,27 @@ impl Copier {
 
     fn copy(&self) {
         // What cannot be copied now stays in the log, where it is as safe.
-        drop(checkpoint(&self.connection, "PASSIVE"));
+        if matches!(checkpoint(&self.connection, "PASSIVE"), Ok(Copied::All)) {
+            self.all_copied.store(true, Ordering::Release);
+        }
         self.copying.store(false, Ordering::Release);
     }
 }
 
-/// Runs a checkpoint; tells whether it did all it was to do.
-fn checkpoint(connection: &Connection, mode: &str) -> rusqlite::Result<bool> {
+/// How far a checkpoint came.
+enum Copied {
+    /// It did what it was to do, and every page that the log had then is in the database.
+    All,
+    Some,
+}
+
+/// Runs a checkpoint.
+fn checkpoint(connection: &Connection, mode: &str) -> rusqlite::Result<Copied> {
     let sql = format!("PRAGMA wal_checkpoint({mode})");
-    connection.query_row(&sql, [], |row| Ok(row.get::<_, i32>(0)? == 0))
+    connection.query_row(&sql, [], |row| {
+        let (held_up, pages, copied): (i32, i32, i32) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        Ok(if held_up == 0 && pages == copied { Copied::All } else { Copied::Some })
+    })
 }
 
 #[cfg(test)]

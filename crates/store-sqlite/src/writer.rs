@@ -50,6 +50,13 @@ impl Published {
         known.until.is_none_or(|until| now < until).then_some(known.counts)
     }
 
+    /// How many tasks wait, whatever for.
+    pub(crate) fn waiting(&self) -> usize {
+        let Counts { waiting, scheduled, parked, .. } =
+            self.counts.lock().unwrap_or_else(PoisonError::into_inner).counts;
+        waiting + scheduled + parked
+    }
+
     fn set_counts(&self, core: &Core<SqliteTables>) {
         *self.counts.lock().unwrap_or_else(PoisonError::into_inner) = Known::of(core);
     }
@@ -139,24 +146,36 @@ impl Writer {
 
     /// Carries out a command on the thread of who asks. Gives it back when that might take long.
     pub(crate) fn work_here(&mut self, command: Box<dyn Command>) -> Option<Box<dyn Command>> {
-        if self.stale || self.wal.is_long() {
+        if self.stale || self.wal.takes_long() || self.core.tables().begin_at_once().is_err() {
             return Some(command);
         }
         self.worked = true;
-        if std::mem::take(&mut self.rests) {
-            // The thread is to see when there is nothing to do again. One that has ended need not.
-            self.inbox.ask(Box::new(|_| ())).ok();
+        let mut group = [command];
+        let result = self.transaction(&mut group);
+        let [command] = group;
+        match result {
+            Ok(()) => {
+                self.publish();
+                command.answer();
+            }
+            Err(failure) => {
+                self.stale = true;
+                command.fail(failure.error);
+            }
         }
-        self.carry_out(vec![command]);
         // When it says that the log is long, the next command finds that.
         self.wal.copy_if_due();
+        if std::mem::take(&mut self.rests) || self.stale {
+            // The thread is to see that there is something to read anew, or when there is nothing to do again. One that has
+            // ended need not.
+            self.inbox.ask(Box::new(|_| ())).ok();
+        }
         None
     }
 
-    /// Looks something up on the thread of who asks; `None` when that cannot be answered truly.
-    pub(crate) fn look_up<R>(&mut self, question: impl FnOnce(&Core<SqliteTables>) -> R) -> Option<R> {
-        self.refresh().ok()?;
-        Some(question(&self.core))
+    /// What is known; `None` while it has to be read anew, which may take long.
+    pub(crate) fn core_if_known(&self) -> Option<&Core<SqliteTables>> {
+        (!self.stale).then_some(&self.core)
     }
 
     /// Gives memory back, unless there was something to do since the last call. Gives whether it did.
@@ -213,20 +232,25 @@ impl Writer {
     /// One transaction. After a failure everything is as the tables say.
     fn attempt(&mut self, group: &mut [Box<dyn Command>]) -> Result<(), Failure> {
         self.refresh().map_err(Failure::before_commit)?;
-        let result = self.transaction(group);
+        let begun = self.core.tables().begin().map_err(Failure::before_commit);
+        let result = begun.and_then(|()| self.transaction(group));
         if result.is_err() {
             self.stale = true;
             // When this fails, the next command tries it again.
             drop(self.refresh());
             return result;
         }
-        self.published.live.publish(self.core.take_news());
-        self.published.set_counts(&self.core);
+        self.publish();
         result
     }
 
+    fn publish(&mut self) {
+        self.published.live.publish(self.core.take_news());
+        self.published.set_counts(&self.core);
+    }
+
+    /// Carries out what has to be committed in the transaction that was begun.
     fn transaction(&mut self, group: &mut [Box<dyn Command>]) -> Result<(), Failure> {
-        self.core.tables().begin().map_err(Failure::before_commit)?;
         for command in group {
             command.run(&mut self.core).map_err(Failure::before_commit)?;
         }

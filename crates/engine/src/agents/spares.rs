@@ -51,6 +51,7 @@ impl Agents {
         state.spares.retain(|spare| spare.prepared.is_ready());
         let place = state.spares.iter().position(|spare| spare.prepared.fits(spec))?;
         state.fill_at = Some(Instant::now() + FILL_AFTER);
+        self.spare_taken.notify_one();
         Some(state.spares.swap_remove(place))
     }
 
@@ -63,6 +64,11 @@ impl Agents {
         }
         state.spares.extend(spare);
         None
+    }
+
+    /// Waits until a spare was taken since the last call, so that another is to be started.
+    pub(crate) async fn spare_taken(&self) {
+        self.spare_taken.notified().await;
     }
 
     /// Starts spares until there are enough, as far as nobody else needs the permits. Gives when it wants to be called again.

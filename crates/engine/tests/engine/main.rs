@@ -6,9 +6,10 @@ mod scripted;
 use std::sync::Arc;
 use std::time::Duration;
 
+use agent::{AgentSpec, Asking, Opening};
 use domain::{
-    AgentOptions, Fingerprint, Labels, PermissionMode, Policy, Principal, Schedule, SessionChoice, SessionId,
-    SystemClock, TaskId, TaskOptions, TaskSpec, TaskStatus, WhenBusy,
+    AgentOptions, ConversationId, Fingerprint, Labels, PermissionMode, Policy, Principal, Schedule,
+    SessionChoice, SessionId, SystemClock, TaskId, TaskOptions, TaskSpec, TaskStatus, WhenBusy,
 };
 use engine::{Engine, Handle, InterruptFirst, Settings};
 use scripted::{Behaviour, ScriptedLauncher};
@@ -16,6 +17,7 @@ use serde_json::{Value, json};
 use store::{MemoryStore, Retention};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -97,6 +99,36 @@ async fn no_more_agents_live_than_there_are_permits() {
     }
     engine.shut_down(CancellationToken::new()).await;
     assert_eq!((launcher.launched(), launcher.most_alive(), launcher.alive()), (7, 2, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_spare_that_is_taken_is_followed_by_another_once_it_is_at_work() {
+    let prewarmed = Some(AgentSpec {
+        opening: Opening::New(ConversationId(Uuid::nil())),
+        principal: Principal::default(),
+        working_directory: "/w".into(),
+        allowed_tools: vec![],
+        permission_mode: PermissionMode::Default,
+        asking: Asking::default(),
+        max_turns: None,
+        max_budget_usd: None,
+        model: None,
+        more: AgentOptions::default(),
+        trace_parent: None,
+    });
+    let settings = Settings { prewarm: 1, prewarmed, cleanup_interval: HOUR, ..settings(4) };
+    let (engine, handle, launcher) = start(settings).await;
+    launcher.prepared(1).await;
+    for (task, so_far) in [("a", 1), ("b", 2)] {
+        let before = Instant::now();
+        handle.submit(spec(task, Behaviour::WaitsForInterrupt)).await.expect("admitted");
+        launcher.prompted().await;
+        assert_eq!(before.elapsed(), Duration::ZERO);
+        launcher.prepared(so_far + 1).await;
+        assert_eq!(before.elapsed().as_millis() / 10, 30, "not at once, and not only when it is needed");
+    }
+    engine.shut_down(CancellationToken::new()).await;
+    assert_eq!(launcher.alive(), 0);
 }
 
 #[tokio::test(start_paused = true)]

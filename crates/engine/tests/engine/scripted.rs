@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use agent::{
     Agent, AgentEvent, AgentGone, AgentSpec, EventSender, Exit, LaunchError, Launched, Launcher, Opening,
-    StopReceipt, TurnEnd, TurnEnding, Urgency, event_channel,
+    Prepared, StopReceipt, TurnEnd, TurnEnding, Urgency, event_channel,
 };
 use async_trait::async_trait;
 use domain::{ConversationId, Principal};
@@ -46,6 +46,8 @@ struct Counts {
     forced: AtomicUsize,
     prompted: Notify,
     openings: std::sync::Mutex<Vec<Opening>>,
+    /// Agents that were prepared.
+    prepared: watch::Sender<usize>,
     /// How many lived whenever a conversation was forgotten.
     forgotten: watch::Sender<Vec<usize>>,
 }
@@ -83,6 +85,11 @@ impl ScriptedLauncher {
         let mut forgotten = self.counts.forgotten.subscribe();
         let forgotten = forgotten.wait_for(|forgotten| !forgotten.is_empty()).await.expect("ours");
         forgotten[0]
+    }
+
+    /// Waits until so many agents were prepared.
+    pub(crate) async fn prepared(&self, count: usize) {
+        self.counts.prepared.subscribe().wait_for(|prepared| *prepared >= count).await.expect("ours");
     }
 
     /// Waits until an agent has its prompt.
@@ -204,6 +211,11 @@ impl Launcher for ScriptedLauncher {
         Ok(Launched { agent: Box::new(agent), events, conversation })
     }
 
+    async fn prepare(&self, _: &AgentSpec) -> Option<Box<dyn Prepared>> {
+        self.counts.prepared.send_modify(|prepared| *prepared += 1);
+        Some(Box::new(Spare(Self { counts: Arc::clone(&self.counts) })))
+    }
+
     async fn has_prompt(&self, _: &Principal, _: ConversationId, _: Uuid) -> bool {
         false
     }
@@ -215,5 +227,32 @@ impl Launcher for ScriptedLauncher {
     async fn forget(&self, _: &Principal, _: ConversationId) {
         let alive = self.alive();
         self.counts.forgotten.send_modify(|forgotten| forgotten.push(alive));
+    }
+}
+
+/// One that becomes whatever is wanted.
+struct Spare(ScriptedLauncher);
+
+#[async_trait]
+impl Prepared for Spare {
+    fn is_ready(&self) -> bool {
+        true
+    }
+
+    fn fits(&self, _: &AgentSpec) -> bool {
+        true
+    }
+
+    async fn bind(self: Box<Self>, spec: &AgentSpec) -> Result<Launched, LaunchError> {
+        self.0.launch(spec.clone()).await
+    }
+
+    async fn stop(self: Box<Self>) -> StopReceipt {
+        let took = Duration::ZERO;
+        StopReceipt { interrupted: false, rungs: vec![], took, processes_killed: 0, processes_left: 0 }
+    }
+
+    fn pid(&self) -> u32 {
+        0
     }
 }

@@ -108,7 +108,10 @@ fn who_is_behind_finds_what_another_one_has_read_up_to_the_first_hole() {
     let followed = Followed::new();
     followed.tell(signal(20));
     followed.keep(Arc::new(batch(15..=20)));
-    assert_eq!(seqs(followed.read(2)), None);
+    let _two = [followed.subscribe(), followed.subscribe()];
+    followed.share(&[Arc::new(batch(1..=3))]);
+    assert_eq!(seqs(followed.read(2)), None, "there is nobody else to share it with");
+    let _third = followed.subscribe();
     followed.share(&[Arc::new(batch(1..=3)), Arc::new(batch(4..=5))]);
     followed.share(&[Arc::new(batch(7..=9))]);
     assert_eq!(seqs(followed.read(2)), Some(vec![3, 4, 5]));
@@ -120,6 +123,7 @@ fn who_is_behind_finds_what_another_one_has_read_up_to_the_first_hole() {
 fn what_was_read_stays_while_it_is_needed_and_within_bounds() {
     let live = Live::new(0);
     let followed = live.follow(&id("t"));
+    let _readers = [followed.subscribe(), followed.subscribe(), followed.subscribe()];
     followed.tell(signal(20));
     followed.keep(Arc::new(batch(15..=20)));
     followed.share(&[Arc::new(batch(1..=3))]);
@@ -135,6 +139,13 @@ fn what_was_read_stays_while_it_is_needed_and_within_bounds() {
         builder.push(|bytes| bytes.put_slice(&[b'x'; EARLIER_BYTES / 3]));
         Arc::new(builder.take())
     };
-    followed.share(&[heavy(1), heavy(2), heavy(3)]);
-    assert_eq!([0, 1, 2].map(|after| followed.read(after).is_some()), [false, true, true]);
+    let has = || [0, 1, 2, 3].map(|after| followed.read(after).is_some());
+    followed.share(&[heavy(2), heavy(3), heavy(4)]);
+    assert_eq!(has(), [false, false, true, true]);
+    followed.share(&[heavy(1)]);
+    assert_eq!(has(), [true, false, true, false], "who begins anew finds room");
+    followed.share(&[heavy(1)]);
+    assert_eq!(has(), [true, false, true, false], "the same once more takes no more room");
+    live.distrust();
+    assert_eq!((has(), seqs(followed.read(15))), ([false; 4], None));
 }

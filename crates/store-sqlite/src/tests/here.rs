@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::thread::{ThreadId, current};
 
+use domain::{SessionChoice, SessionId, TaskSpec, WhenBusy};
 use store::conformance::{FailurePoint, NOW, claim, id, spec, submit};
-use store::{Store, StoreError};
+use store::{Core, Store, StoreError};
 
 use crate::inbox::closed;
-use crate::store::LONG;
+use crate::store::{LONG, MOST_HERE};
+use crate::tables::SqliteTables;
 use crate::{SqliteOptions, Sync};
 
 use super::*;
@@ -21,12 +23,66 @@ async fn what_is_small_is_done_at_once_and_what_may_take_long_by_the_writers_thr
     let place = Place::new();
     let store = place.open();
     let here = current().id();
+    assert_ne!(thread_of(&store, 0).await, here, "it begins the log");
     assert_eq!(thread_of(&store, 0).await, here);
     assert_ne!(thread_of(&store, LONG).await, here);
     let path = place.path("full.db");
     let options = SqliteOptions { path, sync: Sync::Full, settings: CoreSettings::default() };
     let full = SqliteStore::open(options).expect("opens");
+    assert_ne!(thread_of(&full, 0).await, here);
     assert_ne!(thread_of(&full, 0).await, here, "each commit waits for the disk");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_comes_overtakes_nobody_and_waits_for_no_other_program() {
+    let place = Place::new();
+    let store = place.open();
+    thread_of(&store, LONG).await;
+    let here = current().id();
+    let (release, released) = std::sync::mpsc::channel::<()>();
+    let (begun, has_begun) = tokio::sync::oneshot::channel();
+    let question = move |_: &Core<SqliteTables>| {
+        begun.send(()).unwrap_or_default();
+        released.recv().unwrap_or_default();
+    };
+    store.inbox.ask(Box::new(question)).expect("open");
+    has_begun.await.expect("the thread has it");
+    let waits = thread_of(&store, 0);
+    tokio::pin!(waits);
+    tokio::select! {
+        biased;
+        _ = &mut waits => unreachable!("the writer is at work"),
+        () = std::future::ready(()) => {}
+    }
+    drop(release);
+    assert_ne!(waits.await, here);
+    let other = rusqlite::Connection::open(place.database()).expect("opens");
+    other.execute_batch("BEGIN IMMEDIATE").expect("begun");
+    let waits = thread_of(&store, 0);
+    tokio::pin!(waits);
+    tokio::select! {
+        biased;
+        _ = &mut waits => unreachable!("another program writes"),
+        () = std::future::ready(()) => {}
+    }
+    other.execute_batch("ROLLBACK").expect("ended");
+    assert_ne!(waits.await, here);
+}
+
+#[test]
+fn a_submission_that_brings_much_is_left_to_the_thread_whatever_is_much_in_it() {
+    let weight = |change: fn(&mut TaskSpec)| {
+        let mut submit = submit(spec("t"));
+        change(&mut submit.spec);
+        crate::store::weight(&submit) > MOST_HERE
+    };
+    assert!(!weight(|_| ()));
+    assert!(weight(|spec| spec.prompt = "x".repeat(MOST_HERE)));
+    assert!(weight(|spec| spec.metadata = Some("x".repeat(MOST_HERE))));
+    let reuse = SessionChoice::Reuse { id: SessionId::for_task(&id("t")), when_busy: WhenBusy::Interrupt };
+    let mut interrupts = submit(spec("t"));
+    interrupts.spec.session = reuse;
+    assert!(crate::store::weight(&interrupts) > MOST_HERE);
 }
 
 #[tokio::test]
@@ -39,6 +95,7 @@ async fn a_runtime_of_one_thread_is_not_held_up() {
 async fn a_failed_commit_is_told_and_the_next_one_finds_what_the_tables_say() {
     let place = Place::new();
     let store = place.open();
+    thread_of(&store, LONG).await;
     *store.failure.lock().expect("not poisoned") = Some(FailurePoint::BeforeCommit);
     assert!(store.submit(submit(spec("t"))).await.is_err());
     assert!(store.submit(submit(spec("t"))).await.expect("admitted").created);
@@ -50,6 +107,7 @@ async fn a_command_that_panics_ends_the_store_and_nothing_that_it_kept_is_lost()
     let place = Place::new();
     let store = Arc::new(place.open());
     store.submit(submit(spec("kept"))).await.expect("admitted");
+    assert_eq!(thread_of(&store, 0).await, current().id());
     let panicking = Arc::clone(&store);
     let panics = tokio::spawn(async move {
         panicking.command(0, |_| -> Result<(), StoreError> { unreachable!("a test lets it panic") }).await
