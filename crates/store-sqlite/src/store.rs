@@ -62,7 +62,7 @@ pub struct SqliteOptions {
 #[derive(Debug)]
 pub struct SqliteStore {
     pub(crate) inbox: Arc<Inbox>,
-    seat: Arc<Seat>,
+    pub(crate) seat: Arc<Seat>,
     /// Whether a commit is short enough to be done where it is asked for.
     works_here: bool,
     published: Arc<Published>,

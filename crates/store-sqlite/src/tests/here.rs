@@ -18,12 +18,21 @@ async fn thread_of(store: &SqliteStore, weight: usize) -> ThreadId {
     store.command(weight, |_| Ok::<_, StoreError>(current().id())).await.expect("carried out")
 }
 
+/// Waits until the writer's thread, which answers before it lets go of what it had in hand, has done so.
+async fn thread_is_free(store: &SqliteStore) {
+    while !store.inbox.is_quiet() {
+        tokio::task::yield_now().await;
+    }
+    store.seat.with(|_| ()).expect("at work");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_small_is_done_at_once_and_what_may_take_long_by_the_writers_thread() {
     let place = Place::new();
     let store = place.open();
     let here = current().id();
     assert_ne!(thread_of(&store, 0).await, here, "it begins the log");
+    thread_is_free(&store).await;
     assert_eq!(thread_of(&store, 0).await, here);
     assert_ne!(thread_of(&store, LONG).await, here);
     let path = place.path("full.db");
@@ -96,6 +105,7 @@ async fn a_failed_commit_is_told_and_the_next_one_finds_what_the_tables_say() {
     let place = Place::new();
     let store = place.open();
     thread_of(&store, LONG).await;
+    thread_is_free(&store).await;
     *store.failure.lock().expect("not poisoned") = Some(FailurePoint::BeforeCommit);
     assert!(store.submit(submit(spec("t"))).await.is_err());
     assert!(store.submit(submit(spec("t"))).await.expect("admitted").created);
@@ -107,6 +117,7 @@ async fn a_command_that_panics_ends_the_store_and_nothing_that_it_kept_is_lost()
     let place = Place::new();
     let store = Arc::new(place.open());
     store.submit(submit(spec("kept"))).await.expect("admitted");
+    thread_is_free(&store).await;
     assert_eq!(thread_of(&store, 0).await, current().id());
     let panicking = Arc::clone(&store);
     let panics = tokio::spawn(async move {
