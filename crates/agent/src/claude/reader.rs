@@ -121,7 +121,8 @@ impl Reader {
 
     async fn handle(&mut self, line: Line) {
         let mut bytes = line.len();
-        for output in self.translator.line(line) {
+        let mut outputs = self.translator.line(line);
+        for output in outputs.drain(..) {
             match output {
                 Output::Event(event) => {
                     self.follow(&event);
@@ -151,6 +152,7 @@ impl Reader {
                 Output::Partial(piece) => self.shared.piece(piece),
             }
         }
+        self.translator.take_back(outputs);
     }
 
     /// The CLI does not say how long the API refuses requests; the endpoint has seen it.

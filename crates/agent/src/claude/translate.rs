@@ -36,6 +36,8 @@ pub(super) enum Output {
 
 /// Names of calls whose result is still to come. More than this many at once is no real agent.
 const MOST_OPEN_CALLS: usize = 10_000;
+/// Outputs for which room is kept from line to line; a line has hardly more than one.
+const ROOM: usize = 16;
 
 /// What is remembered of a call until its result comes.
 #[derive(Debug)]
@@ -58,6 +60,8 @@ pub(super) struct Translator {
     limited_until: Option<Timestamp>,
     tokens_before: TokenUsage,
     tokens_of_answer: TokenUsage,
+    /// Room for what a line of the model or its tools means, from the line before.
+    room: Vec<Output>,
 }
 
 fn usage(wire: WireUsage) -> TokenUsage {
@@ -92,6 +96,14 @@ impl Translator {
                 let data = to_raw_value(&json!({"length_bytes": length})).unwrap_or_default();
                 vec![report("overlong_output", data)]
             }
+        }
+    }
+
+    /// Takes the room of what was done back, so that the next line need not ask the allocator for it.
+    pub(super) fn take_back(&mut self, mut outputs: Vec<Output>) {
+        if outputs.capacity() <= ROOM {
+            outputs.clear();
+            self.room = outputs;
         }
     }
 
@@ -144,14 +156,16 @@ impl Translator {
 
     fn assistant(&mut self, message: AssistantMessage) -> Vec<Output> {
         let parent = message.parent_tool_use_id.as_ref();
-        let mut outputs = Vec::new();
+        let mut outputs = std::mem::take(&mut self.room);
         match message.error {
             _ if parent.is_some() => {}
             Some(error) => self.api_error = Some(error),
             None => outputs.extend(self.count_answer(&message.message_id, message.usage)),
         }
-        for block in message.blocks {
-            let model = message.model.clone();
+        let (mut model, mut blocks) = (message.model, message.blocks.into_iter());
+        while let Some(block) = blocks.next() {
+            // A line has one block: its model need not be copied.
+            let model = if blocks.len() == 0 { std::mem::take(&mut model) } else { model.clone() };
             let statement = match block {
                 Block::Text(content) => Statement::Text { content, model },
                 Block::Thinking(content) => Statement::Thinking { content, model },
@@ -180,6 +194,7 @@ impl Translator {
         }
         let parent = message.parent_tool_use_id.as_ref();
         let structured = message.tool_use_result.as_deref();
+        let mut outputs = std::mem::take(&mut self.room);
         let statements = message.blocks.into_iter().map(|block| match block {
             Block::Text(content) => Statement::User { content },
             Block::ToolResult { tool_use_id, content, is_error } => {
@@ -188,7 +203,8 @@ impl Translator {
             Block::Other(raw) => unknown_block(raw),
             other => other_block(&other),
         });
-        statements.map(|statement| said(statement, parent)).collect()
+        outputs.extend(statements.map(|statement| said(statement, parent)));
+        outputs
     }
 
     fn tool_result(

@@ -1,6 +1,7 @@
 //! Events as Server-Sent Events: `id` is the cursor, `event` the type, `data` the stored bytes.
 
 use std::convert::Infallible;
+use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -116,7 +117,8 @@ fn frames(entries: &[Entry]) -> Bytes {
 }
 
 fn frame(frames: &mut BytesMut, entry: &Entry) {
-    frames.put_slice(format!("id: {}\n", entry.cursor).as_bytes());
+    // Memory takes whatever is written to it.
+    writeln!(frames.writer(), "id: {}", entry.cursor).ok();
     if let Some(kind) = kind_of(&entry.json) {
         frames.put_slice(b"event: ");
         frames.put_slice(kind.as_bytes());
