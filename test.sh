@@ -22,7 +22,7 @@ cargo fmt --all --check
 echo "== lints"
 cargo clippy --quiet --locked --workspace --all-targets -- -D warnings
 echo "== scripts"
-for script in quickstart.sh test.sh scripts/*.sh testing/bench/run.sh .ci/run clients/*/test.sh; do bash -n "$script"; done
+for script in quickstart.sh test.sh scripts/*.sh testing/bench/{run,check}.sh .ci/run clients/*/test.sh; do bash -n "$script"; done
 echo "== tests"
 env -u CLAUDE_CLI_PATH cargo test --locked --workspace
 echo "== Python client"

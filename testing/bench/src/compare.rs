@@ -5,13 +5,18 @@ use std::fmt;
 use anyhow::{Result, ensure};
 
 use crate::figure::{Better, Figure};
-use crate::run::{MACHINE, Run};
+use crate::run::Run;
+use crate::systems::Storage;
 
 /// How one figure has changed.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Change {
-    /// Name and variant.
+    /// Name of the figure.
     pub(crate) name: String,
+    /// The measure that gives it.
+    pub(crate) measure: String,
+    /// With what.
+    pub(crate) variant: String,
     /// Ratio in the earlier run, or the value where there is no yardstick.
     pub(crate) before: f64,
     /// The same in the later run.
@@ -44,7 +49,7 @@ impl Verdict {
     }
 }
 
-/// Compares two runs. Limits of the machine are not judged.
+/// Compares two runs. Only our server is judged: no limits of the machine, no other systems.
 ///
 /// # Errors
 /// When one of them was quick: its sizes are others.
@@ -55,7 +60,7 @@ pub(crate) fn compare(baseline: &Run, new: &Run) -> Result<Verdict> {
     );
     let mut verdict =
         Verdict { worse: vec![], better: vec![], missing: vec![], failed: vec![], unchanged: 0 };
-    for old in baseline.figures.iter().filter(|figure| figure.variant != MACHINE) {
+    for old in baseline.figures.iter().filter(|figure| is_ours(figure)) {
         let found = new.figure(&old.name, &old.variant);
         match found.filter(|figure| old.limit.is_none() || figure.limit.is_some()) {
             None => verdict.missing.push(full_name(old)),
@@ -79,6 +84,10 @@ pub(crate) fn compare(baseline: &Run, new: &Run) -> Result<Verdict> {
     Ok(verdict)
 }
 
+fn is_ours(figure: &Figure) -> bool {
+    Storage::ALL.iter().any(|storage| storage.name() == figure.variant)
+}
+
 fn full_name(figure: &Figure) -> String {
     format!("{} ({})", figure.name, figure.variant)
 }
@@ -88,7 +97,8 @@ fn judged(figure: &Figure, has_limit: bool) -> f64 {
     figure.limit.as_ref().filter(|_| has_limit).map_or(figure.value, |limit| limit.ratio)
 }
 
-fn change(old: &Figure, new: &Figure) -> Change {
+/// How a figure has changed between two runs.
+pub(crate) fn change(old: &Figure, new: &Figure) -> Change {
     let has_limit = old.limit.is_some();
     let (before, after) = (judged(old, has_limit), judged(new, has_limit));
     let (good, bad) = match old.better {
@@ -97,7 +107,15 @@ fn change(old: &Figure, new: &Figure) -> Change {
     };
     let is_same = good == bad || (!has_limit && (before - after).abs() <= old.slack);
     let worse_by = if is_same { 0.0 } else { bad / good - 1.0 };
-    Change { name: full_name(old), before, after, worse_by, tolerance: old.tolerance }
+    Change {
+        name: old.name.clone(),
+        measure: old.measure.clone(),
+        variant: old.variant.clone(),
+        before,
+        after,
+        worse_by,
+        tolerance: old.tolerance,
+    }
 }
 
 /// Better by as large a factor as is tolerated for worse.
@@ -105,16 +123,18 @@ fn is_better(change: &Change) -> bool {
     (1.0 + change.worse_by) * (1.0 + change.tolerance) < 1.0
 }
 
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, variant, before, after, worse_by, tolerance, .. } = self;
+        let (by, tolerance) = (worse_by * 100.0, tolerance * 100.0);
+        write!(f, "{name} ({variant}): {before:.4} → {after:.4}, {by:+.0} % (tolerated: {tolerance:.0} %)")
+    }
+}
+
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (title, changes) in [("worse", &self.worse), ("better", &self.better)] {
-            for Change { name, before, after, worse_by, tolerance } in changes {
-                let (by, tolerance) = (worse_by * 100.0, tolerance * 100.0);
-                writeln!(
-                    f,
-                    "{title}: {name}: {before:.4} → {after:.4}, {by:+.0} % (tolerated: {tolerance:.0} %)"
-                )?;
-            }
+            changes.iter().try_for_each(|change| writeln!(f, "{title}: {change}"))?;
         }
         self.missing.iter().try_for_each(|name| writeln!(f, "missing: {name}"))?;
         self.failed.iter().try_for_each(|failure| writeln!(f, "failed: {failure}"))?;

@@ -109,6 +109,8 @@ impl Spec {
 pub(crate) struct Figure {
     /// Name of what is measured.
     pub(crate) name: String,
+    /// The measure that gives it, as `bench run --only` has it.
+    pub(crate) measure: String,
     /// With what: `sqlite`, `memory`, `redis`, another system's name, or `machine` for a limit.
     pub(crate) variant: String,
     /// For people.
@@ -164,6 +166,7 @@ mod tests {
     fn figure(better: Better, value: f64, target: Option<f64>) -> Figure {
         Figure {
             name: "a".into(),
+            measure: "of".into(),
             variant: "sqlite".into(),
             says: String::new(),
             unit: "ms".into(),

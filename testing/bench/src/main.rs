@@ -2,6 +2,7 @@
 
 mod compare;
 mod figure;
+mod judge;
 mod limits;
 mod machine;
 mod measures;
@@ -19,12 +20,14 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Parser, Subcommand};
+use testing::server_program;
 
 use crate::machine::Machine;
 use crate::measures::Scale;
-use crate::run::{Job, Run, run};
+use crate::run::{FORMAT, Job, Run, run};
 
 const ROUNDS: usize = 3;
+const NO_ROUND: &str = "there is one round at least";
 
 /// Measures the server beside what the machine can do.
 #[derive(Parser)]
@@ -45,12 +48,25 @@ enum Command {
         /// Where to
         folder: PathBuf,
     },
-    /// Says what has become worse; exit code 1 when something has
+    /// Says what seems to have become worse, by ratios; exit code 1 when something does
     Compare {
         /// The JSON of an earlier run
         baseline: PathBuf,
         /// The JSON of the run that is judged
         new: PathBuf,
+    },
+    /// Measures what `compare` calls worse again, with two servers in turns; exit code 1 when it is worse
+    Judge {
+        /// The JSON of an earlier run
+        baseline: PathBuf,
+        /// The JSON of the run that is judged
+        new: PathBuf,
+        /// The server that the earlier run was made with
+        #[arg(long)]
+        before: PathBuf,
+        /// How often each is measured
+        #[arg(long, default_value_t = judge::ROUNDS)]
+        rounds: usize,
     },
 }
 
@@ -98,16 +114,39 @@ fn act(command: Command) -> Result<ExitCode> {
         Command::Compare { baseline, new } => {
             let verdict = compare::compare(&read(&baseline)?, &read(&new)?)?;
             write!(out, "{verdict}")?;
-            Ok(if verdict.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+            Ok(exit_code(verdict.is_good()))
+        }
+        Command::Judge { baseline, new, before, rounds } => {
+            let verdict = compare::compare(&read(&baseline)?, &read(&new)?)?;
+            judge_again(&verdict, &before, rounds)
         }
     }
 }
 
+fn exit_code(is_good: bool) -> ExitCode {
+    if is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+#[tokio::main]
+async fn judge_again(verdict: &compare::Verdict, before: &Path, rounds: usize) -> Result<ExitCode> {
+    ensure!(rounds > 0, "{NO_ROUND}");
+    let judgement = judge::judge(verdict, before, &server_program(), rounds).await?;
+    write!(std::io::stdout(), "{judgement}")?;
+    Ok(exit_code(judgement.is_good()))
+}
+
+/// What is read first: another format may have other fields.
+#[derive(serde::Deserialize)]
+struct Format {
+    format: u32,
+}
+
 fn read(path: &Path) -> Result<Run> {
     let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let run: Run = serde_json::from_str(&text).with_context(|| format!("{} is no run", path.display()))?;
-    ensure!(run.format == 1, "{} has format {}, and only 1 is known", path.display(), run.format);
-    Ok(run)
+    let Format { format } =
+        serde_json::from_str(&text).with_context(|| format!("{} is no run", path.display()))?;
+    ensure!(format == FORMAT, "{} has format {format}, and only {FORMAT} is known", path.display());
+    serde_json::from_str(&text).with_context(|| format!("{} is no run", path.display()))
 }
 
 /// The runtime has a thread a core, as the server has.
@@ -120,18 +159,18 @@ async fn measure(arguments: &RunArguments) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let rounds = arguments.rounds.unwrap_or(if arguments.quick { 1 } else { ROUNDS });
-    ensure!(rounds > 0, "a run has one round at least");
+    ensure!(rounds > 0, "{NO_ROUND}");
     // Told first: it says what is not installed.
     let machine = Machine::this();
     let run = run(&jobs, rounds, arguments.quick, machine).await;
     fs::write(&arguments.output, format!("{:#}\n", serde_json::to_value(&run)?))
         .with_context(|| format!("cannot write {}", arguments.output.display()))?;
     write!(out, "{}", report::Table(&run))?;
-    Ok(if run.failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(exit_code(run.failures.is_empty()))
 }
 
 fn jobs(arguments: &RunArguments) -> Result<Vec<Job>> {
-    let mut systems = systems::all();
+    let mut systems = systems::all(&server_program());
     if let Some(unknown) =
         arguments.systems.iter().find(|name| systems.iter().all(|system| system.name() != *name))
     {

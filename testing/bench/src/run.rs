@@ -15,6 +15,8 @@ use crate::statistics::{median, spread};
 
 /// The variant of what the machine can do.
 pub(crate) const MACHINE: &str = "machine";
+/// Of the JSON of a run; raised when it changes.
+pub(crate) const FORMAT: u32 = 2;
 /// Beyond that a job hangs.
 const JOB_WITHIN: Duration = Duration::from_secs(180);
 
@@ -44,7 +46,7 @@ pub(crate) struct Job {
 /// How a run was made and what it showed, as the JSON has it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Run {
-    /// Of the JSON; 1.
+    /// Of the JSON: [`FORMAT`].
     pub(crate) format: u32,
     /// When it began, RFC 3339.
     pub(crate) at: String,
@@ -82,39 +84,51 @@ impl Run {
     }
 }
 
+/// The values of one figure, a round each.
+struct Row {
+    spec: &'static Spec,
+    measure: &'static str,
+    variant: String,
+    values: Vec<f64>,
+}
+
 /// What has been seen so far.
 #[derive(Default)]
 struct Seen {
-    rows: Vec<(&'static Spec, String, Vec<f64>)>,
+    rows: Vec<Row>,
     failures: Vec<Failure>,
 }
 
 impl Seen {
-    fn add(&mut self, variant: &str, samples: Samples) {
+    fn add(&mut self, Job { measure, variant, .. }: &Job, samples: Samples) {
         for (spec, value) in samples.0 {
-            let row = self.rows.iter_mut().find(|(known, of, _)| known.name == spec.name && of == variant);
+            let row = self.rows.iter_mut().find(|row| row.spec.name == spec.name && row.variant == *variant);
             match row {
-                Some((.., values)) => values.push(value),
-                None => self.rows.push((spec, variant.to_owned(), vec![value])),
+                Some(row) => row.values.push(value),
+                None => {
+                    let (variant, values) = (variant.clone(), vec![value]);
+                    self.rows.push(Row { spec, measure, variant, values });
+                }
             }
         }
     }
 
     fn figures(&self) -> Vec<Figure> {
-        self.rows.iter().filter_map(|(spec, variant, values)| self.figure(spec, variant, values)).collect()
+        self.rows.iter().filter_map(|row| self.figure(row)).collect()
     }
 
-    fn figure(&self, spec: &Spec, variant: &str, values: &[f64]) -> Option<Figure> {
+    fn figure(&self, Row { spec, measure, variant, values }: &Row) -> Option<Figure> {
         let value = median(values)?;
         Some(Figure {
             name: spec.name.to_owned(),
-            variant: variant.to_owned(),
+            measure: (*measure).to_owned(),
+            variant: variant.clone(),
             says: spec.says.to_owned(),
             unit: spec.unit.to_owned(),
             better: spec.better,
             value,
             spread: spread(values),
-            rounds: values.to_vec(),
+            rounds: values.clone(),
             target: spec.target(variant),
             tolerance: spec.tolerance,
             slack: spec.slack,
@@ -125,8 +139,8 @@ impl Seen {
     /// A limit of the machine, else a figure of the same variant.
     fn limit(&self, name: &str, variant: &str, value: f64) -> Option<Limit> {
         [MACHINE, variant].into_iter().find_map(|of| {
-            let (.., values) = self.rows.iter().find(|(spec, known, _)| spec.name == name && known == of)?;
-            let limit = median(values).filter(|limit| *limit > 0.0)?;
+            let row = self.rows.iter().find(|row| row.spec.name == name && row.variant == of)?;
+            let limit = median(&row.values).filter(|limit| *limit > 0.0)?;
             let (name, variant) = (name.to_owned(), of.to_owned());
             Some(Limit { name, variant, value: limit, ratio: value / limit })
         })
@@ -143,7 +157,7 @@ pub(crate) async fn run(jobs: &[Job], rounds: usize, quick: bool, machine: Machi
             let result = finish(job).await;
             tell(round + 1, rounds, job, begun.elapsed(), result.as_ref().err());
             match result {
-                Ok(samples) => seen.add(&job.variant, samples),
+                Ok(samples) => seen.add(job, samples),
                 Err(error) => seen.failures.push(Failure {
                     measure: job.measure.to_owned(),
                     variant: job.variant.clone(),
@@ -154,7 +168,7 @@ pub(crate) async fn run(jobs: &[Job], rounds: usize, quick: bool, machine: Machi
         }
     }
     Run {
-        format: 1,
+        format: FORMAT,
         at,
         rounds,
         quick,

@@ -5,6 +5,7 @@ mod running;
 mod server;
 mod stock;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Result;
@@ -60,13 +61,22 @@ pub(crate) trait System: Send + Sync {
         1.0
     }
 
+    /// Our server; `None` for another system.
+    fn as_server(&self) -> Option<&ServerSystem> {
+        None
+    }
+
     /// Starts one on nothing, and waits until it answers `GET /health`.
     async fn start(&self, wants: Wants) -> Result<Running>;
 }
 
 /// All systems: the server with each storage, and the service in Python where it is installed.
-pub(crate) fn all() -> Vec<Arc<dyn System>> {
-    let servers = Storage::ALL.map(|storage| Arc::new(ServerSystem::new(storage)) as Arc<dyn System>);
+pub(crate) fn all(server: &Path) -> Vec<Arc<dyn System>> {
     let python = PythonService::installed().map(|service| Arc::new(service) as Arc<dyn System>);
-    servers.into_iter().chain(python).collect()
+    servers(server).into_iter().chain(python).collect()
+}
+
+/// A server, by its program, with each storage.
+pub(crate) fn servers(program: &Path) -> Vec<Arc<dyn System>> {
+    Storage::ALL.map(|storage| Arc::new(ServerSystem::new(program, storage)) as Arc<dyn System>).to_vec()
 }

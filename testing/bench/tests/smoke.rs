@@ -36,7 +36,7 @@ fn a_run_is_measured_reported_and_not_compared_because_it_was_quick() {
     {
         assert!(names.contains(&wanted), "{wanted} is not among {names:?}");
     }
-    assert_eq!((&run["format"], &run["quick"], &run["failures"]), (&json!(1), &json!(true), &json!([])));
+    assert_eq!((&run["format"], &run["quick"], &run["failures"]), (&json!(2), &json!(true), &json!([])));
     let [path, docs] = [path, folder.path().join("docs")].map(|path| path.display().to_string());
     let reported = bench(&["report", &path, &docs]);
     assert!(reported.status.success(), "{}", text(&reported.stderr));
@@ -46,9 +46,32 @@ fn a_run_is_measured_reported_and_not_compared_because_it_was_quick() {
         let drawn = std::fs::read_to_string(folder.path().join(format!("docs/benchmarks/{plot}.svg")));
         assert!(drawn.expect("a plot").contains("sqlite"));
     }
+    seems_worse_and_is_not(run, folder.path());
     let compared = bench(&["compare", &path, &path]);
     let refused = "the figures of a quick run say nothing: make one without --quick\n".to_owned();
     assert_eq!((compared.status.code(), text(&compared.stderr)), (Some(2), refused));
+}
+
+/// Of a run one figure was better once. The same server measured twice in turns does not show it.
+fn seems_worse_and_is_not(mut run: Value, folder: &Path) {
+    run["quick"] = json!(false);
+    let mut baseline = run.clone();
+    let figures = baseline["figures"].as_array_mut().expect("figures");
+    let memory = figures.iter_mut().find(|figure| figure["name"] == "idle_pss").expect("weighed");
+    memory["value"] = json!(1.0);
+    let [baseline, new] = [("baseline", baseline), ("new", run)].map(|(name, run)| {
+        let path = folder.join(name).display().to_string();
+        std::fs::write(&path, run.to_string()).expect("written");
+        path
+    });
+    let compared = bench(&["compare", &baseline, &new]);
+    assert_eq!(compared.status.code(), Some(1), "{}", text(&compared.stderr));
+    let server = testing::server_program().display().to_string();
+    let judged = bench(&["judge", &baseline, &new, "--before", &server, "--rounds", "1"]);
+    let said = text(&judged.stdout);
+    assert_eq!(judged.status.code(), Some(0), "{said}{}", text(&judged.stderr));
+    assert!(said.starts_with("not worse: idle_pss (sqlite): "), "{said}");
+    assert!(said.ends_with("measured in turns: 0 worse, 1 not, 0 failed\n"), "{said}");
 }
 
 #[test]

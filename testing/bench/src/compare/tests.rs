@@ -1,7 +1,7 @@
 use super::*;
 use crate::figure::Limit;
 use crate::machine::Machine;
-use crate::run::Failure;
+use crate::run::{FORMAT, Failure, MACHINE};
 
 fn figure(name: &str, variant: &str, better: Better, value: f64, limit: Option<f64>) -> Figure {
     let limit = limit.map(|limit| Limit {
@@ -12,6 +12,7 @@ fn figure(name: &str, variant: &str, better: Better, value: f64, limit: Option<f
     });
     Figure {
         name: name.into(),
+        measure: "replay".into(),
         variant: variant.into(),
         says: "says".into(),
         unit: "ms".into(),
@@ -28,7 +29,7 @@ fn figure(name: &str, variant: &str, better: Better, value: f64, limit: Option<f
 
 fn run(figures: Vec<Figure>) -> Run {
     Run {
-        format: 1,
+        format: FORMAT,
         at: "2026-11-26T19:00:00Z".into(),
         rounds: 1,
         quick: false,
@@ -40,13 +41,14 @@ fn run(figures: Vec<Figure>) -> Run {
 }
 
 #[test]
-fn a_slower_machine_changes_no_ratio() {
+fn a_slower_machine_changes_no_ratio_and_others_are_not_judged() {
     let rate = |value, limit| figure("rate", "sqlite", Better::Higher, value, Some(limit));
     let time = |value, limit| figure("time", "sqlite", Better::Lower, value, Some(limit));
     let limit = |value| figure("limit", MACHINE, Better::Higher, value, None);
+    let other = |value| figure("rate", "python", Better::Higher, value, None);
     let verdict = compare(
-        &run(vec![limit(1000.0), rate(200.0, 1000.0), time(4.0, 2.0)]),
-        &run(vec![limit(100.0), rate(20.0, 100.0), time(40.0, 20.0)]),
+        &run(vec![limit(1000.0), other(10.0), rate(200.0, 1000.0), time(4.0, 2.0)]),
+        &run(vec![limit(100.0), other(1.0), rate(20.0, 100.0), time(40.0, 20.0)]),
     );
     let expected = Verdict { worse: vec![], better: vec![], missing: vec![], failed: vec![], unchanged: 2 };
     assert_eq!(verdict.expect("comparable"), expected);
@@ -75,17 +77,17 @@ fn changed() -> [Run; 2] {
 #[test]
 fn what_is_worse_or_better_by_more_than_is_tolerated_is_found() {
     let [old, new] = changed();
-    let change = |name: &str, before, after, worse_by| {
-        let name = name.to_owned();
-        Change { name, before, after, worse_by, tolerance: 0.25 }
+    let change = |name: &str, variant: &str, before, after, worse_by| {
+        let [name, measure, variant] = [name, "replay", variant].map(str::to_owned);
+        Change { name, measure, variant, before, after, worse_by, tolerance: 0.25 }
     };
     let expected = Verdict {
         worse: vec![
-            change("doubled (sqlite)", 2.0, 6.0, 2.0),
-            change("halved (redis)", 0.2, 0.1, 1.0),
-            change("memory (sqlite)", 10.0, 15.0, 0.5),
+            change("doubled", "sqlite", 2.0, 6.0, 2.0),
+            change("halved", "redis", 0.2, 0.1, 1.0),
+            change("memory", "sqlite", 10.0, 15.0, 0.5),
         ],
-        better: vec![change("quicker (sqlite)", 2.0, 1.0, -0.5)],
+        better: vec![change("quicker", "sqlite", 2.0, 1.0, -0.5)],
         missing: vec!["gone (sqlite)".into(), "without limit (sqlite)".into()],
         failed: vec!["replay, redis: late".into()],
         unchanged: 1,

@@ -13,7 +13,7 @@ use super::submit::waiting;
 use crate::figure::Spec;
 use crate::run::Samples;
 use crate::statistics::median;
-use crate::systems::{Running, ServerSystem, Storage, System, Wants};
+use crate::systems::{Running, ServerSystem, System, Wants};
 
 const CALLERS: usize = 32;
 /// How an event begins that tells of a tool's use.
@@ -32,22 +32,22 @@ const INTERRUPT: Spec = Spec::time("elsewhere_interrupt", "interrupt of a task a
 const DELETE: Spec =
     Spec::time("elsewhere_delete", "deletion of a task at another server, p50", "ms").per("http_answer_p50");
 
-pub(crate) async fn measure(_: Arc<dyn System>, scale: Scale) -> Result<Samples> {
+pub(crate) async fn measure(system: Arc<dyn System>, scale: Scale) -> Result<Samples> {
+    let system = system.as_server().context("it is another system")?;
     let mut samples = Samples::default();
     for (spec, count) in [(&TWO, 2), (&THREE, 3)] {
-        let servers = servers(count).await?;
+        let servers = servers(system, count).await?;
         samples.add(spec, rate(&servers, scale.of(3_000, 64)).await?);
         for server in servers {
             Arc::into_inner(server).context("a caller is left")?.stop().await?;
         }
     }
-    reach(&mut samples, scale.of(40, 3)).await?;
+    reach(system, &mut samples, scale.of(40, 3)).await?;
     Ok(samples)
 }
 
 /// Servers of one agent each on a new Redis.
-async fn servers(count: usize) -> Result<Vec<Arc<Running>>> {
-    let system = ServerSystem::new(Storage::Redis);
+async fn servers(system: &ServerSystem, count: usize) -> Result<Vec<Arc<Running>>> {
     let redis = Arc::new(RedisServer::start_synced("everysec").await);
     let mut servers = Vec::new();
     for _ in 0..count {
@@ -76,8 +76,8 @@ async fn rate(servers: &[Arc<Running>], count: usize) -> Result<f64> {
 }
 
 /// Asks one server about tasks that the other one runs.
-async fn reach(samples: &mut Samples, times: usize) -> Result<()> {
-    let servers = servers(2).await?;
+async fn reach(system: &ServerSystem, samples: &mut Samples, times: usize) -> Result<()> {
+    let servers = servers(system, 2).await?;
     let [one, two] = servers.as_slice() else { anyhow::bail!("not two servers") };
     // Its only place is taken, so that it claims nothing.
     let occupying = working(one, "occupies").await?;

@@ -27,14 +27,25 @@ const HUNDRED: Spec =
     Spec::memory("memory_100_sessions", "memory with 100 sessions without an agent (PSS)", "MiB");
 const THOUSAND: Spec =
     Spec::memory("memory_1000_sessions", "memory with 1,000 sessions without an agent (PSS)", "MiB");
+const THREE_THOUSAND: Spec =
+    Spec::memory("memory_3000_sessions", "memory with 3,000 sessions without an agent (PSS)", "MiB");
+/// The first ones fill what has a fixed size too: caches, threads, the allocator's reserves.
 const SESSION: Spec = Spec::memory(
     "memory_session",
     "memory per session without an agent, from the 101st to the 1,000th",
     "KiB",
 )
-.targets(&[("sqlite", 2.0), ("redis", 2.0)])
 .tolerance(0.5)
 .slack(8.0);
+/// What is left is the sessions' own.
+const FURTHER_SESSION: Spec = Spec::memory(
+    "memory_further_session",
+    "memory per session without an agent, from the 1,001st to the 3,000th",
+    "KiB",
+)
+.targets(&[("sqlite", 2.0), ("redis", 2.0)])
+.tolerance(0.5)
+.slack(2.0);
 const SUBSCRIBER: Spec = Spec::memory("memory_subscriber", "memory per idle subscriber of 500", "KiB")
     .targets(&[("sqlite", 20.0), ("redis", 20.0), ("memory", 20.0)])
     .slack(5.0);
@@ -42,19 +53,24 @@ const SUBSCRIBER: Spec = Spec::memory("memory_subscriber", "memory per idle subs
 pub(crate) async fn measure(system: Arc<dyn System>, scale: Scale) -> Result<Samples> {
     let running = Arc::new(system.start(Wants { keeps_agents: false, ..Wants::stubs(AGENTS) }).await?);
     let mut samples = Samples::default();
-    let sizes = [(10, &TEN), (scale.of(100, 20), &HUNDRED), (scale.of(1_000, 40), &THOUSAND)];
+    let sizes = [
+        (10, &TEN, None),
+        (scale.of(100, 20), &HUNDRED, None),
+        (scale.of(1_000, 40), &THOUSAND, Some(&SESSION)),
+        (scale.of(3_000, 60), &THREE_THOUSAND, Some(&FURTHER_SESSION)),
+    ];
     let helpers = children(running.pid).len();
-    let (mut there, mut weights) = (0, Vec::new());
-    for (sessions, spec) in sizes {
-        at_once(&running, CALLERS, sessions - there, tiny, Ends::Awaited).await?;
-        there = sessions;
+    let (mut there, mut weight) = (0, 0.0);
+    for (sessions, spec, each) in sizes {
+        let more = sessions - there;
+        at_once(&running, CALLERS, more, tiny, Ends::Awaited).await?;
         settle(&running, helpers).await?;
         let kib = pss_kib(running.pid)?;
         samples.add(spec, kib / 1024.0);
-        weights.push((sessions, kib));
-    }
-    if let [.., (fewer, less), (more, most)] = weights.as_slice() {
-        samples.add(&SESSION, (most - less).max(0.0) / (more - fewer) as f64);
+        if let Some(each) = each {
+            samples.add(each, (kib - weight).max(0.0) / more as f64);
+        }
+        (there, weight) = (sessions, kib);
     }
     samples.add(&SUBSCRIBER, subscriber(&running, scale.of(SUBSCRIBERS, 20)).await?);
     Ok(samples)

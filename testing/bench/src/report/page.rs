@@ -14,9 +14,9 @@ const HEAD: &str = "\
 What the server does beside what the machine can do, measured in one run. Made by `bench report` from the run's JSON; do not edit it.
 
 ```sh
-testing/bench/run.sh                                                        # measures: about 12 minutes, on a machine that does nothing else
-target/release/bench report target/bench.json docs/                         # writes this page
-target/release/bench compare testing/bench/baseline.json target/bench.json  # has anything become worse?
+testing/bench/run.sh                                 # measures: about 12 minutes, on a machine that does nothing else
+target/release/bench report target/bench.json docs/  # writes this page
+testing/bench/check.sh                               # measures, and says whether anything has become worse since the run below
 ```
 
 `testing/bench/README.md` says how it is measured, and how another system is put beside the server.

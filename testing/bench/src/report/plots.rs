@@ -107,6 +107,7 @@ const LINES: [Lines; 2] = [
             (10.0, "memory_10_sessions"),
             (100.0, "memory_100_sessions"),
             (1000.0, "memory_1000_sessions"),
+            (3000.0, "memory_3000_sessions"),
         ],
         limit: &[],
     },

@@ -38,6 +38,7 @@ async fn a_figure_is_the_median_of_its_rounds_beside_its_yardstick() {
     };
     let expected = Figure {
         name: "rate".into(),
+        measure: "rate".into(),
         variant: "sqlite".into(),
         says: "a rate".into(),
         unit: "events/s".into(),

@@ -1,14 +1,14 @@
 //! Our server, with each of its storages.
 
 use std::any::Any;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use async_trait::async_trait;
 use tempfile::TempDir;
-use testing::{RedisServer, Server, ServerBuilder, pinned_cli, server_program, stub_agent};
+use testing::{RedisServer, Server, ServerBuilder, pinned_cli, stub_agent};
 
 use super::{Agent, Parts, Running, System, Wants};
 
@@ -39,6 +39,7 @@ impl Storage {
 
 /// The server with one storage.
 pub(crate) struct ServerSystem {
+    program: PathBuf,
     storage: Storage,
 }
 
@@ -73,9 +74,9 @@ impl Parts for ServerParts {
 }
 
 impl ServerSystem {
-    /// With that storage.
-    pub(crate) fn new(storage: Storage) -> Self {
-        Self { storage }
+    /// Of that program, with that storage.
+    pub(crate) fn new(program: &Path, storage: Storage) -> Self {
+        Self { program: program.to_owned(), storage }
     }
 
     async fn redis(&self, wants: &Wants) -> Option<Arc<RedisServer>> {
@@ -93,7 +94,8 @@ impl ServerSystem {
         let folder = tempfile::tempdir()?;
         let workspaces = folder.path().join("workspaces");
         std::fs::create_dir(&workspaces)?;
-        let mut builder = builder(wants, folder.path()).variable("STORAGE_TYPE", self.storage.name());
+        let builder = builder(&self.program, wants, folder.path());
+        let mut builder = builder.variable("STORAGE_TYPE", self.storage.name());
         if let Some(redis) = &redis {
             builder = builder.variable("STORAGE_REDIS_URL", &redis.url());
         } else if let Some(stock) = &wants.stock {
@@ -113,8 +115,8 @@ impl ServerSystem {
     }
 }
 
-fn builder(wants: &Wants, folder: &Path) -> ServerBuilder {
-    let program = server_program().display().to_string();
+fn builder(program: &Path, wants: &Wants, folder: &Path) -> ServerBuilder {
+    let program = program.display().to_string();
     let builder = match &wants.agent {
         Agent::Stub => ServerBuilder::with_cli(&program, &stub_agent()),
         Agent::Real { model_url } => {
@@ -136,6 +138,10 @@ fn builder(wants: &Wants, folder: &Path) -> ServerBuilder {
 impl System for ServerSystem {
     fn name(&self) -> &str {
         self.storage.name()
+    }
+
+    fn as_server(&self) -> Option<&ServerSystem> {
+        Some(self)
     }
 
     async fn start(&self, wants: Wants) -> Result<Running> {
