@@ -1,6 +1,6 @@
 //! All paths.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use api::Code;
 use axum::Router;
@@ -8,11 +8,13 @@ use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{MethodRouter, get};
 use bytes::Bytes;
 use tower_http::catch_panic::CatchPanicLayer;
+use utoipa::Path;
+use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
+use utoipa_axum::{PathItemExt, routes};
 
 use crate::endpoints::{
     all_events, all_socket, answer_question, capabilities, change_task, create_session, delete_session,
@@ -24,60 +26,88 @@ use crate::refusal::Refusal;
 use crate::state::AppState;
 use crate::{caller, dressing, guard, measured, openapi, request_id};
 
-/// The API's routes with the document that describes them, by what is around them.
-struct Routes {
-    /// For callers who are known.
-    guarded: OpenApiRouter<Arc<AppState>>,
-    /// The same; these become WebSockets.
-    sockets: OpenApiRouter<Arc<AppState>>,
-    /// For everybody.
-    open: OpenApiRouter<Arc<AppState>>,
+/// An endpoint: how it is served, and how it is described. Whoever starts a server wants the first at once and the second hardly ever:
+/// to describe all takes longer and more memory than everything else that is done here.
+struct Endpoint {
+    serve: fn(Router<Arc<AppState>>) -> Router<Arc<AppState>>,
+    describe: fn(OpenApiRouter<Arc<AppState>>) -> OpenApiRouter<Arc<AppState>>,
 }
 
-fn routes() -> Routes {
-    let guarded = openapi::documented()
-        .routes(routes!(list_tasks::handle, submit_task::handle))
-        .routes(routes!(submit_batch::handle))
-        .routes(routes!(get_task::handle, change_task::handle, delete_task::handle))
-        .routes(routes!(answer_question::handle))
-        .routes(routes!(send_message::handle))
-        .routes(routes!(task_events::handle))
-        .routes(routes!(interrupt_task::handle))
-        .routes(routes!(task_result::handle))
-        .routes(routes!(all_events::handle))
-        .routes(routes!(issue_ticket::handle))
-        .routes(routes!(list_sessions::handle, create_session::handle))
-        .routes(routes!(fork_session::handle))
-        .routes(routes!(session_transcript::handle))
-        .routes(routes!(capabilities::handle))
-        .routes(routes!(list_instances::handle))
-        .routes(routes!(drain_instance::begin, drain_instance::end))
-        .routes(routes!(get_session::handle, delete_session::handle));
-    Routes {
-        guarded,
-        sockets: OpenApiRouter::new()
-            .routes(routes!(task_socket::handle))
-            .routes(routes!(all_socket::handle)),
-        open: OpenApiRouter::new().routes(routes!(health::handle)).routes(routes!(ready::handle)),
-    }
+/// The endpoint of a handler, by its module; with the name of what `utoipa::path` makes beside it when that is not called `handle`.
+macro_rules! endpoint {
+    ($module:ident) => {
+        endpoint!($module::handle, __path_handle)
+    };
+    ($module:ident::$handler:ident, $path:ident) => {
+        Endpoint {
+            serve: |router| {
+                let methods = $module::$path::methods();
+                let served = methods.iter().fold(MethodRouter::new(), |served, method| {
+                    served.on(method.to_method_filter(), $module::$handler)
+                });
+                router.route(&$module::$path::path(), served)
+            },
+            describe: |document| document.routes(routes!($module::$handler)),
+        }
+    };
+}
+
+/// For callers who are known.
+const GUARDED: &[Endpoint] = &[
+    endpoint!(list_tasks),
+    endpoint!(submit_task),
+    endpoint!(submit_batch),
+    endpoint!(get_task),
+    endpoint!(change_task),
+    endpoint!(delete_task),
+    endpoint!(answer_question),
+    endpoint!(send_message),
+    endpoint!(task_events),
+    endpoint!(interrupt_task),
+    endpoint!(task_result),
+    endpoint!(all_events),
+    endpoint!(issue_ticket),
+    endpoint!(list_sessions),
+    endpoint!(create_session),
+    endpoint!(fork_session),
+    endpoint!(session_transcript),
+    endpoint!(capabilities),
+    endpoint!(list_instances),
+    endpoint!(drain_instance::begin, __path_begin),
+    endpoint!(drain_instance::end, __path_end),
+    endpoint!(get_session),
+    endpoint!(delete_session),
+];
+/// The same; these become WebSockets.
+const SOCKETS: &[Endpoint] = &[endpoint!(task_socket), endpoint!(all_socket)];
+/// For everybody.
+const OPEN: &[Endpoint] = &[endpoint!(health), endpoint!(ready)];
+
+fn served(endpoints: &[Endpoint]) -> Router<Arc<AppState>> {
+    endpoints.iter().fold(Router::new(), |router, endpoint| (endpoint.serve)(router))
+}
+
+fn described() -> OpenApi {
+    let endpoints = [GUARDED, SOCKETS, OPEN].into_iter().flatten();
+    let document = endpoints.fold(openapi::documented(), |document, endpoint| (endpoint.describe)(document));
+    openapi::complete(document.into_openapi())
 }
 
 /// The OpenAPI document, as JSON.
 pub fn openapi_json() -> String {
-    let Routes { guarded, sockets, open } = routes();
-    let document = openapi::complete(guarded.merge(sockets).merge(open).into_openapi());
     // Texts and numbers can always be written.
-    document.to_pretty_json().unwrap_or_default()
+    described().to_pretty_json().unwrap_or_default()
 }
+
+/// What `GET /openapi.json` answers: made when it is asked for first.
+static DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| Bytes::from(described().to_json().unwrap_or_default()));
 
 /// The whole API.
 pub fn router(state: Arc<AppState>) -> Router {
-    let Routes { guarded, sockets, open } = routes();
     let known = from_fn_with_state(Arc::clone(&state), caller::check);
-    let guarded = guarded.route_layer(dressing::compression()).route_layer(known.clone());
-    let (router, document) = guarded.merge(sockets.route_layer(known)).merge(open).split_for_parts();
-    let document = Bytes::from(openapi::complete(document).to_json().unwrap_or_default());
-    let document = move || async move { ([(CONTENT_TYPE, "application/json")], document) };
+    let guarded = served(GUARDED).route_layer(dressing::compression()).route_layer(known.clone());
+    let router = guarded.merge(served(SOCKETS).route_layer(known)).merge(served(OPEN));
+    let document = || async { ([(CONTENT_TYPE, "application/json")], DOCUMENT.clone()) };
     let router = router
         .route("/openapi.json", get(document).layer(dressing::compression()))
         .route("/docs", get(openapi::page))
