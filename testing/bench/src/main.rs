@@ -130,7 +130,9 @@ fn exit_code(is_good: bool) -> ExitCode {
 #[tokio::main]
 async fn judge_again(verdict: &compare::Verdict, before: &Path, rounds: usize) -> Result<ExitCode> {
     ensure!(rounds > 0, "{NO_ROUND}");
-    let judgement = judge::judge(verdict, before, &server_program(), rounds).await?;
+    // It is started elsewhere.
+    let before = before.canonicalize().with_context(|| format!("there is no server {}", before.display()))?;
+    let judgement = judge::judge(verdict, &before, &server_program(), rounds).await?;
     write!(std::io::stdout(), "{judgement}")?;
     Ok(exit_code(judgement.is_good()))
 }

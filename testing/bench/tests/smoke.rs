@@ -72,6 +72,9 @@ fn seems_worse_and_is_not(mut run: Value, folder: &Path) {
     assert_eq!(judged.status.code(), Some(0), "{said}{}", text(&judged.stderr));
     assert!(said.starts_with("not worse: idle_pss (sqlite): "), "{said}");
     assert!(said.ends_with("measured in turns: 0 worse, 1 not, 0 failed\n"), "{said}");
+    let refused = bench(&["judge", &baseline, &new, "--before", "/nowhere"]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(text(&refused.stderr).starts_with("there is no server /nowhere: "), "{}", text(&refused.stderr));
 }
 
 #[test]
