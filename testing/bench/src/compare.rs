@@ -60,7 +60,7 @@ pub(crate) fn compare(baseline: &Run, new: &Run) -> Result<Verdict> {
     );
     let mut verdict =
         Verdict { worse: vec![], better: vec![], missing: vec![], failed: vec![], unchanged: 0 };
-    for old in baseline.figures.iter().filter(|figure| is_ours(figure)) {
+    for old in baseline.figures.iter().filter(|figure| is_ours(&figure.variant)) {
         let found = new.figure(&old.name, &old.variant);
         match found.filter(|figure| old.limit.is_none() || figure.limit.is_some()) {
             None => verdict.missing.push(full_name(old)),
@@ -77,15 +77,15 @@ pub(crate) fn compare(baseline: &Run, new: &Run) -> Result<Verdict> {
         }
     }
     verdict.worse.sort_by(|one, other| other.worse_by.total_cmp(&one.worse_by));
-    let failures = new.failures.iter();
+    let failures = new.failures.iter().filter(|failure| is_ours(&failure.variant));
     verdict.failed.extend(
         failures.map(|failure| format!("{}, {}: {}", failure.measure, failure.variant, failure.error)),
     );
     Ok(verdict)
 }
 
-fn is_ours(figure: &Figure) -> bool {
-    Storage::ALL.iter().any(|storage| storage.name() == figure.variant)
+fn is_ours(variant: &str) -> bool {
+    Storage::ALL.iter().any(|storage| storage.name() == variant)
 }
 
 fn full_name(figure: &Figure) -> String {

@@ -5,8 +5,6 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
-use anyhow::{Context, Result};
-
 use crate::compare::{Change, Verdict, change};
 use crate::figure::{Better, Figure};
 use crate::machine::Machine;
@@ -44,11 +42,12 @@ impl Judgement {
         self.failed.extend(
             failures.map(|failure| format!("{}, {}: {}", failure.measure, failure.variant, failure.error)),
         );
-        for Change { name, variant, .. } in suspects {
+        for Change { name, variant, tolerance, .. } in suspects {
             let (Some(before), Some(after)) = (turns.figure(name, BEFORE), turns.figure(name, AFTER)) else {
                 self.failed.push(format!("{name} ({variant}): it was not measured"));
                 continue;
             };
+            let before = &Figure { tolerance: *tolerance, ..before.clone() };
             let (is_worse, seen) = is_worse(before, after);
             let seen = Change { variant: variant.clone(), ..seen };
             if is_worse { self.worse.push(seen) } else { self.acquitted.push(seen) }
@@ -57,12 +56,7 @@ impl Judgement {
 }
 
 /// Measures both servers in turns at all that seems worse.
-pub(crate) async fn judge(
-    verdict: &Verdict,
-    before: &Path,
-    after: &Path,
-    rounds: usize,
-) -> Result<Judgement> {
+pub(crate) async fn judge(verdict: &Verdict, before: &Path, after: &Path, rounds: usize) -> Judgement {
     let mut suspects: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for change in &verdict.worse {
         suspects.entry((&change.measure, &change.variant)).or_default().push(change);
@@ -71,18 +65,21 @@ pub(crate) async fn judge(
     let failed = missing.chain(verdict.failed.iter().cloned()).collect();
     let mut judgement = Judgement { worse: vec![], acquitted: vec![], failed };
     for ((measure, variant), suspects) in suspects {
-        let jobs = [job(before, measure, variant, BEFORE)?, job(after, measure, variant, AFTER)?];
-        judgement.add(&suspects, &run(&jobs, rounds, false, Machine::this()).await);
+        let Some(jobs) = job(before, measure, variant, BEFORE).zip(job(after, measure, variant, AFTER))
+        else {
+            judgement.failed.push(format!("{measure}, {variant}: there is no such measure any more"));
+            continue;
+        };
+        judgement.add(&suspects, &run(&<[_; 2]>::from(jobs), rounds, false, Machine::this()).await);
     }
-    Ok(judgement)
+    judgement
 }
 
-/// What measures one server with one storage.
-fn job(program: &Path, measure: &str, storage: &str, variant: &str) -> Result<Job> {
+/// What measures one server with one storage; `None` when there is no such measure any more.
+fn job(program: &Path, measure: &str, storage: &str, variant: &str) -> Option<Job> {
     let jobs = measures::jobs(&systems::servers(program), Scale { is_quick: false });
-    let found = jobs.into_iter().find(|job| job.measure == measure && job.variant == storage);
-    let job = found.with_context(|| format!("there is no measure {measure} with {storage} any more"))?;
-    Ok(Job { variant: variant.to_owned(), is_once: false, ..job })
+    let job = jobs.into_iter().find(|job| job.measure == measure && job.variant == storage)?;
+    Some(Job { variant: variant.to_owned(), is_once: false, ..job })
 }
 
 /// Whether the median is worse by more than is tolerated, and worse than in each round of before.

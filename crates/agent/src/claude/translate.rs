@@ -101,7 +101,7 @@ impl Translator {
 
     /// Takes the room of what was done back, so that the next line need not ask the allocator for it.
     pub(super) fn take_back(&mut self, mut outputs: Vec<Output>) {
-        if outputs.capacity() <= ROOM {
+        if (self.room.capacity()..=ROOM).contains(&outputs.capacity()) {
             outputs.clear();
             self.room = outputs;
         }
