@@ -14,7 +14,7 @@ const HEAD: &str = "\
 What the server does beside what the machine can do, measured in one run. Made by `bench report` from the run's JSON; do not edit it.
 
 ```sh
-testing/bench/run.sh                                 # measures: about 12 minutes, on a machine that does nothing else
+testing/bench/run.sh                                 # measures: a quarter of an hour, on a machine that does nothing else
 target/release/bench report target/bench.json docs/  # writes this page
 testing/bench/check.sh                               # measures, and says whether anything has become worse since the run below
 ```
