@@ -56,7 +56,12 @@ impl FeedSubscription {
 
     /// Whether there is more than the reader has read.
     pub fn has_more(&self) -> bool {
-        *self.signal.borrow() > self.cursor
+        self.end() > self.cursor
+    }
+
+    /// Where the reader is after all that is committed.
+    pub fn end(&self) -> u64 {
+        *self.signal.borrow()
     }
 
     /// Waits for the next entries. Cancel-safe: nothing is taken before it is returned.

@@ -46,6 +46,16 @@ impl Subscription {
         Self { store, task_id, cursor, signal }
     }
 
+    /// The number of the last event that was read; 0 before the first.
+    pub fn cursor(&self) -> u64 {
+        self.cursor
+    }
+
+    /// The number of the last event that is committed.
+    pub fn end(&self) -> u64 {
+        self.signal.borrow().tail
+    }
+
     /// Waits for the next events. Cancel-safe: nothing is taken before it is returned.
     ///
     /// # Errors

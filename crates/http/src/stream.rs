@@ -6,6 +6,7 @@ pub(crate) mod filter;
 pub(crate) mod page;
 pub(crate) mod socket;
 pub(crate) mod sse;
+mod until_stop;
 pub(crate) mod wanted;
 
 use std::future::Future;
@@ -71,6 +72,12 @@ pub(crate) trait Source: Send + 'static {
     /// misses nothing.
     fn begins_at(&self) -> Option<u64>;
 
+    /// Where the reader is.
+    fn cursor(&self) -> u64;
+
+    /// Where the reader is after all that is committed.
+    fn end(&self) -> u64;
+
     /// Waits for the next events. Cancel-safe.
     fn next(&mut self) -> impl Future<Output = Result<Batch, Failed>> + Send;
 
@@ -84,6 +91,14 @@ impl Source for Subscription {
 
     fn begins_at(&self) -> Option<u64> {
         None
+    }
+
+    fn cursor(&self) -> u64 {
+        Self::cursor(self)
+    }
+
+    fn end(&self) -> u64 {
+        Self::end(self)
     }
 
     async fn next(&mut self) -> Result<Batch, Failed> {
@@ -107,7 +122,15 @@ impl Source for FeedSubscription {
     const RESTART: &'static str = "the server stops: reconnect with ?after=CURSOR";
 
     fn begins_at(&self) -> Option<u64> {
-        self.begins_unasked().then(|| self.cursor())
+        self.begins_unasked().then(|| Self::cursor(self))
+    }
+
+    fn cursor(&self) -> u64 {
+        Self::cursor(self)
+    }
+
+    fn end(&self) -> u64 {
+        Self::end(self)
     }
 
     async fn next(&mut self) -> Result<Batch, Failed> {

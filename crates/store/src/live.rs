@@ -68,7 +68,7 @@ impl Live {
             }
             task.signal.send_replace(news.signal);
             if news.signal.ended {
-                // Those who read it still hold it; later ones find it in the tables.
+                // Whoever has not read it yet finds it in the tables.
                 self.tasks.write().unwrap_or_else(PoisonError::into_inner).remove(&news.task);
             }
         }

@@ -13,6 +13,7 @@ use futures_util::{SinkExt, StreamExt};
 use tokio::task::yield_now;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
+use super::until_stop::UntilStop;
 use super::{Batch, Failed, Position, Source};
 use crate::refusal::Refusal;
 use crate::state::AppState;
@@ -86,7 +87,8 @@ pub(crate) async fn serve<S: Source>(
     close(state, end, S::RESTART, sink, stream).await;
 }
 
-async fn pump<S: Source>(state: &AppState, mut source: S, sink: &mut Sink) -> End {
+async fn pump<S: Source>(state: &AppState, source: S, sink: &mut Sink) -> End {
+    let mut source = UntilStop::new(source, state.closing.clone());
     let mut ping = interval(PING_EVERY);
     ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
     ping.reset();
@@ -102,7 +104,8 @@ async fn pump<S: Source>(state: &AppState, mut source: S, sink: &mut Sink) -> En
             biased;
             _ = ping.tick() => send_ping(sink, position.tell()).await,
             batch = source.next() => match batch {
-                Ok(batch) => {
+                None => return End::Restart,
+                Some(Ok(batch)) => {
                     position.sent(&batch);
                     let last = batch.last;
                     match send::<S>(sink, batch).await {
@@ -110,10 +113,8 @@ async fn pump<S: Source>(state: &AppState, mut source: S, sink: &mut Sink) -> En
                         sent => sent,
                     }
                 }
-                Err(failed) => return failed.into(),
+                Some(Err(failed)) => return failed.into(),
             },
-            // After the events: when the server stops, what is committed is still sent.
-            () = state.closing.cancelled() => return End::Restart,
         };
         if sent.is_err() {
             return End::Left;

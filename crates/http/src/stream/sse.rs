@@ -16,6 +16,7 @@ use tokio::task::yield_now;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
+use super::until_stop::UntilStop;
 use super::{Entry, Position, Source};
 use crate::state::AppState;
 
@@ -34,7 +35,8 @@ pub(crate) fn response<S: Source>(state: Arc<AppState>, source: S) -> Response {
     ticks.reset();
     let open = state.streams.token();
     let position = Position::beginning(source.begins_at());
-    let stream = Stream { state, source, ticks, position, phase: Phase::Opening, _open: open };
+    let source = UntilStop::new(source, state.closing.clone());
+    let stream = Stream { source, ticks, position, phase: Phase::Opening, _open: open };
     let chunks = unfold(stream, |mut stream| async move {
         let chunk = Box::pin(stream.chunk()).await?;
         Some((Ok::<_, Infallible>(chunk), stream))
@@ -57,8 +59,7 @@ enum Phase {
 }
 
 struct Stream<S> {
-    state: Arc<AppState>,
-    source: S,
+    source: UntilStop<S>,
     ticks: Interval,
     position: Position,
     phase: Phase,
@@ -81,7 +82,7 @@ impl<S: Source> Stream<S> {
                 biased;
                 _ = self.ticks.tick() => return Some(keep_alive(self.position.tell())),
                 batch = self.source.next() => {
-                    let batch = batch.ok()?;
+                    let batch = batch?.ok()?;
                     self.position.sent(&batch);
                     if batch.last {
                         self.phase = Phase::Ended;
@@ -90,8 +91,6 @@ impl<S: Source> Stream<S> {
                         return Some(frames(&batch.entries));
                     }
                 }
-                // After the events: when the server stops, what is committed is still sent.
-                () = self.state.closing.cancelled() => return None,
             }
             // A filter may let nothing through for long, and others want to work too.
             yield_now().await;
