@@ -12,6 +12,7 @@
 //! - a control group of its own ([`Cgroups`]) holds even those that hide from the process table;
 //! - [`adopt_orphans`] keeps orphaned descendants children of the server, reaped and counted.
 
+mod adopted;
 mod cgroup;
 mod exit_event;
 mod fork;

@@ -10,6 +10,7 @@ use rustix::process::{Pid, WaitId, WaitIdOptions, getpid, set_child_subreaper, w
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::{AbortHandle, spawn_blocking};
 
+use crate::adopted::ADOPTING;
 use crate::own_children;
 use crate::proc_table::{self, Identity, Row};
 use crate::sweep::SweepReport;
@@ -39,6 +40,7 @@ pub struct Orphans {
 pub fn adopt_orphans() -> io::Result<Orphans> {
     let ends = signal(SignalKind::child())?;
     set_child_subreaper(Some(getpid()))?;
+    ADOPTING.store(true, Ordering::Relaxed);
     let reaped = Arc::new(AtomicU64::new(0));
     let reaper = tokio::spawn(reap_for_ever(ends, Arc::clone(&reaped))).abort_handle();
     Ok(Orphans { reaper, reaped })
@@ -81,6 +83,7 @@ impl Orphans {
 impl Drop for Orphans {
     fn drop(&mut self) {
         self.reaper.abort();
+        ADOPTING.store(false, Ordering::Relaxed);
         if let Err(error) = set_child_subreaper(None) {
             tracing::warn!(%error, "cannot stop adopting orphans");
         }

@@ -9,6 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use rustix::process::{Pid, Signal, WaitOptions, kill_process_group, waitpid};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::adopted::FORKING_THREAD;
 use crate::cgroup::Group;
 use crate::fork::fork;
 use crate::image::{Pipes, image};
@@ -50,6 +51,7 @@ fn thread() -> Result<mpsc::Sender<Order>, SpawnError> {
     }
     let (sender, mut orders) = mpsc::channel::<Order>(QUEUE);
     let serve = move || {
+        FORKING_THREAD.get_or_init(|| rustix::thread::gettid().as_raw_nonzero().get());
         while let Some(Order { spec, reply }) = orders.blocking_recv() {
             // A refused answer is dropped, and a child in it killed.
             drop(reply.send(give_birth(&spec)));

@@ -93,21 +93,31 @@ impl Tree {
     /// shares a session with them (nobody joins a session, it is only inherited). Each is told to `on_sight` when it
     /// is found, which is earlier than when all are.
     fn scan(&mut self, on_sight: impl FnMut(Identity)) -> io::Result<Vec<Row>> {
-        let mut members = self.members(on_sight)?;
+        let grouped = self.grouped()?;
+        let mut pids = proc_table::pids()?;
+        // Where members are likely to be comes first: pids are given in ascending order until they wrap.
+        pids.sort_by_key(|pid| *pid < self.claim.root_pid());
+        let mut members = self.members_among(pids, &grouped, on_sight)?;
         members.retain(Row::is_alive);
         Ok(members)
     }
 
-    /// As [`Self::scan`], with the zombies.
-    fn members(&mut self, mut on_sight: impl FnMut(Identity)) -> io::Result<Vec<Row>> {
+    fn grouped(&self) -> io::Result<HashSet<u32>> {
         let mut grouped = HashSet::new();
         for group in &self.groups {
             grouped.extend(group.members()?);
         }
+        Ok(grouped)
+    }
+
+    /// As [`Self::scan`], with the zombies, among `pids`.
+    fn members_among(
+        &mut self,
+        pids: impl IntoIterator<Item = u32>,
+        grouped: &HashSet<u32>,
+        mut on_sight: impl FnMut(Identity),
+    ) -> io::Result<Vec<Row>> {
         let (mut members, mut others) = (Vec::new(), Vec::new());
-        let mut pids = proc_table::pids()?;
-        // Where members are likely to be comes first: pids are given in ascending order until they wrap.
-        pids.sort_by_key(|pid| *pid < self.claim.root_pid());
         for pid in pids {
             let Some(row) = proc_table::row(pid)?.filter(|row| self.may_be_member(row)) else { continue };
             if grouped.contains(&pid) || self.claims(&row) {

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::Signal;
 
-use super::Tree;
+use super::{Claim, Tree};
+use crate::adopted;
 use crate::proc_table::{self, Identity, Row};
 
 /// Rounds of stopping before killing. Each round stops all that is found, so only what forked meanwhile is new.
@@ -34,7 +35,7 @@ impl Tree {
         let deadline = Instant::now() + limit;
         self.kill_groups();
         loop {
-            match self.freeze(deadline) {
+            match self.stopped(deadline) {
                 Ok(members) if members.is_empty() => {
                     self.remove_groups();
                     return self.toll(0);
@@ -50,6 +51,26 @@ impl Tree {
                 return self.toll(left);
             }
         }
+    }
+
+    /// What lives of it, stopped as far as it can be.
+    fn stopped(&mut self, deadline: Instant) -> io::Result<Vec<Row>> {
+        if self.is_certainly_over()? { Ok(Vec::new()) } else { self.freeze(deadline) }
+    }
+
+    /// Told without the process table, as can be when a child has ended as it should: nothing lives in its group, and whatever
+    /// left that would have been adopted.
+    fn is_certainly_over(&self) -> io::Result<bool> {
+        let Claim::Child { root, .. } = self.claim else { return Ok(false) };
+        if self.groups.is_empty() {
+            return Ok(false);
+        }
+        for pid in self.grouped()?.into_iter().chain([root.pid]) {
+            if proc_table::row(pid)?.is_some_and(|row| row.is_alive()) {
+                return Ok(false);
+            }
+        }
+        Ok(adopted::none_lives())
     }
 
     fn toll(&self, left: usize) -> Toll {
