@@ -1,4 +1,5 @@
-//! A source until the server stops. What was committed by then is still sent, such as the end of a task that was interrupted because of it.
+//! A source until the server stops. What was committed by then is still sent, such as the end of a task that was
+//! interrupted because of it.
 
 use std::time::Duration;
 
@@ -7,7 +8,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Batch, Failed, Source};
 
-/// Who is further behind than this goes on by its cursor at the next start; streams are cut soon after (`STREAMS_WITHIN` of the server).
+/// Who is further behind than this goes on by its cursor at the next start; streams are cut soon after (`STREAMS_WITHIN`
+/// of the server).
 const CATCH_UP_WITHIN: Duration = Duration::from_secs(2);
 
 /// Where a reader has to come, and until when, once the server stops.
