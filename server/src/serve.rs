@@ -31,6 +31,8 @@ use crate::transport::{Connections, Inherited, Listeners, Server, Tls};
 
 /// The start failed, or something without which nothing can be served.
 const EXIT_FAILED: u8 = 2;
+/// A thread for what blocks ends after this long without work, and gives its memory back.
+const BLOCKING_THREADS_KEPT: Duration = Duration::from_secs(1);
 /// After the last event, streams get this long to be closed in order.
 const STREAMS_WITHIN: Duration = Duration::from_secs(4);
 /// Then requests under way get this long.
@@ -49,8 +51,11 @@ pub(crate) fn main(arguments: &ServeArguments) -> ExitCode {
         Err(fault) => return refuse_start(&[format!("traces cannot be exported: {fault}")]),
     };
     let traces = exporting.as_ref().map(Exporting::traces).unwrap_or_default();
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().worker_threads(config.workers).enable_all().build();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(config.workers)
+        .thread_keep_alive(BLOCKING_THREADS_KEPT)
+        .enable_all()
+        .build();
     let result = runtime.context("the runtime could not be started").and_then(|runtime| {
         let result = runtime.block_on(serve(&config, inherited, traces));
         // Everything was told to end and has; what has not must not keep the process.
