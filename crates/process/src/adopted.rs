@@ -23,8 +23,8 @@ const LIST_BYTES: usize = 1024;
 
 /// Whether it is certain that no orphan lives: nothing of a child that this process forked, and that has ended.
 pub(crate) fn none_lives() -> bool {
-    let own = own_children::lock();
-    adopted(&own).is_some_and(|rows| !rows.iter().any(Row::is_alive))
+    let adopted = own_children::lock_soon().and_then(|own| adopted(&own));
+    adopted.is_some_and(|rows| !rows.iter().any(Row::is_alive))
 }
 
 /// The children that are not in `own`, zombies among them; `None` when the lists cannot tell. `own` stays locked
@@ -38,8 +38,8 @@ fn adopted(own: &HashSet<u32>) -> Option<Vec<Row>> {
         let adopted = listed.iter().filter(|pid| !own.contains(pid));
         // One that is listed and not to be seen may live.
         let rows = adopted.map(|pid| proc_table::row(*pid).ok().flatten()).collect::<Option<Vec<Row>>>();
-        // The kernel may skip a child when one before it is reaped meanwhile, and one that ends after it was listed leaves its
-        // children to us: neither can be if the lists are still the same.
+        // One that ends after it was listed leaves its children to us, and then they are listed as well. None is skipped, as the
+        // kernel may do when one before it is reaped meanwhile: who reaps orphans holds the lock.
         if children().ok()? == listed {
             return rows;
         }

@@ -30,6 +30,7 @@ mod spawn;
 mod spawner;
 mod spec;
 mod stderr_tail;
+mod stragglers;
 mod sweep;
 mod tree;
 mod vitals;

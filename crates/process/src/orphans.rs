@@ -13,6 +13,7 @@ use tokio::task::{AbortHandle, spawn_blocking};
 use crate::adopted::ADOPTING;
 use crate::own_children;
 use crate::proc_table::{self, Identity, Row};
+use crate::stragglers;
 use crate::sweep::SweepReport;
 use crate::tree::{Claim, Tree};
 
@@ -25,6 +26,7 @@ const END_LIMIT: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct Orphans {
     reaper: AbortHandle,
+    stragglers: AbortHandle,
     reaped: Arc<AtomicU64>,
 }
 
@@ -43,7 +45,8 @@ pub fn adopt_orphans() -> io::Result<Orphans> {
     ADOPTING.store(true, Ordering::Relaxed);
     let reaped = Arc::new(AtomicU64::new(0));
     let reaper = tokio::spawn(reap_for_ever(ends, Arc::clone(&reaped))).abort_handle();
-    Ok(Orphans { reaper, reaped })
+    let stragglers = tokio::spawn(stragglers::end_for_ever()).abort_handle();
+    Ok(Orphans { reaper, stragglers, reaped })
 }
 
 impl Orphans {
@@ -58,7 +61,8 @@ impl Orphans {
     /// # Errors
     /// When the process table cannot be read.
     pub async fn living(&self) -> io::Result<usize> {
-        spawn_blocking(|| Ok(orphans()?.iter().filter(|row| row.is_alive()).count())).await?
+        spawn_blocking(|| Ok(orphans(&own_children::lock())?.iter().filter(|row| row.is_alive()).count()))
+            .await?
     }
 
     /// Kills all orphans with all that descends from them. For the end of the server, when no child runs any more:
@@ -68,13 +72,21 @@ impl Orphans {
     /// When the process table cannot be read.
     pub async fn end(self) -> io::Result<SweepReport> {
         spawn_blocking(|| {
-            let known: HashSet<Identity> =
-                orphans()?.iter().filter(|row| row.is_alive()).map(|row| row.identity).collect();
+            let stragglers = stragglers::end();
+            let known: HashSet<Identity> = orphans(&own_children::lock())?
+                .iter()
+                .filter(|row| row.is_alive())
+                .map(|row| row.identity)
+                .collect();
             let children = known.len();
             let spared = HashSet::from([std::process::id()]);
             let toll = Tree::new(Claim::These(known), Vec::new(), spared).kill(END_LIMIT);
             reap_all()?;
-            Ok(SweepReport { children, processes_killed: toll.killed, processes_left: toll.left })
+            Ok(SweepReport {
+                children,
+                processes_killed: stragglers.killed + toll.killed,
+                processes_left: stragglers.left + toll.left,
+            })
         })
         .await?
     }
@@ -83,6 +95,7 @@ impl Orphans {
 impl Drop for Orphans {
     fn drop(&mut self) {
         self.reaper.abort();
+        self.stragglers.abort();
         ADOPTING.store(false, Ordering::Relaxed);
         if let Err(error) = set_child_subreaper(None) {
             tracing::warn!(%error, "cannot stop adopting orphans");
@@ -104,7 +117,8 @@ async fn reap_for_ever(mut ends: Signal, reaped: Arc<AtomicU64>) {
 
 fn reap_all() -> io::Result<u64> {
     let mut count = 0;
-    for row in orphans()?.iter().filter(|row| !row.is_alive()) {
+    let own = own_children::lock();
+    for row in orphans(&own)?.iter().filter(|row| !row.is_alive()) {
         let pid = i32::try_from(row.identity.pid).ok().and_then(Pid::from_raw);
         let reap = |pid| waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOHANG);
         count += u64::from(pid.is_some_and(|pid| reap(pid).is_ok_and(|status| status.is_some())));
@@ -113,10 +127,9 @@ fn reap_all() -> io::Result<u64> {
 }
 
 /// The children of this process that it did not fork itself.
-fn orphans() -> io::Result<Vec<Row>> {
+fn orphans(own: &HashSet<u32>) -> io::Result<Vec<Row>> {
     let this = std::process::id();
     let session = proc_table::own_session()?;
-    let own = own_children::lock();
     let mut rows = proc_table::rows()?;
     rows.retain(|row| row.parent == this && row.session != session && !own.contains(&row.identity.pid));
     Ok(rows)

@@ -25,6 +25,14 @@ pub(crate) struct Identity {
 }
 
 impl Identity {
+    /// Whether this very process lives.
+    ///
+    /// # Errors
+    /// As [`row`].
+    pub(crate) fn lives(self) -> io::Result<bool> {
+        Ok(row(self.pid)?.is_some_and(|row| row.identity == self && row.is_alive()))
+    }
+
     /// A descriptor of exactly this process, or `None` when it is gone.
     ///
     /// # Errors

@@ -23,8 +23,10 @@ pub(crate) enum Claim {
         /// Its marker.
         marker: Marker,
     },
-    /// All that carry one of these markers.
+    /// All that carry one of these markers, and who shares a session with them: of servers that are gone.
     Marked(HashSet<Marker>),
+    /// All that carry one of these markers. Their sessions may be those of a daemon that started them.
+    Strays(HashSet<Marker>),
     /// These processes.
     These(HashSet<Identity>),
 }
@@ -33,7 +35,7 @@ impl Claim {
     fn holds(&self, row: &Row) -> bool {
         match self {
             Self::Child { root, .. } => row.identity == *root || row.session == root.pid,
-            Self::Marked(_) => false,
+            Self::Marked(_) | Self::Strays(_) => false,
             Self::These(identities) => identities.contains(&row.identity),
         }
     }
@@ -41,7 +43,7 @@ impl Claim {
     fn names(&self, marker: &Marker) -> bool {
         match self {
             Self::Child { marker: own, .. } => own == marker,
-            Self::Marked(markers) => markers.contains(marker),
+            Self::Marked(markers) | Self::Strays(markers) => markers.contains(marker),
             Self::These(_) => false,
         }
     }
@@ -49,7 +51,7 @@ impl Claim {
     fn root_pid(&self) -> u32 {
         match self {
             Self::Child { root, .. } => root.pid,
-            Self::Marked(_) | Self::These(_) => 0,
+            Self::Marked(_) | Self::Strays(_) | Self::These(_) => 0,
         }
     }
 
@@ -57,8 +59,15 @@ impl Claim {
     fn earliest(&self) -> u64 {
         match self {
             Self::Child { root, .. } => root.start,
-            Self::Marked(_) | Self::These(_) => 0,
+            Self::Marked(markers) | Self::Strays(markers) => {
+                markers.iter().map(|marker| marker.server.process.start).min().unwrap_or_default()
+            }
+            Self::These(_) => 0,
         }
+    }
+
+    fn takes_in_sessions(&self) -> bool {
+        !matches!(self, Self::Strays(_))
     }
 }
 
@@ -127,7 +136,7 @@ impl Tree {
                 others.push(row);
             }
         }
-        add_kin(&mut members, others, &mut on_sight);
+        add_kin(&mut members, others, self.claim.takes_in_sessions(), &mut on_sight);
         self.known.extend(members.iter().map(|row| row.identity));
         Ok(members)
     }
@@ -172,8 +181,13 @@ impl Tree {
     }
 }
 
-/// Moves to `members` whatever descends from them or shares a session with one of them.
-fn add_kin(members: &mut Vec<Row>, mut others: Vec<Row>, on_sight: &mut impl FnMut(Identity)) {
+/// Moves to `members` whatever descends from them, or shares a session with one of them.
+fn add_kin(
+    members: &mut Vec<Row>,
+    mut others: Vec<Row>,
+    with_sessions: bool,
+    on_sight: &mut impl FnMut(Identity),
+) {
     let (mut parents, mut sessions) = (HashSet::new(), HashSet::new());
     let mut next = 0;
     while let Some(member) = members.get(next) {
@@ -183,7 +197,8 @@ fn add_kin(members: &mut Vec<Row>, mut others: Vec<Row>, on_sight: &mut impl FnM
         if next == members.len() {
             // A session outside of this pid namespace is shown as 0, whichever it is.
             let is_kin = |row: &mut Row| {
-                parents.contains(&row.parent) || (row.session != 0 && sessions.contains(&row.session))
+                parents.contains(&row.parent)
+                    || (with_sessions && row.session != 0 && sessions.contains(&row.session))
             };
             for kin in others.extract_if(.., is_kin) {
                 see(&kin, on_sight);

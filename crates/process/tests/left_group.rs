@@ -1,9 +1,17 @@
-//! What leaves its control group, while orphans are adopted, which changes the whole process: in a process of its own.
+//! What runs outside of a child's control group, while orphans are adopted, which changes the whole process: in a process
+//! of its own, in one test.
+
+#![expect(clippy::unwrap_used, reason = "what fails in a helper fails the test that calls it")]
 
 use std::fs;
+use std::path::Path;
+use std::process::Stdio;
 
-use process::{CgroupLimits, CgroupSpec, Cgroups, Limits, Owner, Spec, adopt_orphans, spawn};
+use process::{
+    CgroupLimits, CgroupSpec, Cgroups, Child, Limits, MARKER_VARIABLE, Owner, Spec, adopt_orphans, spawn,
+};
 use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::Command;
 
 /// Starts a process in another group and another session, and loses it: its parent ends at once.
 const LEAVES: &str = "
@@ -12,32 +20,73 @@ mkdir \"$0\"
 read line
 ";
 
+struct Place {
+    owner: Owner,
+    groups: Cgroups,
+}
+
+impl Place {
+    async fn child(&self, script: &str, argument: &Path) -> Child {
+        spawn(Spec {
+            program: "sh".into(),
+            args: ["-c".as_ref(), script.as_ref(), argument.as_os_str()].map(Into::into).to_vec(),
+            env: vec![("PATH".into(), "/usr/bin:/bin".into())],
+            cwd: "/".into(),
+            owner: self.owner.clone(),
+            limits: Limits::default(),
+            cgroup: Some(CgroupSpec { groups: self.groups.clone(), limits: CgroupLimits::default() }),
+        })
+        .await
+        .unwrap()
+    }
+
+    async fn what_left_group_and_session_ends_with_the_child(&self) {
+        let elsewhere = self.groups.path().join("elsewhere");
+        let child = self.child(LEAVES, &elsewhere).await;
+        let left = BufReader::new(child.stdout).lines().next_line().await.unwrap().unwrap();
+        assert_eq!(fs::read_to_string(elsewhere.join("cgroup.procs")).unwrap().trim(), left);
+        drop(child.stdin);
+        let receipt = child.life.ended().await;
+        assert_eq!((receipt.processes_killed, receipt.processes_left), (1, 0));
+        assert_eq!(fs::read_to_string(elsewhere.join("cgroup.procs")).unwrap(), "");
+        fs::remove_dir(elsewhere).unwrap();
+    }
+
+    async fn what_a_daemon_started_with_its_marker_is_ended_soon_after_and_the_daemon_is_not(&self) {
+        let child = self.child(&format!("echo ${MARKER_VARIABLE}; read line"), Path::new("sh")).await;
+        let marker = BufReader::new(child.stdout).lines().next_line().await.unwrap().unwrap();
+        // In a session of its own, as a daemon is.
+        let mut daemon = Command::new("/usr/bin/setsid")
+            .args(["sh", "-c", "env \"$0\" sh -c 'echo runs; exec sleep 1000'; echo $?; read line"])
+            .arg(format!("{MARKER_VARIABLE}={marker}"))
+            .env_clear()
+            .env("PATH", "/usr/bin:/bin")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(daemon.stdout.take().unwrap()).lines();
+        assert_eq!(lines.next_line().await.unwrap().unwrap(), "runs");
+        drop(child.stdin);
+        let receipt = child.life.ended().await;
+        assert_eq!((receipt.processes_killed, receipt.processes_left), (0, 0));
+        assert_eq!(lines.next_line().await.unwrap().unwrap(), "137");
+        assert_eq!(daemon.try_wait().unwrap(), None);
+        drop(daemon.stdin.take());
+        daemon.wait().await.unwrap();
+    }
+}
+
 #[tokio::test]
-async fn what_left_its_group_and_its_session_ends_with_the_child() {
+async fn nothing_outlives_a_child_outside_of_its_group() {
     let _orphans = adopt_orphans().unwrap();
     let owner = Owner::new(&format!("left-group-{}", std::process::id())).unwrap();
     let groups = match Cgroups::detect(&owner) {
         Ok(groups) => groups,
         Err(error) => return eprintln!("nothing to test: {error}"),
     };
-    let elsewhere = groups.path().join("elsewhere");
-    let child = spawn(Spec {
-        program: "sh".into(),
-        args: ["-c".as_ref(), LEAVES.as_ref(), elsewhere.as_os_str()].map(Into::into).to_vec(),
-        env: vec![("PATH".into(), "/usr/bin:/bin".into())],
-        cwd: "/".into(),
-        owner,
-        limits: Limits::default(),
-        cgroup: Some(CgroupSpec { groups: groups.clone(), limits: CgroupLimits::default() }),
-    })
-    .await
-    .unwrap();
-    let left = BufReader::new(child.stdout).lines().next_line().await.unwrap().unwrap();
-    assert_eq!(fs::read_to_string(elsewhere.join("cgroup.procs")).unwrap().trim(), left);
-    drop(child.stdin);
-    let receipt = child.life.ended().await;
-    assert_eq!((receipt.processes_killed, receipt.processes_left), (1, 0));
-    assert_eq!(fs::read_to_string(elsewhere.join("cgroup.procs")).unwrap(), "");
-    fs::remove_dir(elsewhere).unwrap();
-    fs::remove_dir(groups.path()).unwrap();
+    let place = Place { owner, groups };
+    place.what_left_group_and_session_ends_with_the_child().await;
+    place.what_a_daemon_started_with_its_marker_is_ended_soon_after_and_the_daemon_is_not().await;
+    fs::remove_dir(place.groups.path()).unwrap();
 }

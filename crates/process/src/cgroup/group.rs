@@ -45,7 +45,7 @@ impl Group {
         for path in self.paths() {
             match fs::read_to_string(path.join(MEMBERS)) {
                 Ok(text) => members.extend(text.lines().filter_map(|line| line.parse::<u32>().ok())),
-                Err(error) if is_gone(&error) => {}
+                Err(error) if is_gone(&error) || is_threaded(&error) => {}
                 Err(error) => return Err(error),
             }
         }
@@ -89,6 +89,11 @@ fn directories(path: &Path) -> Vec<PathBuf> {
         .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
         .map(|entry| entry.path())
         .collect()
+}
+
+/// A group of threads does not name its processes; the group above it does.
+fn is_threaded(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(libc::EOPNOTSUPP)
 }
 
 /// Not there any more, or being taken away.

@@ -11,6 +11,7 @@ use rustix::process::Signal;
 use super::{Claim, Tree};
 use crate::adopted;
 use crate::proc_table::{self, Identity, Row};
+use crate::stragglers;
 
 /// Rounds of stopping before killing. Each round stops all that is found, so only what forked meanwhile is new.
 const FREEZE_ROUNDS: usize = 16;
@@ -55,18 +56,28 @@ impl Tree {
 
     /// What lives of it, stopped as far as it can be.
     fn stopped(&mut self, deadline: Instant) -> io::Result<Vec<Row>> {
-        if self.is_certainly_over()? { Ok(Vec::new()) } else { self.freeze(deadline) }
+        if let Claim::Child { root, marker } = &self.claim
+            && self.is_certainly_over(*root)?
+        {
+            stragglers::look_for(marker.clone());
+            return Ok(Vec::new());
+        }
+        self.freeze(deadline)
     }
 
-    /// Told without the process table, as can be when a child has ended as it should: nothing lives in its group, and whatever
-    /// left that would have been adopted.
-    fn is_certainly_over(&self) -> io::Result<bool> {
-        let Claim::Child { root, .. } = self.claim else { return Ok(false) };
+    /// Told without the process table, as can be when a child has ended as it should: nothing lives in its group, nor of
+    /// what was ever seen of it, and what left the group would have been adopted.
+    fn is_certainly_over(&self, root: Identity) -> io::Result<bool> {
         if self.groups.is_empty() {
             return Ok(false);
         }
-        for pid in self.grouped()?.into_iter().chain([root.pid]) {
+        for pid in self.grouped()? {
             if proc_table::row(pid)?.is_some_and(|row| row.is_alive()) {
+                return Ok(false);
+            }
+        }
+        for identity in self.known.iter().chain([&root]) {
+            if identity.lives()? {
                 return Ok(false);
             }
         }

@@ -15,8 +15,13 @@ impl Tree {
     /// What the members use, `root` apart from the others; `None` when it is gone. Blocks for some milliseconds.
     pub(crate) fn vitals(&mut self, root: Identity) -> io::Result<Option<Vitals>> {
         let grouped = self.grouped()?;
-        // A group holds its whole tree, but for what left it on purpose.
-        let pids = if grouped.is_empty() { proc_table::pids()? } else { grouped.iter().copied().collect() };
+        let pids = if grouped.is_empty() {
+            proc_table::pids()?
+        } else {
+            // A group holds its whole tree, but for what left it on purpose.
+            let known = self.known.iter().chain([&root]).map(|identity| identity.pid);
+            grouped.iter().copied().chain(known).collect::<HashSet<u32>>().into_iter().collect()
+        };
         let members = self.members_among(pids, &grouped, |_| {})?;
         if self.known.len().max(self.strangers.len()) > MOST_REMEMBERED {
             self.forget_ended()?;

@@ -79,6 +79,26 @@ async fn the_group_is_left_behind_neither_by_a_refused_start_nor_by_groups_withi
 }
 
 #[tokio::test]
+async fn a_group_of_threads_within_hides_nobody() {
+    let owner = owner("cgroup-threads");
+    let Some(groups) = groups(&owner) else { return };
+    let cgroup = Some(CgroupSpec { groups: groups.clone(), limits: CgroupLimits::default() });
+    let within = format!("{}/*/", groups.path().display());
+    let script = format!(
+        "(cd {within}; mkdir threads; echo threaded > threads/cgroup.type)
+        sleep 1000 >/dev/null 2>&1 </dev/null & echo $!; read line; exit 0"
+    );
+    let child = spawn(Spec { cgroup, owner: owner.clone(), ..spec("sh", &["-c", &script]) }).await.unwrap();
+    let left = next_pid(&mut lines(child.stdout)).await;
+    drop(child.stdin);
+    let receipt = child.life.ended().await;
+    assert_eq!((receipt.exit, receipt.processes_killed, receipt.processes_left), (Some(EXIT_0), 1, 0));
+    assert!(!runs(left));
+    assert_eq!(children(&groups), 0);
+    fs::remove_dir(groups.path()).unwrap();
+}
+
+#[tokio::test]
 async fn the_groups_of_a_killed_server_are_swept() {
     let owner = owner("cgroup-sweep");
     let Some(groups) = groups(&owner) else { return };
