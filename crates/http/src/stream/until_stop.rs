@@ -10,7 +10,7 @@ use super::{Batch, Failed, Source};
 
 /// Who is further behind than this goes on by its cursor at the next start; streams are cut soon after (`STREAMS_WITHIN`
 /// of the server).
-const CATCH_UP_WITHIN: Duration = Duration::from_secs(2);
+const CATCH_UP_WITHIN: Duration = Duration::from_secs(1);
 
 /// Where a reader has to come, and until when, once the server stops.
 #[derive(Debug, Clone, Copy)]

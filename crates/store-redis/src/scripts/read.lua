@@ -18,6 +18,6 @@ repeat
     if events >= 512 or bytes >= 262144 then break end
   end
   local were_all = #entries < looked_at
-  looked_at = looked_at * 2
+  looked_at = math.min(looked_at * 2, 16)
 until were_all or events >= 512 or bytes >= 262144
 return { row[2], row[3], row[4] == '' and '0' or '1', batches }
