@@ -2,12 +2,14 @@
 //! behalf of the child. Found by walking the process table, once for all children that ended within a second.
 
 use std::collections::HashSet;
+use std::sync::atomic::Ordering;
 use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::task::spawn_blocking;
 
+use crate::adopted::ADOPTING;
 use crate::owner::Marker;
 use crate::tree::{Claim, Toll, Tree};
 
@@ -20,13 +22,18 @@ static ENDED: LazyLock<Mutex<HashSet<Marker>>> = LazyLock::new(Mutex::default);
 static THERE_ARE_SOME: Notify = Notify::const_new();
 
 /// Has those of an ended child looked for, while orphans are adopted.
-pub(crate) fn look_for(marker: Marker) {
-    ENDED.lock().unwrap_or_else(PoisonError::into_inner).insert(marker);
-    THERE_ARE_SOME.notify_one();
+pub(crate) fn look_for(marker: &Marker) {
+    if ADOPTING.load(Ordering::Relaxed) {
+        ENDED.lock().unwrap_or_else(PoisonError::into_inner).insert(marker.clone());
+        THERE_ARE_SOME.notify_one();
+    }
 }
 
 /// Kills those of all children that have ended since the last time.
 pub(crate) fn end() -> Toll {
+    // Who ends them at the end of the server waits for what is under way.
+    static AT_WORK: Mutex<()> = Mutex::new(());
+    let _at_work = AT_WORK.lock().unwrap_or_else(PoisonError::into_inner);
     let ended = std::mem::take(&mut *ENDED.lock().unwrap_or_else(PoisonError::into_inner));
     if ended.is_empty() {
         return Toll { killed: 0, left: 0 };

@@ -126,17 +126,23 @@ impl Tree {
         grouped: &HashSet<u32>,
         mut on_sight: impl FnMut(Identity),
     ) -> io::Result<Vec<Row>> {
-        let (mut members, mut others) = (Vec::new(), Vec::new());
+        let (mut members, mut others, mut foreign) = (Vec::new(), Vec::new(), HashSet::new());
         for pid in pids {
-            let Some(row) = proc_table::row(pid)?.filter(|row| self.may_be_member(row)) else { continue };
-            if grouped.contains(&pid) || self.claims(&row) {
+            let Some(row) = proc_table::row(pid)? else { continue };
+            let may_be_member = self.may_be_member(&row);
+            // What is in a group was started in it, whenever that was.
+            if (grouped.contains(&pid) && !self.spared.contains(&pid)) || (may_be_member && self.claims(&row))
+            {
                 see(&row, &mut on_sight);
                 members.push(row);
-            } else {
+            } else if may_be_member {
                 others.push(row);
+            } else {
+                foreign.insert(row.session);
             }
         }
-        add_kin(&mut members, others, self.claim.takes_in_sessions(), &mut on_sight);
+        let mut kin = Kin::of(self.claim.takes_in_sessions().then_some(foreign));
+        kin.join(&mut members, others, &mut on_sight);
         self.known.extend(members.iter().map(|row| row.identity));
         Ok(members)
     }
@@ -181,30 +187,46 @@ impl Tree {
     }
 }
 
-/// Moves to `members` whatever descends from them, or shares a session with one of them.
-fn add_kin(
-    members: &mut Vec<Row>,
-    mut others: Vec<Row>,
-    with_sessions: bool,
-    on_sight: &mut impl FnMut(Identity),
-) {
-    let (mut parents, mut sessions) = (HashSet::new(), HashSet::new());
-    let mut next = 0;
-    while let Some(member) = members.get(next) {
-        parents.insert(member.identity.pid);
-        sessions.insert(member.session);
-        next += 1;
-        if next == members.len() {
-            // A session outside of this pid namespace is shown as 0, whichever it is.
-            let is_kin = |row: &mut Row| {
-                parents.contains(&row.parent)
-                    || (with_sessions && row.session != 0 && sessions.contains(&row.session))
-            };
-            for kin in others.extract_if(.., is_kin) {
-                see(&kin, on_sight);
-                members.push(kin);
+/// What makes a process kin of members: its parent, or its session.
+struct Kin {
+    parents: HashSet<u32>,
+    sessions: HashSet<u32>,
+    /// Sessions that are others': one in them is older than the tree, or spared. `None` where no session tells anything.
+    foreign: Option<HashSet<u32>>,
+}
+
+impl Kin {
+    fn of(foreign: Option<HashSet<u32>>) -> Self {
+        Self { parents: HashSet::new(), sessions: HashSet::new(), foreign }
+    }
+
+    /// Moves to `members` whatever descends from them, or shares a session with one of them.
+    fn join(&mut self, members: &mut Vec<Row>, mut others: Vec<Row>, on_sight: &mut impl FnMut(Identity)) {
+        let mut next = 0;
+        while let Some(member) = members.get(next) {
+            self.add(member);
+            next += 1;
+            if next == members.len() {
+                for kin in others.extract_if(.., |row| self.has(row)) {
+                    see(&kin, on_sight);
+                    members.push(kin);
+                }
             }
         }
+    }
+
+    fn add(&mut self, member: &Row) {
+        self.parents.insert(member.identity.pid);
+        // A session outside of this pid namespace is shown as 0, whichever it is.
+        if member.session != 0
+            && self.foreign.as_ref().is_some_and(|foreign| !foreign.contains(&member.session))
+        {
+            self.sessions.insert(member.session);
+        }
+    }
+
+    fn has(&self, row: &Row) -> bool {
+        self.parents.contains(&row.parent) || self.sessions.contains(&row.session)
     }
 }
 

@@ -6,11 +6,12 @@
 use std::fs;
 use std::path::Path;
 use std::process::Stdio;
+use std::time::Duration;
 
 use process::{
     CgroupLimits, CgroupSpec, Cgroups, Child, Limits, MARKER_VARIABLE, Owner, Spec, adopt_orphans, spawn,
 };
-use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::process::Command;
 
 /// Starts a process in another group and another session, and loses it: its parent ends at once.
@@ -53,27 +54,41 @@ impl Place {
     }
 
     async fn what_a_daemon_started_with_its_marker_is_ended_soon_after_and_the_daemon_is_not(&self) {
-        let child = self.child(&format!("echo ${MARKER_VARIABLE}; read line"), Path::new("sh")).await;
-        let marker = BufReader::new(child.stdout).lines().next_line().await.unwrap().unwrap();
-        // In a session of its own, as a daemon is.
+        // In a session of its own, as a daemon is, and older than the child.
         let mut daemon = Command::new("/usr/bin/setsid")
-            .args(["sh", "-c", "env \"$0\" sh -c 'echo runs; exec sleep 1000'; echo $?; read line"])
-            .arg(format!("{MARKER_VARIABLE}={marker}"))
+            .args([
+                "sh",
+                "-c",
+                "read mark; env \"$mark\" sh -c 'echo runs; exec sleep 60'; echo $?; read line",
+            ])
             .env_clear()
             .env("PATH", "/usr/bin:/bin")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
+        let mut orders = daemon.stdin.take().unwrap();
         let mut lines = BufReader::new(daemon.stdout.take().unwrap()).lines();
+        a_tick_passes().await;
+        let child = self.child(&format!("echo ${MARKER_VARIABLE}; read line"), Path::new("sh")).await;
+        let marker = BufReader::new(child.stdout).lines().next_line().await.unwrap().unwrap();
+        orders.write_all(format!("{MARKER_VARIABLE}={marker}\n").as_bytes()).await.unwrap();
         assert_eq!(lines.next_line().await.unwrap().unwrap(), "runs");
         drop(child.stdin);
-        let receipt = child.life.ended().await;
-        assert_eq!((receipt.processes_killed, receipt.processes_left), (0, 0));
+        assert_eq!(child.life.ended().await.processes_left, 0);
         assert_eq!(lines.next_line().await.unwrap().unwrap(), "137");
-        assert_eq!(daemon.try_wait().unwrap(), None);
-        drop(daemon.stdin.take());
-        daemon.wait().await.unwrap();
+        // It goes on until it is told to end.
+        orders.write_all(b"end\n").await.unwrap();
+        assert_eq!(lines.next_line().await.unwrap(), None);
+    }
+}
+
+/// What starts afterwards is younger than what was started before, by the clock of the process table.
+async fn a_tick_passes() {
+    let now = || fs::read_to_string("/proc/uptime").unwrap();
+    let before = now();
+    while now() == before {
+        tokio::time::sleep(Duration::from_millis(1)).await;
     }
 }
 

@@ -38,6 +38,9 @@ impl Tree {
         loop {
             match self.stopped(deadline) {
                 Ok(members) if members.is_empty() => {
+                    if let Claim::Child { marker, .. } = &self.claim {
+                        stragglers::look_for(marker);
+                    }
                     self.remove_groups();
                     return self.toll(0);
                 }
@@ -56,13 +59,10 @@ impl Tree {
 
     /// What lives of it, stopped as far as it can be.
     fn stopped(&mut self, deadline: Instant) -> io::Result<Vec<Row>> {
-        if let Claim::Child { root, marker } = &self.claim
-            && self.is_certainly_over(*root)?
-        {
-            stragglers::look_for(marker.clone());
-            return Ok(Vec::new());
+        match self.claim {
+            Claim::Child { root, .. } if self.is_certainly_over(root)? => Ok(Vec::new()),
+            _ => self.freeze(deadline),
         }
-        self.freeze(deadline)
     }
 
     /// Told without the process table, as can be when a child has ended as it should: nothing lives in its group, nor of

@@ -85,11 +85,13 @@ async fn a_group_of_threads_within_hides_nobody() {
     let cgroup = Some(CgroupSpec { groups: groups.clone(), limits: CgroupLimits::default() });
     let within = format!("{}/*/", groups.path().display());
     let script = format!(
-        "(cd {within}; mkdir threads; echo threaded > threads/cgroup.type)
+        "(cd {within} && mkdir threads && echo threaded > threads/cgroup.type && cat threads/cgroup.type)
         sleep 1000 >/dev/null 2>&1 </dev/null & echo $!; read line; exit 0"
     );
     let child = spawn(Spec { cgroup, owner: owner.clone(), ..spec("sh", &["-c", &script]) }).await.unwrap();
-    let left = next_pid(&mut lines(child.stdout)).await;
+    let mut lines = lines(child.stdout);
+    assert_eq!(lines.next_line().await.unwrap().unwrap(), "threaded");
+    let left = next_pid(&mut lines).await;
     drop(child.stdin);
     let receipt = child.life.ended().await;
     assert_eq!((receipt.exit, receipt.processes_killed, receipt.processes_left), (Some(EXIT_0), 1, 0));
