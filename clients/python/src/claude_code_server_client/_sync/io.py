@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import httpx
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosedOK, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from .._socket import CLOSE_WITHIN, MAX_EVENT_BYTES, PING_EVERY, RefusedError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from ssl import SSLContext
 
 __all__ = ["HttpClient", "Pool", "Socket", "closing", "open_socket", "sleep"]
 
 HttpClient = httpx.Client
 sleep = time.sleep
+
+# A signal that comes right before a wait for a lock, or to another thread, is heard when the wait ends. In seconds.
+_HEARS_SIGNALS_EVERY = 1.0
 
 
 class Socket(ClientConnection):
@@ -32,6 +35,15 @@ class Socket(ClientConnection):
             super().handshake(*args, **options)
         except InvalidStatus as refusal:
             raise RefusedError(refusal.response) from refusal
+
+    def __iter__(self) -> Iterator[str | bytes]:
+        """As the base class does, and Ctrl-C is heard soon in any case."""
+        try:
+            while True:
+                with suppress(TimeoutError):
+                    yield self.recv(timeout=_HEARS_SIGNALS_EVERY)
+        except ConnectionClosedOK:
+            return
 
 
 def open_socket(url: str, headers: Mapping[str, str], context: SSLContext | None, within: float) -> ClientConnection:
