@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 
     from .running_server import RunningServer
 
+# Who runs the tests may have started them in the background, with the signal ignored.
+HEAR = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+"""
 FOLLOW_SYNC = """
 from claude_code_server_client import SyncClaudeServerClient
 with SyncClaudeServerClient() as client:
@@ -44,7 +49,7 @@ with SyncClaudeServerClient() as client:
 
 # The signal is delivered to another thread, as it is in effect when it comes right before the main thread waits.
 FOLLOW_DEAF = """
-import signal, threading
+import threading
 from claude_code_server_client import SyncClaudeServerClient
 def interrupt():
     signal.pthread_kill(threading.get_ident(), signal.SIGINT)
@@ -59,7 +64,7 @@ with SyncClaudeServerClient() as client:
 @contextmanager
 def started(program: str, server: RunningServer) -> Iterator[subprocess.Popen[str]]:
     process = subprocess.Popen(
-        [sys.executable, "-X", "dev", "-c", program],
+        [sys.executable, "-X", "dev", "-c", HEAR + program],
         env={
             "PATH": os.environ.get("PATH", ""),
             "PYTHONPATH": str(PACKAGE.parent),

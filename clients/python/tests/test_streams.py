@@ -88,7 +88,8 @@ def test_where_no_websocket_gets_through_events_come_as_server_sent_events(
     assert events == all_events(client, task["task_id"])
     assert paths[0] == f"/ws/tasks/{task['task_id']}"
     assert set(paths[1:]) == {f"/api/v1/tasks/{task['task_id']}/events"}
-    assert len(paths) == 4
+    # A connection that is cut may lose what the client has not read of it yet.
+    assert len(paths) >= 4
 
 
 @READERS
