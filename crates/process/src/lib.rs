@@ -10,7 +10,8 @@
 //! - its tree is killed when it exits, when it is stopped, and when its last [`Life`] or its runtime goes;
 //! - when the server dies, the kernel sends it `SIGTERM`, and the next start's [`sweep`] gets the rest;
 //! - a control group of its own ([`Cgroups`]) holds even those that hide from the process table;
-//! - [`adopt_orphans`] keeps orphaned descendants children of the server, reaped and counted.
+//! - [`adopt_orphans`] keeps orphaned descendants children of the server, reaped and counted, and looks a second after the end
+//!   of a child for what others run with its marker.
 
 mod adopted;
 mod cgroup;
