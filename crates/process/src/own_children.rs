@@ -27,3 +27,16 @@ pub(crate) fn lock_soon() -> Option<MutexGuard<'static, HashSet<u32>>> {
     }
     None
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_can_do_without_does_not_wait_for_a_fork_that_hangs() {
+        let hanging = lock();
+        assert!(thread::spawn(|| lock_soon().is_none()).join().unwrap());
+        drop(hanging);
+        assert!(lock_soon().is_some());
+    }
+}

@@ -23,7 +23,7 @@ pub(crate) enum Claim {
         /// Its marker.
         marker: Marker,
     },
-    /// All that carry one of these markers, and who shares a session with them: of servers that are gone.
+    /// All that carry one of these markers, and who shares a session with them: of servers that are gone, or cut off.
     Marked(HashSet<Marker>),
     /// All that carry one of these markers. Their sessions may be those of a daemon that started them.
     Strays(HashSet<Marker>),
