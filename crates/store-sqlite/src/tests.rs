@@ -7,12 +7,15 @@ mod opening;
 mod space;
 
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Sender, channel};
 
 use bytes::BufMut;
 use store::conformance::{NOW, append};
-use store::{Append, BatchBuilder, Claimed, CoreSettings, EncodedEvent, Store, TaskRecord};
+use store::{Append, BatchBuilder, Claimed, Core, CoreSettings, EncodedEvent, Store, TaskRecord};
 use tempfile::TempDir;
+use tokio::sync::oneshot;
 
+use crate::tables::SqliteTables;
 use crate::{OpenError, SqliteOptions, SqliteStore, Sync};
 
 /// A folder with a database in it.
@@ -44,6 +47,20 @@ fn open(path: &Path) -> Result<SqliteStore, OpenError> {
         sync: Sync::Normal,
         settings: CoreSettings::default(),
     })
+}
+
+/// Holds the writer up until the sender is used or dropped: what is asked for meanwhile becomes one group. The writer's thread
+/// has it in hand when this returns: before, it might take the first commands along and leave the others to a later group.
+async fn hold(store: &SqliteStore) -> Sender<()> {
+    let (release, released) = channel();
+    let (begun, has_begun) = oneshot::channel();
+    let question = move |_: &Core<SqliteTables>| {
+        begun.send(()).unwrap_or_default();
+        released.recv().unwrap_or_default();
+    };
+    store.inbox.ask(Box::new(question)).expect("open");
+    has_begun.await.expect("the thread has it");
+    release
 }
 
 /// An event of that many bytes.

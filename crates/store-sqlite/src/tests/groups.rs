@@ -2,7 +2,6 @@
 
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
-use std::sync::mpsc::{Sender, channel};
 
 use domain::TaskSpec;
 use store::conformance::{FailurePoint, NOW, append, claim, id, session, spec, submit, submit_and_claim};
@@ -11,13 +10,6 @@ use store::{Claimed, CommitError, Counts, FeedFilter, Store, StoreError, SubmitE
 use crate::inbox::closed;
 
 use super::*;
-
-/// Holds the writer up until the sender is used or dropped: what is asked for meanwhile becomes one group.
-fn hold(store: &SqliteStore) -> Sender<()> {
-    let (release, released) = channel();
-    store.inbox.ask(Box::new(move |_| released.recv().unwrap_or_default())).expect("open");
-    release
-}
 
 fn unstorable(task: &str) -> TaskSpec {
     let path = std::path::PathBuf::from(std::ffi::OsStr::from_bytes(b"/w/\xff"));
@@ -29,7 +21,7 @@ async fn a_command_that_the_storage_chokes_on_does_not_fail_the_others_of_its_gr
     let place = Place::new();
     let store = place.open();
     let claimed = submit_and_claim(&store, "running").await;
-    let release = hold(&store);
+    let release = hold(&store).await;
     let (before, poisoned, after, refused, appended, ()) = tokio::join!(
         biased;
         store.submit(submit(spec("before"))),
@@ -62,7 +54,7 @@ async fn what_a_failed_commit_kept_is_not_done_again_and_followers_see_no_hole()
     let mut signal = store.watch(&id("a")).await.expect("available").expect("there");
     signal.borrow_and_update();
     *store.failure.lock().expect("not poisoned") = Some(FailurePoint::AfterCommit);
-    let release = hold(&store);
+    let release = hold(&store).await;
     let (first, second, third, ()) = tokio::join!(
         biased;
         store.append(append(&a, 2..=2)),
@@ -185,7 +177,7 @@ async fn write(store: Arc<SqliteStore>, claimed: Claimed) {
 async fn what_was_asked_for_before_the_close_is_done_and_what_comes_later_is_refused() {
     let place = Place::new();
     let store = place.open();
-    let release = hold(&store);
+    let release = hold(&store).await;
     let (submitted, ()) = tokio::join!(
         biased;
         store.submit(submit(spec("t"))),

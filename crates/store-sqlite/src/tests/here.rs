@@ -5,11 +5,10 @@ use std::thread::{ThreadId, current};
 
 use domain::{SessionChoice, SessionId, TaskSpec, WhenBusy};
 use store::conformance::{FailurePoint, NOW, claim, id, spec, submit};
-use store::{Core, Store, StoreError};
+use store::{Store, StoreError};
 
 use crate::inbox::closed;
 use crate::store::{LONG, MOST_HERE};
-use crate::tables::SqliteTables;
 use crate::{SqliteOptions, Sync};
 
 use super::*;
@@ -48,14 +47,7 @@ async fn who_comes_overtakes_nobody_and_waits_for_no_other_program() {
     let store = place.open();
     thread_of(&store, LONG).await;
     let here = current().id();
-    let (release, released) = std::sync::mpsc::channel::<()>();
-    let (begun, has_begun) = tokio::sync::oneshot::channel();
-    let question = move |_: &Core<SqliteTables>| {
-        begun.send(()).unwrap_or_default();
-        released.recv().unwrap_or_default();
-    };
-    store.inbox.ask(Box::new(question)).expect("open");
-    has_begun.await.expect("the thread has it");
+    let release = hold(&store).await;
     let waits = thread_of(&store, 0);
     tokio::pin!(waits);
     tokio::select! {
