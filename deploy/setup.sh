@@ -14,11 +14,13 @@ install_deploy_checks() {
   cp "$wanted" "$folder/.installed"
 }
 
-# A cargo program, in the version given, built once into .tools/cargo.
+# A cargo program, in the version given, built once into .tools/cargo. It makes one site or one package: to optimise it would take
+# longer than it ever runs, but for what compresses.
 install_cargo_program() {
   local name="$1" version="$2"
   [ -e "$project/.tools/cargo/.$name-$version" ] && return
   echo "building $name $version into .tools (some minutes)…"
-  cargo install --quiet --locked --root "$project/.tools/cargo" --version "$version" "${@:3}" "$name"
+  CARGO_PROFILE_DEV_OPT_LEVEL=1 CARGO_PROFILE_DEV_DEBUG=false \
+    cargo install --quiet --locked --debug --root "$project/.tools/cargo" --version "$version" "${@:3}" "$name"
   touch "$project/.tools/cargo/.$name-$version"
 }
