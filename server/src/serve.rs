@@ -215,9 +215,7 @@ async fn stop(parts: Parts, hurry: CancellationToken) {
     if timeout(STREAMS_WITHIN, state.streams.wait()).await.is_err() {
         tracing::warn!(streams = state.streams.len(), "streams were cut: their clients did not read on");
     }
-    if let Some(warden) = warden {
-        warden.end().await;
-    }
+    warden.end().await;
     storage.close().await;
     if let Some(gateway) = gateway {
         gateway.shutdown().await;

@@ -1,6 +1,5 @@
-//! A process beside a server that shares its storage. A server that stands still cannot end its agents when its lease ends, and
-//! another one would run beside them: then the warden ends them. It hears by a pipe until when the lease holds, and ends with its
-//! server.
+//! A process beside a server that ends its agents when the server cannot: once it was killed, and, where others share its storage, when it
+//! stands still until its lease ends, since another one would then run beside them. It hears by a pipe until when the lease holds.
 
 use std::io;
 use std::os::fd::AsFd;
@@ -9,13 +8,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use process::{Owner, ServerName};
-use store::{Store, boot_time};
+use store::{LeaseState, Store, boot_time};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::unix::pipe;
 use tokio::process::{Child, Command};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
-use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+use tokio::time::{Interval, MissedTickBehavior, interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -29,6 +28,52 @@ const LOOKED_AT_EACH: Duration = Duration::from_millis(200);
 const ENDED_AGAIN_AFTER: Duration = Duration::from_millis(500);
 /// How long a warden may take to end.
 const ENDS_WITHIN: Duration = Duration::from_secs(5);
+/// The death of their server tells agents to end (`PR_SET_PDEATHSIG`), which they do in order, with what they have yet to write, if it takes
+/// no longer.
+const AGENTS_LEAVE_WITHIN: Duration = Duration::from_secs(2);
+/// How often is looked whether they have.
+const LEFT_IS_LOOKED_AT_EACH: Duration = Duration::from_millis(50);
+/// Told in place of a lease's end by a server whose agents have all ended.
+const NONE_IS_LEFT: u64 = u64::MAX - 1;
+
+/// What a server runs.
+trait Agents {
+    /// Whether any of them still does.
+    fn are_left(&self) -> bool;
+    /// Kills them.
+    fn end(&self);
+}
+
+/// What the process table shows of them.
+struct InTable {
+    owner: Owner,
+    server: ServerName,
+}
+
+impl Agents for InTable {
+    fn are_left(&self) -> bool {
+        process::has_children_left(&self.owner, self.server)
+    }
+
+    fn end(&self) {
+        process::end_children_of(&self.owner, self.server);
+    }
+}
+
+/// What a server says to its warden.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Told {
+    /// Its agents may run until then, as [`boot_time`].
+    Until(Duration),
+    /// It is about to end in order.
+    NoneIsLeft,
+}
+
+impl Told {
+    fn of(word: u64) -> Self {
+        if word == NONE_IS_LEFT { Self::NoneIsLeft } else { Self::Until(Duration::from_millis(word)) }
+    }
+}
 
 /// The warden's own work.
 pub(crate) fn main(arguments: &WardenArguments) -> ExitCode {
@@ -37,52 +82,71 @@ pub(crate) fn main(arguments: &WardenArguments) -> ExitCode {
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
         return ExitCode::FAILURE;
     };
-    let end_agents = || {
-        process::end_children_of(&owner, server);
-    };
-    match runtime.block_on(work(Duration::from_millis(arguments.until_ms), end_agents)) {
+    let agents = InTable { owner, server };
+    match runtime.block_on(work(Told::of(arguments.until_ms), &agents)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,
     }
 }
 
-async fn work(until: Duration, end_agents: impl Fn()) -> io::Result<()> {
+async fn work(told: Told, agents: &InTable) -> io::Result<()> {
     // It ends with its server, which may take its time: what is sent to all processes of a service does not end it.
     let ignored = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()].map(signal);
     let server = pipe::Receiver::from_owned_fd(io::stdin().as_fd().try_clone_to_owned()?)?;
-    let (sender, deadline) = watch::channel(until);
+    let (sender, told) = watch::channel(told);
     let listening = tokio::spawn(listen(server, sender));
-    watch_over(deadline, end_agents).await;
+    if watch_over(told, agents).await == Ending::Killed {
+        // What got rid of its mark is found by its group.
+        process::sweep(&agents.owner).await;
+    }
     listening.abort();
     drop(ignored);
     Ok(())
 }
 
-/// Passes on until when the lease holds, until the server's pipe ends.
-async fn listen(mut server: pipe::Receiver, deadline: watch::Sender<Duration>) {
-    while let Ok(until) = server.read_u64_le().await {
-        deadline.send_replace(Duration::from_millis(until));
+/// Passes on what the server says, until its pipe ends.
+async fn listen(mut server: pipe::Receiver, told: watch::Sender<Told>) {
+    while let Ok(word) = server.read_u64_le().await {
+        told.send_replace(Told::of(word));
     }
 }
 
+/// How a server ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    InOrder,
+    Killed,
+}
+
 /// Ends the agents whenever the time is over, and once the server has ended.
-async fn watch_over(mut deadline: watch::Receiver<Duration>, end_agents: impl Fn()) {
+async fn watch_over(mut told: watch::Receiver<Told>, agents: &impl Agents) -> Ending {
     loop {
-        let left = deadline.borrow_and_update().saturating_sub(boot_time());
+        let Told::Until(until) = *told.borrow_and_update() else { return Ending::InOrder };
+        let left = until.saturating_sub(boot_time());
         let pause = if left.is_zero() {
-            end_agents();
+            agents.end();
             ENDED_AGAIN_AFTER
         } else {
             left.min(LOOKED_AT_EACH)
         };
         tokio::select! {
             biased;
-            changed = deadline.changed() => if changed.is_err() {
-                return end_agents();
+            changed = told.changed() => if changed.is_err() {
+                end_who_stays(left, agents).await;
+                return Ending::Killed;
             },
             () = sleep(pause) => {}
         }
     }
+}
+
+/// Ends the agents of a server that was killed, if they do not end by themselves, before its lease does.
+async fn end_who_stays(lease: Duration, agents: &impl Agents) {
+    let until = boot_time() + AGENTS_LEAVE_WITHIN.min(lease);
+    while agents.are_left() && boot_time() < until {
+        sleep(LEFT_IS_LOOKED_AT_EACH).await;
+    }
+    agents.end();
 }
 
 /// A warden beside this server, another one whenever it ends.
@@ -91,20 +155,33 @@ pub(crate) struct Warden {
     keeping: AbortOnDropHandle<()>,
 }
 
+/// When a server counts on its lease, where it has one.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LeaseTimes {
+    /// From the end of what the server counts on until the warden ends its agents.
+    pub(crate) grace: Duration,
+    /// Between two renewals.
+    pub(crate) heartbeat: Duration,
+}
+
 impl Warden {
-    /// Starts it. It ends the agents once `grace` has passed since the end of what this server counts on of its lease; `heartbeat` is
-    /// the time between two renewals. `None` where the storage is not shared.
+    /// Starts it: at once where the storage is shared or `prepares` agents before there are tasks, else with the first task.
     pub(crate) fn start(
         store: Arc<dyn Store>,
         owner: Owner,
-        grace: Duration,
-        heartbeat: Duration,
-    ) -> Option<Self> {
-        store.lease_ends()?;
+        times: Option<LeaseTimes>,
+        prepares: bool,
+    ) -> Self {
         let ending = CancellationToken::new();
-        let lease = Lease { store, grace, told_each: heartbeat / 2 };
-        let keeping = tokio::spawn(keep(lease, owner, ending.clone()));
-        Some(Self { ending, keeping: AbortOnDropHandle::new(keeping) })
+        let watched = Watched { store, times };
+        let until = ending.clone();
+        let keeping = async move {
+            let at_once = prepares || watched.times.is_some();
+            if at_once || until.run_until_cancelled(watched.first_task()).await.is_some() {
+                keep(watched, owner, until).await;
+            }
+        };
+        Self { ending, keeping: AbortOnDropHandle::new(tokio::spawn(keeping)) }
     }
 
     /// Ends it, when no agent is left.
@@ -117,29 +194,40 @@ impl Warden {
 }
 
 /// What a warden has to know.
-struct Lease {
+struct Watched {
     store: Arc<dyn Store>,
-    grace: Duration,
-    told_each: Duration,
+    times: Option<LeaseTimes>,
 }
 
-impl Lease {
+impl Watched {
+    /// Until when the agents may run.
     fn until(&self) -> Duration {
-        self.store.lease_ends().map_or(Duration::MAX, |ends| ends + self.grace)
+        let grace = self.times.map_or(Duration::ZERO, |times| times.grace);
+        self.store.lease_ends().map_or(Duration::MAX, |ends| ends + grace)
+    }
+
+    /// Waits until an agent may be about to start.
+    async fn first_task(&self) {
+        let mut queue = self.store.watch_queue();
+        // What cannot be looked up may be there.
+        if self.store.open_tasks().await.is_ok_and(|open| open.is_empty()) {
+            // Nobody is left to submit one when the store is closed.
+            queue.changed().await.unwrap_or_default();
+        }
     }
 }
 
-async fn keep(lease: Lease, owner: Owner, ending: CancellationToken) {
+async fn keep(watched: Watched, owner: Owner, ending: CancellationToken) {
     while !ending.is_cancelled() {
-        match start(&lease, &owner) {
-            Ok(mut warden) => tell(&mut warden, &lease, &ending).await,
+        match start(&watched, &owner) {
+            Ok(mut warden) => tell(&mut warden, &watched, &ending).await,
             Err(error) => tracing::error!(%error, "the warden of the agents cannot be started"),
         }
         ending.run_until_cancelled(sleep(START_AGAIN_AFTER)).await;
     }
 }
 
-fn start(lease: &Lease, owner: &Owner) -> io::Result<Child> {
+fn start(watched: &Watched, owner: &Owner) -> io::Result<Child> {
     let this = ServerName::this().ok_or_else(|| io::Error::other("the process table cannot be read"))?;
     // This very program, even when its file has been replaced meanwhile.
     Command::new("/proc/self/exe")
@@ -147,7 +235,7 @@ fn start(lease: &Lease, owner: &Owner) -> io::Result<Child> {
         .arg("warden")
         .args(["--owner", owner.name()])
         .args(["--server", &this.to_string()])
-        .args(["--until-ms", &millis(lease.until()).to_string()])
+        .args(["--until-ms", &millis(watched.until()).to_string()])
         .env_clear()
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
@@ -157,24 +245,25 @@ fn start(lease: &Lease, owner: &Owner) -> io::Result<Child> {
 }
 
 /// Tells a warden until when the lease holds, until one of them ends.
-async fn tell(warden: &mut Child, lease: &Lease, ending: &CancellationToken) {
-    let (Some(mut pipe), Some(mut held)) = (warden.stdin.take(), lease.store.lease()) else { return };
-    let mut ticks = interval(lease.told_each);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+async fn tell(warden: &mut Child, watched: &Watched, ending: &CancellationToken) {
+    let Some(mut pipe) = warden.stdin.take() else { return };
+    let mut lease = Renewals::of(watched);
     let mut told = Duration::ZERO;
     loop {
         tokio::select! {
-            () = ending.cancelled() => break,
+            () = ending.cancelled() => {
+                // One that is gone needs not be told.
+                pipe.write_u64_le(NONE_IS_LEFT).await.unwrap_or_default();
+                break;
+            }
             ended = warden.wait() => {
                 return tracing::error!(?ended, "the warden of the agents has ended: another one is started");
             }
-            // A new lease is told at once: agents may start under it, which the warden must not end.
-            changed = held.changed() => if changed.is_err() {
+            goes_on = lease.renewed() => if !goes_on {
                 break;
-            },
-            _ = ticks.tick() => {}
+            }
         }
-        let until = lease.until();
+        let until = watched.until();
         if until != told && pipe.write_u64_le(millis(until)).await.is_err() {
             return;
         }
@@ -184,37 +273,33 @@ async fn tell(warden: &mut Child, lease: &Lease, ending: &CancellationToken) {
     drop(warden.wait().await);
 }
 
+/// When the end of a lease may have changed.
+struct Renewals(Option<(watch::Receiver<LeaseState>, Interval)>);
+
+impl Renewals {
+    fn of(watched: &Watched) -> Self {
+        let times = watched.store.lease().zip(watched.times);
+        Self(times.map(|(held, times)| {
+            let mut ticks = interval(times.heartbeat / 2);
+            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            (held, ticks)
+        }))
+    }
+
+    /// Waits for that; gives whether the store goes on.
+    async fn renewed(&mut self) -> bool {
+        let Some((held, ticks)) = &mut self.0 else { return std::future::pending().await };
+        tokio::select! {
+            // A new lease is told at once: agents may start under it, which the warden must not end.
+            changed = held.changed() => changed.is_ok(),
+            _ = ticks.tick() => true,
+        }
+    }
+}
+
 fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::atomic::{AtomicU32, Ordering};
-
-    use super::*;
-
-    #[tokio::test]
-    async fn agents_are_ended_for_as_long_as_the_time_is_over_and_once_the_server_has_ended() {
-        let (sender, deadline) = watch::channel(boot_time() + Duration::from_millis(100));
-        let (ended, due) = (Arc::new(AtomicU32::new(0)), *deadline.borrow());
-        let (counted, mut at) = watch::channel(None);
-        let count = Arc::clone(&ended);
-        let watching = tokio::spawn(watch_over(deadline, move || {
-            count.fetch_add(1, Ordering::Relaxed);
-            counted.send_if_modified(|first| first.is_none() && first.replace(boot_time()).is_none());
-        }));
-        let first = at.wait_for(Option::is_some).await.expect("it watches").expect("counted");
-        assert!(first >= due, "{first:?} is before {due:?}");
-        // Looked for again, though nobody says anything.
-        while ended.load(Ordering::Relaxed) < 2 {
-            tokio::task::yield_now().await;
-        }
-        sender.send_replace(boot_time() + Duration::from_secs(60));
-        tokio::task::yield_now().await;
-        let before = ended.load(Ordering::Relaxed);
-        drop(sender);
-        watching.await.expect("no panic");
-        assert_eq!(ended.load(Ordering::Relaxed), before + 1);
-    }
-}
+mod tests;

@@ -20,7 +20,9 @@ mod stub;
 pub use browser::rendered;
 pub use events::{EventStream, Finished, Wire};
 pub use fast_stream::FastStream;
-pub use processes::{ChildWatch, children, cpu_time, memory_kib, wait_until_none_mention, which_mention};
+pub use processes::{
+    AgentWatch, agents, children, cpu_time, memory_kib, wait_until_none_mention, warden, which_mention,
+};
 pub use program::server_program;
 pub use redis::{RedisServer, redis_version};
 pub use rustix::process::Signal;

@@ -66,6 +66,22 @@ pub fn children(parent: u32) -> Vec<u32> {
     pids().filter(is_child).collect()
 }
 
+/// The living agents of a server: its children, without its warden and others that are of its own program.
+pub fn agents(server: u32) -> Vec<u32> {
+    let program = |pid: u32| std::fs::read_link(format!("/proc/{pid}/exe")).ok();
+    let own = program(server);
+    children(server).into_iter().filter(|pid| program(*pid).is_some_and(|agent| Some(agent) != own)).collect()
+}
+
+/// The living warden of a server, when it has one.
+pub fn warden(server: u32) -> Option<u32> {
+    let is_warden = |pid: &u32| {
+        let command = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        command.split(|byte| *byte == 0).nth(1) == Some(b"warden")
+    };
+    children(server).into_iter().find(is_warden)
+}
+
 /// Processor time that a process has used, without its children's.
 pub fn cpu_time(pid: u32) -> Duration {
     let fields = stat(pid).expect("it runs");
@@ -80,22 +96,22 @@ pub fn memory_kib(pid: u32, kind: &str) -> Option<u64> {
     amount.split_whitespace().next()?.parse().ok()
 }
 
-/// Watches a process's children all the time.
-pub struct ChildWatch {
+/// Watches a server's agents all the time.
+pub struct AgentWatch {
     ended: Arc<AtomicBool>,
     thread: JoinHandle<(usize, u64)>,
 }
 
-impl ChildWatch {
+impl AgentWatch {
     /// Begins.
-    pub fn of(parent: u32) -> Self {
+    pub fn of(server: u32) -> Self {
         let ended = Arc::new(AtomicBool::new(false));
         let thread = std::thread::spawn({
             let ended = Arc::clone(&ended);
             move || {
                 let (mut most, mut looks) = (0, 0);
                 while !ended.load(Ordering::Relaxed) {
-                    most = most.max(children(parent).len());
+                    most = most.max(agents(server).len());
                     looks += 1;
                     std::thread::sleep(LOOK_EVERY);
                 }

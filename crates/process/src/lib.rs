@@ -44,5 +44,5 @@ pub use receipt::{Containment, Exit, Ladder, Receipt, Rung, RungReport};
 pub use spawn::{SpawnError, spawn};
 pub use spec::{CgroupSpec, Limits, Spec};
 pub use stderr_tail::STDERR_TAIL_BYTES;
-pub use sweep::{SweepReport, end_children_of, sweep};
+pub use sweep::{SweepReport, end_children_of, has_children_left, sweep};
 pub use vitals::Vitals;

@@ -62,16 +62,26 @@ fn sweep_now(owner: &Owner) -> SweepReport {
 /// process, and what it descends from, are not touched.
 pub fn end_children_of(owner: &Owner, server: ServerName) -> SweepReport {
     let (Some(this), Ok(rows)) = (Server::this(), proc_table::rows()) else { return SweepReport::default() };
-    let marks = rows.iter().filter_map(|row| match proc_table::mark(row.identity.pid) {
-        Mark::Of(marker) => Some(marker),
-        Mark::None | Mark::Unknown => None,
-    });
-    let is_its = |marker: &Marker| marker.owner == *owner && marker.server == server.0;
-    let children: HashSet<Marker> = marks.filter(is_its).collect();
+    let children = children_of(&rows, owner, server);
     let number = children.len();
     let toll =
         Tree::new(Claim::Marked(children), Vec::new(), ancestors(&rows, this.process.pid)).kill(SWEEP_LIMIT);
     SweepReport { children: number, processes_killed: toll.killed, processes_left: toll.left }
+}
+
+/// Whether anything of a server's children still runs; not known to be so when the process table cannot be read.
+#[must_use]
+pub fn has_children_left(owner: &Owner, server: ServerName) -> bool {
+    proc_table::rows().is_ok_and(|rows| !children_of(&rows, owner, server).is_empty())
+}
+
+fn children_of(rows: &[Row], owner: &Owner, server: ServerName) -> HashSet<Marker> {
+    let marks =
+        rows.iter().filter(|row| row.is_alive()).filter_map(|row| match proc_table::mark(row.identity.pid) {
+            Mark::Of(marker) => Some(marker),
+            Mark::None | Mark::Unknown => None,
+        });
+    marks.filter(|marker| marker.owner == *owner && marker.server == server.0).collect()
 }
 
 /// A process with its ancestors and descendants.

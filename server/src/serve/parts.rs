@@ -22,7 +22,7 @@ use tokio_util::task::TaskTracker;
 use super::model::{Model, Opened};
 use super::storage::{self, Storage};
 use crate::config::{self, AuthSettings, Config};
-use crate::warden::Warden;
+use crate::warden::{LeaseTimes, Warden};
 
 /// Who can connect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,8 +39,8 @@ pub(super) struct Parts {
     pub(super) engine: Engine,
     pub(super) state: Arc<AppState>,
     pub(super) storage: Storage,
-    /// Ends the agents when this process stands still, where others may take them over.
-    pub(super) warden: Option<Warden>,
+    /// Ends the agents when this process cannot.
+    pub(super) warden: Warden,
     /// In demo mode.
     pub(super) scripted: Option<ScriptedModel>,
     pub(super) gateway: Option<Arc<Gateway>>,
@@ -156,10 +156,16 @@ fn owner_of(data: &Path) -> anyhow::Result<Owner> {
     Owner::new(&name).context("the data folder gives no name")
 }
 
-/// The warden ends the agents a tenth of the lease before others may take over, and as long after this server should have done so.
-fn start_warden(config: &Config, store: &Arc<dyn Store>, owner: Owner) -> Option<Warden> {
-    let config::Storage::Redis(redis) = &config.storage else { return None };
-    Warden::start(Arc::clone(store), owner, redis.lease.mul_f64(0.1), redis.heartbeat)
+/// Where the storage is shared, the warden ends the agents a tenth of the lease before others may take over, and as long after this server
+/// should have done so.
+fn start_warden(config: &Config, store: &Arc<dyn Store>, owner: Owner) -> Warden {
+    let times = match &config.storage {
+        config::Storage::Redis(redis) => {
+            Some(LeaseTimes { grace: redis.lease.mul_f64(0.1), heartbeat: redis.heartbeat })
+        }
+        _ => None,
+    };
+    Warden::start(Arc::clone(store), owner, times, config.agent_life.prewarm > 0)
 }
 
 fn detect_cgroups(owner: &Owner) -> Option<Cgroups> {

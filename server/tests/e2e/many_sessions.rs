@@ -2,7 +2,7 @@
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use testing::{ChildWatch, Server, ServerBuilder};
+use testing::{AgentWatch, Server, ServerBuilder};
 
 use crate::BINARY;
 
@@ -28,7 +28,7 @@ async fn round(server: &Server, body: impl Fn(usize) -> Value) -> Vec<Value> {
 #[tokio::test]
 async fn ten_sessions_remember_on_two_agents() {
     let server = ServerBuilder::demo(BINARY).variable("SESSION_MAX_CONCURRENT", "2").start().await;
-    let watch = ChildWatch::of(server.pid());
+    let watch = AgentWatch::of(server.pid());
     let workspace = server.workspace("shared");
     let first = |session| {
         let prompt = format!("[[say {}]]", word(session));

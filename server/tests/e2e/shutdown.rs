@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use testing::{ServerBuilder, pinned_cli, wait_until_none_mention};
+use testing::{ServerBuilder, pinned_cli, wait_until_none_mention, warden};
 
 use crate::agent_failures::fake_cli;
 use crate::place::Place;
@@ -134,6 +134,33 @@ async fn agents_die_with_a_server_that_is_killed() {
     assert!(!testing::which_mention(&agents).is_empty(), "the agent runs");
     server.kill().await;
     wait_until_none_mention(&agents, Duration::from_secs(10)).await;
+}
+
+#[tokio::test]
+async fn agents_that_do_not_listen_die_with_a_server_that_is_killed() {
+    for storage in ["memory", "sqlite"] {
+        let builder = ServerBuilder::demo(BINARY).variable("STORAGE_TYPE", storage);
+        // The second one has a session of its own, and nothing of the agent's environment.
+        let cli = fake_cli(
+            &builder,
+            r#"trap '' TERM INT HUP
+            env -i HIDDEN="$HOME" setsid bash -c 'trap "" TERM INT HUP; while :; do sleep 1; done' >/dev/null 2>&1 &
+            echo '{"type":"deaf"}'
+            while :; do read -r line || sleep 1; done"#,
+        );
+        let server = builder.variable("CLAUDE_CLI_PATH", &cli).start().await;
+        assert_eq!(warden(server.pid()), None, "nothing is there to watch over");
+        server.submit(&task(&server, "deaf", "p")).await;
+        let mut stream = server.stream("deaf", "").await;
+        stream.wait_for("its trap", |event| event["data"]["subtype"] == "deaf").await;
+        let agents = server.agents_folder();
+        assert!(testing::which_mention(&agents).len() >= 2, "both run");
+        while warden(server.pid()).is_none() {
+            tokio::task::yield_now().await;
+        }
+        server.kill().await;
+        wait_until_none_mention(&agents, Duration::from_secs(10)).await;
+    }
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use scripted_model::{Options, ScriptedModel};
 use serde_json::{Value, json};
-use testing::{children, cpu_time};
+use testing::{agents, cpu_time};
 use tokio::time::{sleep, timeout};
 
 use super::Scale;
@@ -154,7 +154,7 @@ async fn alive(running: &Running, model: &ScriptedModel, times: usize, samples: 
         all.push(task(running, model, &format!("alive-{number}"), Some("alive")).await?);
     }
     add(samples, &WARM, &all)?;
-    let pids = children(running.pid);
+    let pids = agents(running.pid);
     let [agent] = pids.as_slice() else { anyhow::bail!("{} agents instead of one", pids.len()) };
     samples.add(&AGENT_PSS, pss_kib(*agent)? / 1024.0);
     samples.add(&AGENT_DIRTY, kib(*agent, "Private_Dirty")? / 1024.0);
@@ -200,26 +200,26 @@ async fn task(running: &Running, model: &ScriptedModel, id: &str, after: Option<
 }
 
 /// Waits until there are so many agents, and all of them are at rest: one that gets ready does not tell.
-async fn quiet(running: &Running, agents: usize) -> Result<()> {
+async fn quiet(running: &Running, count: usize) -> Result<()> {
     let looks = async {
         let mut before = None;
         loop {
-            let pids = children(running.pid);
+            let pids = agents(running.pid);
             let used: Duration = pids.iter().map(|pid| cpu_time(*pid)).sum();
-            let now = (pids.len() == agents).then_some(used);
+            let now = (pids.len() == count).then_some(used);
             // An idle CLI uses less than a hundredth of a core.
             let is_quiet = match (before, now) {
                 (Some(before), Some(now)) => now - before <= Duration::from_millis(10),
                 _ => false,
             };
-            if is_quiet || (agents == 0 && now.is_some()) {
+            if is_quiet || (count == 0 && now.is_some()) {
                 return;
             }
             before = now;
             sleep(QUIET).await;
         }
     };
-    timeout(READY_WITHIN, looks).await.with_context(|| format!("{agents} agents did not come to rest"))
+    timeout(READY_WITHIN, looks).await.with_context(|| format!("{count} agents did not come to rest"))
 }
 
 async fn end_session(running: &Running, task: &str) -> Result<Value> {

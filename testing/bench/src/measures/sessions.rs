@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use serde_json::json;
-use testing::children;
+use testing::agents;
 use tokio::time::{Instant, sleep};
 
 use super::Scale;
@@ -60,12 +60,11 @@ pub(crate) async fn measure(system: Arc<dyn System>, scale: Scale) -> Result<Sam
         (scale.of(1_000, 40), &THOUSAND, Some(&SESSION)),
         (scale.of(3_000, 60), &THREE_THOUSAND, Some(&FURTHER_SESSION)),
     ];
-    let helpers = children(running.pid).len();
     let (mut there, mut weight) = (0, 0.0);
     for (sessions, spec, each) in sizes {
         let more = sessions - there;
         at_once(&running, CALLERS, more, tiny, Ends::Awaited).await?;
-        settle(&running, helpers).await?;
+        settle(&running).await?;
         let kib = pss_kib(running.pid)?;
         samples.add(spec, kib / 1024.0);
         if let Some(each) = each {
@@ -77,10 +76,10 @@ pub(crate) async fn measure(system: Arc<dyn System>, scale: Scale) -> Result<Sam
     Ok(samples)
 }
 
-/// Waits until no agent is left, but only the processes that the server had before it had any.
-async fn settle(running: &Running, before: usize) -> Result<()> {
+/// Waits until no agent is left.
+async fn settle(running: &Running) -> Result<()> {
     let deadline = Instant::now() + AGENTS_END_WITHIN;
-    while children(running.pid).len() > before {
+    while !agents(running.pid).is_empty() {
         ensure!(Instant::now() < deadline, "agents do not end");
         // The process table has no event to wait for.
         sleep(Duration::from_millis(20)).await;
