@@ -7,21 +7,22 @@ use std::process::{ExitCode, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use process::{Owner, ServerName};
+use process::{LeftBehind, Owner, ServerName};
 use store::{LeaseState, Store, boot_time};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::unix::pipe;
 use tokio::process::{Child, Command};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
-use tokio::time::{Interval, MissedTickBehavior, interval, sleep, timeout};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::cli::WardenArguments;
 
-/// After a warden ended, when another one is started.
+/// After a warden ended, when another one is started; twice as long after each that ended sooner than the longest of these times.
 const START_AGAIN_AFTER: Duration = Duration::from_millis(200);
+const START_AGAIN_WITHIN: Duration = Duration::from_secs(30);
 /// A machine that was suspended finds out after this that time has passed: its timers stood still.
 const LOOKED_AT_EACH: Duration = Duration::from_millis(200);
 /// Without a lease, agents are looked for so often: one may have been about to start.
@@ -33,15 +34,28 @@ const ENDS_WITHIN: Duration = Duration::from_secs(5);
 const AGENTS_LEAVE_WITHIN: Duration = Duration::from_secs(2);
 /// How often is looked whether they have.
 const LEFT_IS_LOOKED_AT_EACH: Duration = Duration::from_millis(50);
-/// Told in place of a lease's end by a server whose agents have all ended.
+/// Told in place of a lease's end by a server that has none.
+const FOR_EVER: u64 = u64::MAX;
+/// Told in place of a lease's end by a server that has ended its agents.
 const NONE_IS_LEFT: u64 = u64::MAX - 1;
 
 /// What a server runs.
 trait Agents {
-    /// Whether any of them still does.
-    fn are_left(&self) -> bool;
+    /// What is left of it when the server was killed.
+    type Left: Left;
+
     /// Kills them.
     fn end(&self);
+    /// Looks for that.
+    fn left(&self) -> Self::Left;
+}
+
+/// What a killed server leaves behind.
+trait Left {
+    /// Whether any of it lives.
+    fn lives(&mut self) -> bool;
+    /// Kills it.
+    fn end(self);
 }
 
 /// What the process table shows of them.
@@ -51,12 +65,24 @@ struct InTable {
 }
 
 impl Agents for InTable {
-    fn are_left(&self) -> bool {
-        process::has_children_left(&self.owner, self.server)
-    }
+    type Left = LeftBehind;
 
     fn end(&self) {
         process::end_children_of(&self.owner, self.server);
+    }
+
+    fn left(&self) -> LeftBehind {
+        LeftBehind::by(&self.owner, self.server)
+    }
+}
+
+impl Left for LeftBehind {
+    fn lives(&mut self) -> bool {
+        self.lives()
+    }
+
+    fn end(self) {
+        self.end();
     }
 }
 
@@ -65,13 +91,17 @@ impl Agents for InTable {
 enum Told {
     /// Its agents may run until then, as [`boot_time`].
     Until(Duration),
-    /// It is about to end in order.
+    /// It has ended them, and is about to end in order.
     NoneIsLeft,
 }
 
 impl Told {
     fn of(word: u64) -> Self {
-        if word == NONE_IS_LEFT { Self::NoneIsLeft } else { Self::Until(Duration::from_millis(word)) }
+        match word {
+            NONE_IS_LEFT => Self::NoneIsLeft,
+            FOR_EVER => Self::Until(Duration::MAX),
+            millis => Self::Until(Duration::from_millis(millis)),
+        }
     }
 }
 
@@ -95,10 +125,7 @@ async fn work(told: Told, agents: &InTable) -> io::Result<()> {
     let server = pipe::Receiver::from_owned_fd(io::stdin().as_fd().try_clone_to_owned()?)?;
     let (sender, told) = watch::channel(told);
     let listening = tokio::spawn(listen(server, sender));
-    if watch_over(told, agents).await == Ending::Killed {
-        // What got rid of its mark is found by its group.
-        process::sweep(&agents.owner).await;
-    }
+    watch_over(told, agents).await;
     listening.abort();
     drop(ignored);
     Ok(())
@@ -111,29 +138,24 @@ async fn listen(mut server: pipe::Receiver, told: watch::Sender<Told>) {
     }
 }
 
-/// How a server ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Ending {
-    InOrder,
-    Killed,
-}
-
 /// Ends the agents whenever the time is over, and once the server has ended.
-async fn watch_over(mut told: watch::Receiver<Told>, agents: &impl Agents) -> Ending {
+async fn watch_over(mut told: watch::Receiver<Told>, agents: &impl Agents) {
     loop {
-        let Told::Until(until) = *told.borrow_and_update() else { return Ending::InOrder };
+        // One that did not end in time is not left to the next server.
+        let Told::Until(until) = *told.borrow_and_update() else { return agents.end() };
         let left = until.saturating_sub(boot_time());
         let pause = if left.is_zero() {
             agents.end();
             ENDED_AGAIN_AFTER
+        } else if until == Duration::MAX {
+            Duration::MAX
         } else {
             left.min(LOOKED_AT_EACH)
         };
         tokio::select! {
             biased;
             changed = told.changed() => if changed.is_err() {
-                end_who_stays(left, agents).await;
-                return Ending::Killed;
+                return end_who_stays(agents.left(), until).await;
             },
             () = sleep(pause) => {}
         }
@@ -141,12 +163,12 @@ async fn watch_over(mut told: watch::Receiver<Told>, agents: &impl Agents) -> En
 }
 
 /// Ends the agents of a server that was killed, if they do not end by themselves, before its lease does.
-async fn end_who_stays(lease: Duration, agents: &impl Agents) {
-    let until = boot_time() + AGENTS_LEAVE_WITHIN.min(lease);
-    while agents.are_left() && boot_time() < until {
+async fn end_who_stays(mut left: impl Left, lease_ends: Duration) {
+    let until = lease_ends.min(boot_time() + AGENTS_LEAVE_WITHIN);
+    while boot_time() < until && left.lives() {
         sleep(LEFT_IS_LOOKED_AT_EACH).await;
     }
-    agents.end();
+    left.end();
 }
 
 /// A warden beside this server, another one whenever it ends.
@@ -218,12 +240,18 @@ impl Watched {
 }
 
 async fn keep(watched: Watched, owner: Owner, ending: CancellationToken) {
+    let mut pause = START_AGAIN_AFTER;
     while !ending.is_cancelled() {
+        let began = Instant::now();
         match start(&watched, &owner) {
             Ok(mut warden) => tell(&mut warden, &watched, &ending).await,
             Err(error) => tracing::error!(%error, "the warden of the agents cannot be started"),
         }
-        ending.run_until_cancelled(sleep(START_AGAIN_AFTER)).await;
+        if began.elapsed() > START_AGAIN_WITHIN {
+            pause = START_AGAIN_AFTER;
+        }
+        ending.run_until_cancelled(sleep(pause)).await;
+        pause = START_AGAIN_WITHIN.min(pause * 2);
     }
 }
 
@@ -238,7 +266,9 @@ fn start(watched: &Watched, owner: &Owner) -> io::Result<Child> {
         .args(["--until-ms", &millis(watched.until()).to_string()])
         .env_clear()
         .stdin(Stdio::piped())
+        // Who reads the server's output hears of its end at once.
         .stdout(Stdio::null())
+        .stderr(Stdio::null())
         // What a terminal sends to the server is not for it.
         .process_group(0)
         .spawn()
@@ -298,7 +328,7 @@ impl Renewals {
 }
 
 fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+    u64::try_from(time.as_millis()).unwrap_or(FOR_EVER)
 }
 
 #[cfg(test)]

@@ -66,20 +66,28 @@ pub fn children(parent: u32) -> Vec<u32> {
     pids().filter(is_child).collect()
 }
 
-/// The living agents of a server: its children, without its warden and others that are of its own program.
+/// A process's command line; empty when it is gone.
+fn arguments(pid: u32) -> Vec<u8> {
+    std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default()
+}
+
+fn is_warden(pid: u32) -> bool {
+    arguments(pid).split(|byte| *byte == 0).nth(1) == Some(b"warden")
+}
+
+/// The living agents of a server: its children, without its warden and those that do not run their own program yet.
 pub fn agents(server: u32) -> Vec<u32> {
-    let program = |pid: u32| std::fs::read_link(format!("/proc/{pid}/exe")).ok();
-    let own = program(server);
-    children(server).into_iter().filter(|pid| program(*pid).is_some_and(|agent| Some(agent) != own)).collect()
+    let own = arguments(server);
+    let is_agent = |pid: &u32| {
+        let arguments = arguments(*pid);
+        !arguments.is_empty() && arguments != own && !is_warden(*pid)
+    };
+    children(server).into_iter().filter(is_agent).collect()
 }
 
 /// The living warden of a server, when it has one.
 pub fn warden(server: u32) -> Option<u32> {
-    let is_warden = |pid: &u32| {
-        let command = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        command.split(|byte| *byte == 0).nth(1) == Some(b"warden")
-    };
-    children(server).into_iter().find(is_warden)
+    children(server).into_iter().find(|pid| is_warden(*pid))
 }
 
 /// Processor time that a process has used, without its children's.

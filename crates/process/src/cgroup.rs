@@ -125,13 +125,16 @@ impl Cgroups {
 
     /// The groups of children whose server is gone.
     pub(crate) fn orphaned(owner: &Owner) -> Vec<Group> {
+        Self::of(owner, |server| server.is_neighbour() && !server.lives())
+    }
+
+    /// The groups of those servers' children.
+    pub(crate) fn of(owner: &Owner, is_wanted: impl Fn(Server) -> bool) -> Vec<Group> {
         let base = locate::usable_group().map(|parent| place_of(&parent, owner));
         let entries = base.and_then(|base| fs::read_dir(base).ok());
         let groups = entries.into_iter().flatten().flatten().filter(|entry| {
             let name = entry.file_name();
-            name.to_str()
-                .and_then(Server::of_child)
-                .is_some_and(|server| server.is_neighbour() && !server.lives())
+            name.to_str().and_then(Server::of_child).is_some_and(&is_wanted)
         });
         groups.map(|entry| Group::existing(entry.path())).collect()
     }

@@ -8,7 +8,8 @@
 //!
 //! What keeps a child from outliving its keeper:
 //! - its tree is killed when it exits, when it is stopped, and when its last [`Life`] or its runtime goes;
-//! - when the server dies, the kernel sends it `SIGTERM`, and the next start's [`sweep`] gets the rest;
+//! - when the server dies, the kernel sends it `SIGTERM`; a process beside the server ends the rest ([`LeftBehind`]), or the next start's
+//!   [`sweep`];
 //! - a control group of its own ([`Cgroups`]) holds even those that hide from the process table;
 //! - [`adopt_orphans`] keeps orphaned descendants children of the server, reaped and counted, and looks a second after the end
 //!   of a child for what others run with its marker.
@@ -44,5 +45,5 @@ pub use receipt::{Containment, Exit, Ladder, Receipt, Rung, RungReport};
 pub use spawn::{SpawnError, spawn};
 pub use spec::{CgroupSpec, Limits, Spec};
 pub use stderr_tail::STDERR_TAIL_BYTES;
-pub use sweep::{SweepReport, end_children_of, has_children_left, sweep};
+pub use sweep::{LeftBehind, SweepReport, end_children_of, sweep};
 pub use vitals::Vitals;

@@ -4,6 +4,9 @@ use std::fmt;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use rustix::io::Errno;
+use rustix::process::{Pid, test_kill_process};
+
 use crate::proc_table::{self, Identity};
 
 /// The environment variable that marks a child and, by inheritance, its descendants:
@@ -107,9 +110,19 @@ impl Server {
 
     /// Whether that very process still runs; when that cannot be told, it does.
     pub(crate) fn lives(self) -> bool {
-        proc_table::row(self.process.pid)
-            .map_or(true, |row| row.is_some_and(|row| row.identity == self.process && row.is_alive()))
+        match proc_table::row(self.process.pid) {
+            Ok(Some(row)) => row.identity == self.process && row.is_alive(),
+            // With `hidepid`, /proc shows nothing of a server that may not be looked into.
+            Ok(None) => is_there(self.process.pid),
+            Err(_) => true,
+        }
     }
+}
+
+/// Whether the kernel has a process with that number, whoever's it is.
+fn is_there(pid: u32) -> bool {
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
+    pid.is_some_and(|pid| test_kill_process(pid) != Err(Errno::SRCH))
 }
 
 /// The value of [`MARKER_VARIABLE`], unique to one child.
@@ -177,6 +190,14 @@ mod tests {
         for name in ["", "1", "1-2", "1-2-3-4", "1-2-x"] {
             assert_eq!(ServerName::parse(name), None, "{name}");
         }
+    }
+
+    #[test]
+    fn a_process_is_there_until_it_was_reaped() {
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        assert!(is_there(child.id()) && is_there(1));
+        child.wait().unwrap();
+        assert!(!is_there(child.id()));
     }
 
     #[test]

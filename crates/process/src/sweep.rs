@@ -62,26 +62,52 @@ fn sweep_now(owner: &Owner) -> SweepReport {
 /// process, and what it descends from, are not touched.
 pub fn end_children_of(owner: &Owner, server: ServerName) -> SweepReport {
     let (Some(this), Ok(rows)) = (Server::this(), proc_table::rows()) else { return SweepReport::default() };
-    let children = children_of(&rows, owner, server);
+    let children = children_of(&rows, owner, server.0);
     let number = children.len();
     let toll =
         Tree::new(Claim::Marked(children), Vec::new(), ancestors(&rows, this.process.pid)).kill(SWEEP_LIMIT);
     SweepReport { children: number, processes_killed: toll.killed, processes_left: toll.left }
 }
 
-/// Whether anything of a server's children still runs; not known to be so when the process table cannot be read.
-#[must_use]
-pub fn has_children_left(owner: &Owner, server: ServerName) -> bool {
-    proc_table::rows().is_ok_and(|rows| !children_of(&rows, owner, server).is_empty())
-}
-
-fn children_of(rows: &[Row], owner: &Owner, server: ServerName) -> HashSet<Marker> {
+fn children_of(rows: &[Row], owner: &Owner, server: Server) -> HashSet<Marker> {
     let marks =
         rows.iter().filter(|row| row.is_alive()).filter_map(|row| match proc_table::mark(row.identity.pid) {
             Mark::Of(marker) => Some(marker),
             Mark::None | Mark::Unknown => None,
         });
-    marks.filter(|marker| marker.owner == *owner && marker.server == server.0).collect()
+    marks.filter(|marker| marker.owner == *owner && marker.server == server).collect()
+}
+
+/// What runs of a server that was killed: its children, all that descends from them, and who is in their groups. For a process beside
+/// it. What is seen while its parent lives is known when that has ended; the calling process, and what it descends from, are left alone.
+#[derive(Debug)]
+pub struct LeftBehind {
+    children: usize,
+    tree: Tree,
+}
+
+impl LeftBehind {
+    /// Of that server; make it as soon as that has ended.
+    #[must_use]
+    pub fn by(owner: &Owner, server: ServerName) -> Self {
+        let rows = proc_table::rows().unwrap_or_default();
+        let children = children_of(&rows, owner, server.0);
+        let spared = ancestors(&rows, std::process::id());
+        let mut groups = Cgroups::of(owner, |other| other == server.0);
+        groups.retain(|group| group.members().is_ok_and(|members| members.is_disjoint(&spared)));
+        Self { children: children.len(), tree: Tree::new(Claim::Marked(children), groups, spared) }
+    }
+
+    /// Whether any of it lives, as far as the process table can be read.
+    pub fn lives(&mut self) -> bool {
+        self.tree.lives()
+    }
+
+    /// Kills it, and removes the groups. Blocks until it is dead, or for about ten seconds.
+    pub fn end(mut self) -> SweepReport {
+        let toll = self.tree.kill(SWEEP_LIMIT);
+        SweepReport { children: self.children, processes_killed: toll.killed, processes_left: toll.left }
+    }
 }
 
 /// A process with its ancestors and descendants.

@@ -98,6 +98,11 @@ impl Tree {
         }
     }
 
+    /// Whether a member lives, as far as that can be told.
+    pub(crate) fn lives(&mut self) -> bool {
+        self.scan(|_| {}).is_ok_and(|members| !members.is_empty())
+    }
+
     /// The living members: claimed by session or marker, known from before, and whatever descends from those or
     /// shares a session with them (nobody joins a session, it is only inherited). Each is told to `on_sight` when it
     /// is found, which is earlier than when all are.

@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::fs;
 
-/// What they are, and what they use.
+/// What they are, and what they use. Whoever is in the server's own session is its helper, and not counted: agents have sessions of their
+/// own, and nobody joins a session.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Descendants {
     /// All of them.
@@ -18,6 +19,7 @@ pub(crate) struct Descendants {
 #[derive(Debug, Clone, Copy)]
 struct Process {
     parent: u32,
+    session: u32,
     resident_pages: u64,
 }
 
@@ -32,8 +34,9 @@ impl Descendants {
 
     fn of(server: u32, processes: &HashMap<u32, Process>, page: u64) -> Self {
         let mut found = Self::default();
+        let own_session = processes.get(&server).map(|server| server.session);
         for (id, process) in processes {
-            if *id != server && descends(*id, server, processes) {
+            if Some(process.session) != own_session && descends(*id, server, processes) {
                 found.processes += 1;
                 found.children += u64::from(process.parent == server);
                 found.resident_bytes += process.resident_pages * page;
@@ -57,8 +60,9 @@ fn read(id: u32) -> Option<Process> {
         return None;
     }
     let parent = fields.next()?.parse().ok()?;
-    let resident_pages = fields.nth(19)?.parse().ok()?;
-    Some(Process { parent, resident_pages })
+    let session = fields.nth(1)?.parse().ok()?;
+    let resident_pages = fields.nth(17)?.parse().ok()?;
+    Some(Process { parent, session, resident_pages })
 }
 
 #[cfg(test)]
@@ -69,13 +73,14 @@ mod tests {
 
     #[test]
     fn children_and_their_children_count_and_nobody_else() {
-        let process = |parent, resident_pages| Process { parent, resident_pages };
+        let process = |parent, session, resident_pages| Process { parent, session, resident_pages };
         let processes = HashMap::from([
-            (1, process(0, 9)),
-            (7, process(1, 9)),
-            (8, process(7, 1)),
-            (9, process(8, 2)),
-            (5, process(1, 9)),
+            (1, process(0, 1, 9)),
+            (7, process(1, 7, 9)),
+            (8, process(7, 8, 1)),
+            (9, process(8, 8, 2)),
+            (6, process(7, 7, 9)),
+            (5, process(1, 5, 9)),
         ]);
         let expected = Descendants { processes: 2, children: 1, resident_bytes: 30 };
         assert_eq!(Descendants::of(7, &processes, 10), expected);
@@ -85,8 +90,12 @@ mod tests {
     #[test]
     fn a_child_is_seen() {
         let piped = std::process::Stdio::piped;
-        let mut child =
-            std::process::Command::new("cat").stdin(piped()).stdout(piped()).spawn().expect("a child");
+        let mut child = std::process::Command::new("setsid")
+            .arg("cat")
+            .stdin(piped())
+            .stdout(piped())
+            .spawn()
+            .expect("a child");
         // One that has answered runs its program: before that it has no memory of its own.
         child.stdin.as_mut().expect("its input").write_all(b"x").expect("written");
         child.stdout.as_mut().expect("its output").read_exact(&mut [0]).expect("an answer");

@@ -1,51 +1,68 @@
 //! What a warden does, with a server that a test plays.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::*;
 
-/// Agents that count how often they were ended.
-#[derive(Default)]
+/// Agents that count how often they were ended, which are left behind as well.
+#[derive(Clone, Default)]
 struct Counted {
-    stay: AtomicBool,
-    looks: AtomicU32,
-    ended: AtomicU32,
-    first: watch::Sender<Option<Duration>>,
+    stay: bool,
+    looks: Arc<AtomicU32>,
+    ended: Arc<AtomicU32>,
+    first: Arc<watch::Sender<Option<Duration>>>,
 }
 
 impl Agents for Counted {
-    fn are_left(&self) -> bool {
-        self.looks.fetch_add(1, Ordering::Relaxed);
-        self.stay.load(Ordering::Relaxed)
-    }
+    type Left = Self;
 
     fn end(&self) {
         self.ended.fetch_add(1, Ordering::Relaxed);
         self.first.send_if_modified(|first| first.is_none() && first.replace(boot_time()).is_none());
     }
-}
 
-impl Counted {
-    fn ended(&self) -> u32 {
-        self.ended.load(Ordering::Relaxed)
+    fn left(&self) -> Self {
+        self.clone()
     }
 }
 
-fn watching(
-    until: Duration,
-) -> (Arc<Counted>, watch::Sender<Told>, impl Future<Output = Ending> + Send + 'static) {
-    let (sender, told) = watch::channel(Told::Until(until));
-    let agents = Arc::<Counted>::default();
-    let watched = Arc::clone(&agents);
-    (agents, sender, async move { watch_over(told, &*watched).await })
+impl Left for Counted {
+    fn lives(&mut self) -> bool {
+        self.looks.fetch_add(1, Ordering::Relaxed);
+        self.stay
+    }
+
+    fn end(self) {
+        Agents::end(&self);
+    }
+}
+
+impl Counted {
+    fn staying() -> Self {
+        Self { stay: true, ..Self::default() }
+    }
+
+    fn looks(&self) -> u32 {
+        self.looks.load(Ordering::Relaxed)
+    }
+
+    fn ended(&self) -> u32 {
+        self.ended.load(Ordering::Relaxed)
+    }
+
+    fn first_ended(&self) -> Duration {
+        self.first.borrow().expect("ended")
+    }
 }
 
 #[tokio::test]
 async fn agents_are_ended_for_as_long_as_the_time_is_over_and_once_the_server_was_killed() {
     let due = boot_time() + Duration::from_millis(100);
-    let (agents, server, watching) = watching(due);
+    let (server, told) = watch::channel(Told::Until(due));
+    let agents = Counted::default();
     let mut at = agents.first.subscribe();
-    let watching = tokio::spawn(watching);
+    let watched = agents.clone();
+    let watching = tokio::spawn(async move { watch_over(told, &watched).await });
     let first = at.wait_for(Option::is_some).await.expect("it watches").expect("counted");
     assert!(first >= due, "{first:?} is before {due:?}");
     // Looked for again, though nobody says anything.
@@ -56,39 +73,51 @@ async fn agents_are_ended_for_as_long_as_the_time_is_over_and_once_the_server_wa
     tokio::task::yield_now().await;
     let before = agents.ended();
     drop(server);
-    assert_eq!(watching.await.expect("no panic"), Ending::Killed);
+    watching.await.expect("no panic");
     assert_eq!(agents.ended(), before + 1);
+}
+
+/// What becomes of agents whose server was killed when their lease had so long to go.
+async fn bereaved(agents: Counted, lease: Duration) -> (Counted, Duration) {
+    let (server, told) = watch::channel(Told::Until(lease));
+    let died = boot_time();
+    drop(server);
+    watch_over(told, &agents).await;
+    let after = agents.first_ended() - died;
+    (agents, after)
 }
 
 #[tokio::test]
 async fn who_stays_long_after_the_death_of_the_server_is_ended_and_who_leaves_is_not_waited_for() {
-    let (agents, server, watching) = watching(Duration::MAX);
-    agents.stay.store(true, Ordering::Relaxed);
-    let began = boot_time();
-    drop(server);
-    assert_eq!(watching.await, Ending::Killed);
-    assert!(boot_time() - began >= AGENTS_LEAVE_WITHIN);
-    assert!(agents.looks.load(Ordering::Relaxed) > 1);
+    let (agents, after) = bereaved(Counted::staying(), Duration::MAX).await;
+    assert!(after >= AGENTS_LEAVE_WITHIN, "{after:?}");
+    assert!(agents.looks() > 1);
     assert_eq!(agents.ended(), 1);
-
-    let (agents, server, watching) = self::watching(Duration::MAX);
-    drop(server);
-    assert_eq!(watching.await, Ending::Killed);
-    assert_eq!((agents.looks.load(Ordering::Relaxed), agents.ended()), (1, 1));
+    let (agents, _) = bereaved(Counted::default(), Duration::MAX).await;
+    assert_eq!((agents.looks(), agents.ended()), (1, 1));
 }
 
 #[tokio::test]
-async fn a_server_that_ends_in_order_leaves_nothing_to_end() {
-    let (agents, server, watching) = watching(Duration::MAX);
+async fn who_stays_is_not_waited_for_beyond_the_lease() {
+    let ends = boot_time() + Duration::from_millis(300);
+    let (agents, after) = bereaved(Counted::staying(), ends).await;
+    assert!(agents.first_ended() >= ends && after < AGENTS_LEAVE_WITHIN, "{after:?}");
+    assert_eq!(agents.ended(), 1);
+}
+
+#[tokio::test]
+async fn a_server_that_ends_in_order_is_not_waited_for() {
+    let (server, told) = watch::channel(Told::Until(Duration::MAX));
     server.send_replace(Told::NoneIsLeft);
     drop(server);
-    assert_eq!(watching.await, Ending::InOrder);
-    assert_eq!((agents.looks.load(Ordering::Relaxed), agents.ended()), (0, 0));
+    let agents = Counted::staying();
+    watch_over(told, &agents).await;
+    assert_eq!((agents.looks(), agents.ended()), (0, 1));
 }
 
 #[test]
-fn the_words_of_the_pipe_are_times_but_for_one() {
+fn the_words_of_the_pipe_are_times_but_for_two() {
     assert_eq!(Told::of(NONE_IS_LEFT), Told::NoneIsLeft);
     assert_eq!(Told::of(1_500), Told::Until(Duration::from_millis(1_500)));
-    assert_eq!(Told::of(millis(Duration::MAX)), Told::Until(Duration::from_millis(u64::MAX)));
+    assert_eq!(Told::of(millis(Duration::MAX)), Told::Until(Duration::MAX));
 }

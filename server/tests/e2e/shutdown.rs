@@ -136,18 +136,22 @@ async fn agents_die_with_a_server_that_is_killed() {
     wait_until_none_mention(&agents, Duration::from_secs(10)).await;
 }
 
+/// Says that it is deaf, and does not end before its server's warden has seen it. What it starts has a session of its own, and nothing of
+/// the agent's environment.
+fn deaf_cli(at_sigterm: &str) -> String {
+    format!(
+        r#"trap '{at_sigterm}' TERM
+        env -i HIDDEN="$HOME" setsid bash -c 'trap "" TERM; while :; do sleep 1; done' >/dev/null 2>&1 &
+        echo '{{"type":"deaf"}}'
+        while :; do read -r line || sleep 1; done"#
+    )
+}
+
 #[tokio::test]
 async fn agents_that_do_not_listen_die_with_a_server_that_is_killed() {
-    for storage in ["memory", "sqlite"] {
+    for (storage, at_sigterm) in [("memory", ""), ("sqlite", ""), ("sqlite", "sleep 1; exit")] {
         let builder = ServerBuilder::demo(BINARY).variable("STORAGE_TYPE", storage);
-        // The second one has a session of its own, and nothing of the agent's environment.
-        let cli = fake_cli(
-            &builder,
-            r#"trap '' TERM INT HUP
-            env -i HIDDEN="$HOME" setsid bash -c 'trap "" TERM INT HUP; while :; do sleep 1; done' >/dev/null 2>&1 &
-            echo '{"type":"deaf"}'
-            while :; do read -r line || sleep 1; done"#,
-        );
+        let cli = fake_cli(&builder, &deaf_cli(at_sigterm));
         let server = builder.variable("CLAUDE_CLI_PATH", &cli).start().await;
         assert_eq!(warden(server.pid()), None, "nothing is there to watch over");
         server.submit(&task(&server, "deaf", "p")).await;
@@ -155,9 +159,12 @@ async fn agents_that_do_not_listen_die_with_a_server_that_is_killed() {
         stream.wait_for("its trap", |event| event["data"]["subtype"] == "deaf").await;
         let agents = server.agents_folder();
         assert!(testing::which_mention(&agents).len() >= 2, "both run");
-        while warden(server.pid()).is_none() {
-            tokio::task::yield_now().await;
-        }
+        let watched = async {
+            while warden(server.pid()).is_none() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), watched).await.expect("a warden");
         server.kill().await;
         wait_until_none_mention(&agents, Duration::from_secs(10)).await;
     }

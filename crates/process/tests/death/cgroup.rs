@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use process::{CgroupLimits, CgroupSpec, Cgroups, Containment, Owner, Spec, spawn, sweep};
+use process::{CgroupLimits, CgroupSpec, Cgroups, Containment, LeftBehind, Owner, Spec, spawn, sweep};
 use tokio::io::AsyncReadExt;
 
 use crate::child::{AT_ONCE, EXIT_0, lines, next_pid, runs, shell, spec};
@@ -110,6 +110,29 @@ async fn the_groups_of_a_killed_server_are_swept() {
     assert!(runs(escaped));
     assert_eq!(sweep(&owner).await.processes_left, 0);
     assert!(!runs(child) && !runs(escaped));
+    assert_eq!(children(&groups), 0);
+    fs::remove_dir(groups.path()).unwrap();
+}
+
+#[tokio::test]
+async fn the_groups_of_a_killed_server_are_ended_by_who_is_beside_it_and_no_others() {
+    let owner = owner("cgroup-beside");
+    let Some(groups) = groups(&owner) else { return };
+    let scripts = [ESCAPE.to_owned()];
+    let killed = Server::start(&owner, Containment::Cgroup, &scripts).await;
+    let successor = Server::start(&owner, Containment::Cgroup, &scripts).await;
+    let name = killed.name;
+    let [(child, escaped)] = killed.started[..] else { panic!("one child was asked for") };
+    let [(new_child, new_escaped)] = successor.started[..] else { panic!("one child was asked for") };
+    killed.kill().await;
+    let mut left = LeftBehind::by(&owner, name);
+    assert!(left.lives());
+    assert_eq!(left.end().processes_left, 0);
+    assert_eq!([child, escaped, new_child, new_escaped].map(runs), [false, false, true, true]);
+    assert_eq!(children(&groups), 1);
+    let name = successor.name;
+    successor.kill().await;
+    LeftBehind::by(&owner, name).end();
     assert_eq!(children(&groups), 0);
     fs::remove_dir(groups.path()).unwrap();
 }

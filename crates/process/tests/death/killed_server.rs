@@ -1,6 +1,6 @@
 use std::time::{Duration, Instant};
 
-use process::{Containment, Owner, Spec, SweepReport, spawn, sweep};
+use process::{Containment, LeftBehind, Owner, Spec, SweepReport, spawn, sweep};
 
 use crate::child::{AT_ONCE, lines, next_pid, runs, spec, until};
 use crate::server_role::Server;
@@ -37,6 +37,31 @@ async fn what_a_killed_server_leaves_dies_with_it_or_is_swept_at_the_next_start(
     assert_eq!((report.children, report.processes_left), (20, 0));
     assert!(report.processes_killed >= 30, "{report:?}");
     assert!(runs(neighbour.life.pid()) && runs(neighbours_grandchild), "the living server's are not touched");
+    neighbour.life.stop(AT_ONCE).await;
+}
+
+#[tokio::test]
+async fn what_a_process_beside_the_server_has_seen_ends_when_its_parent_is_gone_too() {
+    let owner = Owner::new(&format!("beside-server-{}", std::process::id())).unwrap();
+    let neighbour = spawn(Spec { owner: owner.clone(), ..spec("sh", &["-c", &script(true)]) }).await.unwrap();
+    // Nothing but its parent tells whose the grandchild is.
+    let ends_late = "env -i setsid sleep 1000 & echo $!; trap 'sleep 1; exit' TERM; while :; do wait; done";
+    let scripts = [ends_late.to_owned(), script(false)];
+    let server = Server::start(&owner, Containment::ProcessTable, &scripts).await;
+    let name = server.name;
+    let [(leaves, hidden), (stays, grandchild)] = server.started[..] else {
+        panic!("two children were asked for")
+    };
+    server.kill().await;
+    let mut left = LeftBehind::by(&owner, name);
+    assert!(left.lives());
+    until("the end of who leaves", || !runs(leaves)).await;
+    assert!(left.lives() && runs(hidden) && runs(stays));
+    let report = left.end();
+    assert_eq!((report.children, report.processes_left), (2, 0));
+    assert_eq!([hidden, stays, grandchild].map(runs), [false; 3]);
+    assert!(!LeftBehind::by(&owner, name).lives());
+    assert!(runs(neighbour.life.pid()), "another server's child is not touched");
     neighbour.life.stop(AT_ONCE).await;
 }
 

@@ -5,7 +5,7 @@ use std::future::pending;
 use std::path::Path;
 use std::process::Stdio;
 
-use process::{CgroupLimits, CgroupSpec, Cgroups, Containment, Owner, Spec, spawn};
+use process::{CgroupLimits, CgroupSpec, Cgroups, Containment, Owner, ServerName, Spec, spawn};
 use tokio::process::{Child, Command};
 
 use crate::child::{lines, next_pid, spec, until};
@@ -27,11 +27,11 @@ fn plays_a_server() {
     }
 }
 
-/// Starts a shell for each of `scripts`, writes down each shell's pid and the pid that it prints, and waits.
+/// Starts a shell for each of `scripts`, writes down its own name, each shell's pid and the pid that it prints, and waits.
 #[tokio::main]
 async fn serve(owner: &Owner, scripts: &str, pids: &Path) {
     let cgroups = std::env::var(GROUPED).is_ok().then(|| Cgroups::detect(owner).unwrap());
-    let (mut children, mut text) = (Vec::new(), String::new());
+    let (mut children, mut text) = (Vec::new(), format!("{}\n", ServerName::this().unwrap()));
     for script in scripts.split(SEPARATOR) {
         let cgroup = cgroups.clone().map(|groups| CgroupSpec { groups, limits: CgroupLimits::default() });
         let spec = Spec { owner: owner.clone(), cgroup, ..spec("sh", &["-c", script]) };
@@ -49,6 +49,7 @@ async fn serve(owner: &Owner, scripts: &str, pids: &Path) {
 /// The server process, and what it started.
 pub(crate) struct Server {
     process: Child,
+    pub(crate) name: ServerName,
     /// Each child's pid, and the pid it printed.
     pub(crate) started: Vec<(u32, u32)>,
 }
@@ -72,8 +73,10 @@ impl Server {
         until("the server's children", || pids.exists()).await;
         let number = |text: &str| text.parse::<u32>().unwrap();
         let text = fs::read_to_string(&pids).unwrap();
+        let (name, text) = text.split_once('\n').unwrap();
         let pairs = text.lines().map(|line| line.split_once(' ').unwrap());
-        Self { process, started: pairs.map(|(child, other)| (number(child), number(other))).collect() }
+        let started = pairs.map(|(child, other)| (number(child), number(other))).collect();
+        Self { process, name: ServerName::parse(name).unwrap(), started }
     }
 
     /// Kills it as the kernel does when memory is short.
