@@ -1,6 +1,7 @@
 //! `serve`: start, serve, drain, stop.
 
 mod itself;
+mod memory;
 mod metrics;
 mod model;
 mod parts;
@@ -148,6 +149,7 @@ fn start(
         tokio::spawn(Arc::clone(tls).keep_fresh(closed.clone()));
     }
     tokio::spawn(supervisor::keep_alive(closed.clone()));
+    tokio::spawn(memory::give_back(closed.clone()));
     let (state, until) = (Arc::clone(&parts.state), closed.clone());
     tokio::spawn(async move { until.run_until_cancelled(http_api::share_revocations(state)).await });
     let limits = config.transport.limits.within_open_files();
