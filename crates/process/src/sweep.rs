@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use crate::cgroup::Cgroups;
+use crate::cgroup::{Cgroups, Group};
 use crate::owner::{Marker, Owner, Server, ServerName};
 use crate::proc_table::{self, Mark, Row};
 use crate::tree::{Claim, Tree};
@@ -41,19 +41,13 @@ fn sweep_now(owner: &Owner) -> SweepReport {
         tracing::error!("cannot read the process table, so nothing is swept");
         return SweepReport::default();
     };
-    let marks =
-        rows.iter().filter(|row| row.is_alive()).filter_map(|row| match proc_table::mark(row.identity.pid) {
-            Mark::Of(marker) => Some(marker),
-            Mark::None | Mark::Unknown => None,
-        });
-    let orphaned: HashSet<Marker> = marks
+    let orphaned: HashSet<Marker> = marks(&rows)
         .filter(|marker| marker.owner == *owner && marker.server.namespace == this.namespace)
         .filter(|marker| !marker.server.lives())
         .collect();
     let children = orphaned.len();
     let kin = kin(&rows, this.process.pid);
-    let mut groups = Cgroups::orphaned(owner);
-    groups.retain(|group| group.members().is_ok_and(|members| members.is_disjoint(&kin)));
+    let groups = without(Cgroups::orphaned(owner), &kin);
     let toll = Tree::new(Claim::Marked(orphaned), groups, kin).kill(SWEEP_LIMIT);
     SweepReport { children, processes_killed: toll.killed, processes_left: toll.left }
 }
@@ -70,12 +64,16 @@ pub fn end_children_of(owner: &Owner, server: ServerName) -> SweepReport {
 }
 
 fn children_of(rows: &[Row], owner: &Owner, server: Server) -> HashSet<Marker> {
-    let marks =
-        rows.iter().filter(|row| row.is_alive()).filter_map(|row| match proc_table::mark(row.identity.pid) {
-            Mark::Of(marker) => Some(marker),
-            Mark::None | Mark::Unknown => None,
-        });
-    marks.filter(|marker| marker.owner == *owner && marker.server == server).collect()
+    marks(rows).filter(|marker| marker.owner == *owner && marker.server == server).collect()
+}
+
+/// The marks of all that live.
+fn marks(rows: &[Row]) -> impl Iterator<Item = Marker> {
+    let living = rows.iter().filter(|row| row.is_alive());
+    living.filter_map(|row| match proc_table::mark(row.identity.pid) {
+        Mark::Of(marker) => Some(marker),
+        Mark::None | Mark::Unknown => None,
+    })
 }
 
 /// What runs of a server that was killed: its children, all that descends from them, and who is in their groups. For a process beside
@@ -93,8 +91,7 @@ impl LeftBehind {
         let rows = proc_table::rows().unwrap_or_default();
         let children = children_of(&rows, owner, server.0);
         let spared = ancestors(&rows, std::process::id());
-        let mut groups = Cgroups::of(owner, |other| other == server.0);
-        groups.retain(|group| group.members().is_ok_and(|members| members.is_disjoint(&spared)));
+        let groups = without(Cgroups::of(owner, |other| other == server.0), &spared);
         Self { children: children.len(), tree: Tree::new(Claim::Marked(children), groups, spared) }
     }
 
@@ -108,6 +105,12 @@ impl LeftBehind {
         let toll = self.tree.kill(SWEEP_LIMIT);
         SweepReport { children: self.children, processes_killed: toll.killed, processes_left: toll.left }
     }
+}
+
+/// The groups in which none of these processes is: a group is killed whole.
+fn without(mut groups: Vec<Group>, spared: &HashSet<u32>) -> Vec<Group> {
+    groups.retain(|group| group.members().is_ok_and(|members| members.is_disjoint(spared)));
+    groups
 }
 
 /// A process with its ancestors and descendants.

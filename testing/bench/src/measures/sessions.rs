@@ -18,8 +18,8 @@ use crate::systems::{Running, System, Wants};
 const AGENTS: usize = 8;
 const CALLERS: usize = 16;
 const SUBSCRIBERS: usize = 500;
-/// The storage frees its caches in the second after the last work, a thread ends after a second without, and the allocator returns what
-/// was freed when a thread ends a second later (docs/where-the-time-goes.md).
+/// The storage frees its caches in the second after the last work, a thread ends after a second without, and in the three seconds after
+/// a load the server has the allocator return what was freed (docs/where-the-time-goes.md).
 const SETTLE: Duration = Duration::from_millis(4_300);
 const AGENTS_END_WITHIN: Duration = Duration::from_secs(20);
 
