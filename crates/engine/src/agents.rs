@@ -15,7 +15,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
-use self::idle::Idle;
+use self::idle::{Idle, hand_over};
 use self::spares::Spare;
 use crate::settings::Settings;
 
@@ -61,6 +61,8 @@ pub(crate) struct Promise(Arc<Agents>);
 impl Drop for Promise {
     fn drop(&mut self) {
         self.0.lock().promised -= 1;
+        // Who kept the promise may not have needed the agent after all.
+        self.0.changed.notify_waiters();
     }
 }
 
@@ -163,12 +165,12 @@ impl Agents {
         cut_off: impl Future<Output = T>,
     ) -> Result<AtWork, Unobtained<T>> {
         tokio::pin!(cut_off);
-        tokio::select! {
+        let idle = tokio::select! {
             biased;
             cause = &mut cut_off => return Err(Unobtained::CutOff(cause)),
-            () = self.until_left(session) => {}
-        }
-        if let Some(kept) = self.take_idle(session).await {
+            idle = self.take_idle(session) => idle,
+        };
+        if let Some(kept) = hand_over(idle).await {
             if kept.fits(&spec) {
                 return Ok(kept);
             }
@@ -190,19 +192,6 @@ impl Agents {
         let Launched { agent, events, conversation } = self.launcher.launch(spec.clone()).await?;
         let born = Instant::now();
         Ok(AtWork { agent, events, conversation, is_ready: false, spec, born, tasks: 0, permit })
-    }
-
-    /// Waits until no agent of a session is being ended.
-    async fn until_left(&self, session: &SessionId) {
-        loop {
-            let changed = self.changed.notified();
-            tokio::pin!(changed);
-            changed.as_mut().enable();
-            if !self.lock().leaving.contains(session) {
-                return;
-            }
-            changed.await;
-        }
     }
 
     /// Turns a slot into a permit: where an agent waits in it, that one is ended.

@@ -113,10 +113,21 @@ impl Agents {
         at_work.agent.vitals().await.is_ok_and(|vitals| vitals.memory_bytes <= recycling.max_memory_bytes)
     }
 
-    /// The agent that waits for a session's next task.
-    pub(super) async fn take_idle(&self, session: &SessionId) -> Option<AtWork> {
-        let idle = self.lock().idle.remove(session)?;
-        hand_over(idle).await
+    /// The agent that waits for a session's next task, once none of the session is being ended any more. Both under one lock:
+    /// in between it might be taken to be ended, and a second one be started beside it.
+    pub(super) async fn take_idle(&self, session: &SessionId) -> Option<Idle> {
+        loop {
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            {
+                let mut state = self.lock();
+                if !state.leaving.contains(session) {
+                    return state.idle.remove(session);
+                }
+            }
+            changed.await;
+        }
     }
 
     /// The agent that has waited longest for its session's next task, else a spare; to be ended.
@@ -128,7 +139,7 @@ impl Agents {
             };
             let Some(session) = longest else { return self.lock().spares.pop().map(Waiting::Spare) };
             if let Some((idle, leaving)) = Leaving::take(self, &session)
-                && let Some(at_work) = hand_over(idle).await
+                && let Some(at_work) = hand_over(Some(idle)).await
             {
                 return Some(Waiting::Idle(Box::new(at_work), leaving));
             }
@@ -138,7 +149,7 @@ impl Agents {
     /// Ends the agent that waits for a session's next task, if there is one.
     pub(crate) async fn hibernate(self: &Arc<Self>, session: &SessionId) {
         if let Some((idle, _leaving)) = Leaving::take(self, session)
-            && let Some(at_work) = hand_over(idle).await
+            && let Some(at_work) = hand_over(Some(idle)).await
         {
             self.end(at_work, Urgency::Orderly).await;
         }
@@ -158,9 +169,10 @@ impl Agents {
     }
 }
 
-async fn hand_over(idle: Idle) -> Option<AtWork> {
+/// Gives the agent, unless it has ended meanwhile.
+pub(super) async fn hand_over(idle: Option<Idle>) -> Option<AtWork> {
     let (sender, receiver) = oneshot::channel();
-    idle.give.send(sender).ok()?;
+    idle?.give.send(sender).ok()?;
     // It may have ended in this moment.
     receiver.await.ok()
 }

@@ -3,6 +3,7 @@
 
 mod scripted;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use domain::{
     AgentOptions, ConversationId, Fingerprint, Labels, PermissionMode, Policy, Principal, Schedule,
     SessionChoice, SessionId, SystemClock, TaskId, TaskOptions, TaskSpec, TaskStatus, WhenBusy,
 };
-use engine::{Engine, Handle, InterruptFirst, Settings};
+use engine::{Engine, Folders, Handle, InterruptFirst, Settings};
 use scripted::{Behaviour, ScriptedLauncher};
 use serde_json::{Value, json};
 use store::{MemoryStore, Retention};
@@ -129,6 +130,26 @@ async fn a_spare_that_is_taken_is_followed_by_another_once_it_is_at_work() {
     }
     engine.shut_down(CancellationToken::new()).await;
     assert_eq!(launcher.alive(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_place_that_a_task_did_not_need_after_all_goes_to_the_next() {
+    let folders = Folders::new(|folder| folder != Path::new("/forbidden"));
+    let settings = Settings { folders, idle_timeout: HOUR, cleanup_interval: HOUR, ..settings(1) };
+    let (engine, handle, launcher) = start(settings).await;
+    handle.submit(spec("first", Behaviour::Completes)).await.expect("admitted");
+    assert_eq!(follow(&handle, "first").await.1["status"], json!("completed"));
+    // Its agent waits, and its place is promised to the one that comes next.
+    let refused =
+        TaskSpec { working_directory: "/forbidden".into(), ..spec("refused", Behaviour::Completes) };
+    let before = Instant::now();
+    handle.submit(refused).await.expect("admitted");
+    handle.submit(spec("next", Behaviour::Completes)).await.expect("admitted");
+    assert_eq!(follow(&handle, "refused").await.1["status"], json!("failed"));
+    assert_eq!(follow(&handle, "next").await.1["status"], json!("completed"));
+    assert!(before.elapsed() < Duration::from_secs(1), "{:?}", before.elapsed());
+    engine.shut_down(CancellationToken::new()).await;
+    assert_eq!((launcher.launched(), launcher.alive()), (2, 0));
 }
 
 #[tokio::test(start_paused = true)]
