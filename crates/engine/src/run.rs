@@ -7,6 +7,7 @@ mod log;
 mod machine;
 pub(crate) mod messages;
 mod plan;
+mod survey;
 mod traced;
 mod wire;
 

@@ -49,6 +49,30 @@ async fn a_task_writes_its_file_and_every_reader_sees_the_same_events() {
 }
 
 #[tokio::test]
+async fn in_a_git_workspace_files_count_that_commands_changed() {
+    let server = demo().await;
+    let workspace = server.workspace("counted");
+    std::fs::write(workspace.join("old.txt"), "old").expect("written");
+    std::fs::write(workspace.join(".gitignore"), "target/\n").expect("written");
+    let init = std::process::Command::new("git").args(["init", "--quiet"]).current_dir(&workspace).status();
+    assert!(init.expect("git").success());
+    let prompt = "[[write a.txt x]] [[bash echo y > b.txt && rm old.txt && echo z >> a.txt && mkdir target && echo t > target/t]] \
+                  [[bash git add --all && git -c user.name=n -c user.email=n@localhost commit --quiet -m all]]";
+    server.submit(&task(&server, "counted", prompt)).await;
+    let finished = server.stream("counted", "").await.finish().await;
+    let complete = finished.assert_whole();
+    let results = finished.events().into_iter().filter(|event| event["type"] == "tool_result");
+    let failed: Vec<_> = results.filter(|event| event["data"]["is_error"] != json!(false)).collect();
+    assert_eq!((&complete["files_modified"], failed), (&json!(3), vec![]), "a.txt, b.txt and old.txt");
+    // What was changed before is not counted again.
+    let session = json!({"reuse_existing": true, "session_id": "session-counted"});
+    let prompt = "[[bash cat b.txt && echo more > target/u]]";
+    let again = json!({"task_id": "again", "prompt": prompt, "workspace": workspace, "session": session});
+    server.submit(&again).await;
+    assert_eq!(server.stream("again", "").await.finish().await.assert_whole()["files_modified"], json!(0));
+}
+
+#[tokio::test]
 async fn events_have_the_shape_of_the_contract() {
     let server = demo().await;
     let prompt = "[[think hm]] [[say First.]] [[write a.txt x]] [[bash exit 3]]";

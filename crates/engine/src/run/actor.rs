@@ -19,6 +19,7 @@ use super::log::EventLog;
 use super::machine::{Farewell, Input, Timer};
 use super::messages::{self, Earlier, Inboxes};
 use super::plan::{Plan, agent_spec, opening};
+use super::survey::Survey;
 use super::traced::attempt_trace;
 use super::wire;
 use crate::agents::{Agents, AtWork, Slot, Unobtained};
@@ -174,6 +175,15 @@ async fn has_room_for_questions(deps: &Deps) -> bool {
     deps.store.counts(deps.clock.now()).await.map_or(true, |counts| counts.parked < deps.settings.max_pending)
 }
 
+/// How the workspace is before the work begins. Who wants the task stopped does not wait for that.
+async fn survey(deps: &Deps, claimed: &Claimed, mut signal: watch::Receiver<Signal>) -> Option<Survey> {
+    tokio::select! {
+        biased;
+        _ = stop_wanted(deps, claimed.token, &mut signal) => None,
+        survey = Survey::of(&claimed.task.spec.working_directory) => survey,
+    }
+}
+
 async fn attempt(
     deps: &Arc<Deps>,
     claimed: &Claimed,
@@ -195,7 +205,7 @@ async fn attempt(
         return Err(WorkerError::LeaseLost);
     }
     let (how, tells) = (plan.describe(), plan.tells.clone());
-    let mut drive = Drive::new(Arc::clone(deps), claimed, plan, signal);
+    let (stopped, mut drive) = (signal.clone(), Drive::new(Arc::clone(deps), claimed, plan, signal));
     drive.trace = trace;
     if claimed.task.attempt > 1 {
         drive.log.gather(&wire::attempt_begins(claimed.task.attempt, how));
@@ -207,10 +217,14 @@ async fn attempt(
         Ok(at_work) => {
             drive.log.set_conversation(at_work.conversation);
             let at_work = after.agent.insert(at_work);
+            let work = async {
+                drive.survey = survey(deps, claimed, stopped).await;
+                drive.run(at_work).await
+            };
             let driven = tokio::select! {
                 biased;
                 () = lease::lost(&*deps.store, claimed.token) => return Err(WorkerError::LeaseLost),
-                driven = guarded(drive.run(at_work)) => driven,
+                driven = guarded(work) => driven,
             };
             // A transcript that got lost is for the next task to report, not a reason to begin anew.
             if drive.machine.has_answered() || at_work.agent.has_conversation().await {

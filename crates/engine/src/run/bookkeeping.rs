@@ -1,10 +1,28 @@
 //! The counters of a task.
 
 use std::collections::HashSet;
-use std::path::PathBuf;
 
 use agent::{Said, Statement, TurnEnd};
 use domain::{Progress, TokenUsage};
+
+use super::survey::FileId;
+
+/// Tools that change no files, or say which.
+const TELLING: [&str; 13] = [
+    "Agent",
+    "Edit",
+    "Glob",
+    "Grep",
+    "LS",
+    "NotebookEdit",
+    "Read",
+    "Task",
+    "TodoWrite",
+    "ToolSearch",
+    "WebFetch",
+    "WebSearch",
+    "Write",
+];
 
 /// Counts what the agent reports. Live figures of the running turn give way to the turn's own account at its end.
 #[derive(Debug, Default)]
@@ -15,7 +33,9 @@ pub(super) struct Bookkeeping {
     live_tokens: TokenUsage,
     /// Files that earlier attempts changed.
     files_before: u64,
-    files: HashSet<PathBuf>,
+    files: HashSet<FileId>,
+    /// Whether tools were used that may have changed files without saying so.
+    pub(super) may_have_changed_more: bool,
     /// The model's last text in the main conversation.
     pub(super) last_text: String,
     pub(super) cost_usd: f64,
@@ -43,10 +63,18 @@ impl Bookkeeping {
                 self.last_text.clone_from(content);
             }
             Statement::ToolResult { changed_file: Some(file), .. } => {
-                self.files.insert(file.clone());
+                self.files.insert(FileId::of(file));
+            }
+            Statement::ToolUse { name, .. } if !TELLING.contains(&name.as_str()) => {
+                self.may_have_changed_more = true;
             }
             _ => {}
         }
+    }
+
+    /// Files that were found to have changed.
+    pub(super) fn found_changed(&mut self, files: Vec<FileId>) {
+        self.files.extend(files);
     }
 
     pub(super) fn counted(&mut self, turns: u64, tokens: TokenUsage) {

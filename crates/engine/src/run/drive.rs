@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use agent::{Agent, AgentEvent, Asked, Events, StopReceipt};
-use domain::{Progress, Question, QuestionId, Timestamp};
+use domain::{Ending, Progress, Question, QuestionId, Timestamp};
 use futures_util::future::BoxFuture;
 use store::{Claimed, CommitError, Signal, TaskRecord, WaitReason, Waiting};
 use telemetry::AttemptTrace;
@@ -18,6 +18,7 @@ use super::log::EventLog;
 use super::machine::{Again, Effect, Input, Machine, Timer};
 use super::messages::{Inbox, Incoming, NoTurn};
 use super::plan::{PARKED_AT_MOST, Plan};
+use super::survey::Survey;
 use super::traced::{see, why};
 use super::wire;
 use crate::agents::AtWork;
@@ -32,6 +33,9 @@ const FOLLOW_UP_GRACE: Duration = Duration::from_secs(3);
 const RESULT_GRACE: Duration = Duration::from_secs(3);
 /// The output of an agent that is gone is read for at most 0.5 s.
 const LAST_WORDS_GRACE: Duration = Duration::from_secs(1);
+/// How long the end of a task may wait for the count of files that its commands changed.
+const COUNT_WITHIN: Duration = Duration::from_secs(2);
+const COUNT_STOPPED_WITHIN: Duration = Duration::from_millis(100);
 /// How often in the time after which silence counts is looked.
 const LOOKS: u32 = 4;
 /// A rate limit that names no time: first this long, then twice as long, and so on, at most a quarter of an hour.
@@ -61,6 +65,8 @@ pub(super) struct Drive {
     pub(super) log: EventLog,
     /// Where the attempt is traced.
     pub(super) trace: Option<AttemptTrace>,
+    /// How the workspace was before.
+    pub(super) survey: Option<Survey>,
     started: Instant,
     before_ms: u64,
     timers: HashMap<Timer, Instant>,
@@ -95,6 +101,7 @@ impl Drive {
             machine: Machine::new(plan),
             log: EventLog::new(&deps, task, Some(claimed.token)).patient(),
             trace: None,
+            survey: None,
             started,
             before_ms,
             timers: HashMap::from([(Timer::Task, started + left)]),
@@ -229,12 +236,14 @@ impl Drive {
             match effect {
                 Effect::Emit(body) => self.log.gather(&body),
                 Effect::Finish(outcome) => {
+                    self.count_changes(outcome.ending == Ending::Completed).await;
                     let progress = self.progress();
                     self.trace_end(outcome.ending.status().as_str());
                     self.log.finish(outcome, progress).await?;
                 }
                 Effect::PutBack(again) => {
                     self.trace_end(why(again.reason));
+                    self.count_changes(false).await;
                     self.put_back(&again).await?;
                 }
                 Effect::Stop(urgency) => orders.stop = Some(urgency),
@@ -251,6 +260,16 @@ impl Drive {
             self.log.commit(progress, cost).await?;
         }
         Ok(orders)
+    }
+
+    /// Counts what commands have changed. Who stops a task does not wait long for that.
+    async fn count_changes(&mut self, is_complete: bool) {
+        if self.machine.may_have_changed_more()
+            && let Some(survey) = self.survey.take()
+        {
+            let within = if is_complete { COUNT_WITHIN } else { COUNT_STOPPED_WITHIN };
+            self.machine.found_changed(survey.changes(within).await);
+        }
     }
 
     fn trace_end(&mut self, status: &'static str) {

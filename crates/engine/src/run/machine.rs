@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 use super::bookkeeping::Bookkeeping;
 use super::plan::{Plan, Start};
+use super::survey::FileId;
 use super::wire;
 use ending::{exit_failure, launch_failure};
 pub(super) use terms::{Again, Effect, Input, Timer};
@@ -117,6 +118,16 @@ impl Machine {
     /// The counters.
     pub(super) fn progress(&self, elapsed_ms: u64) -> Progress {
         self.books.progress(elapsed_ms)
+    }
+
+    /// Whether files may have changed that no tool has told of.
+    pub(super) fn may_have_changed_more(&self) -> bool {
+        self.books.may_have_changed_more
+    }
+
+    /// Takes in which files were found to have changed.
+    pub(super) fn found_changed(&mut self, files: Vec<FileId>) {
+        self.books.found_changed(files);
     }
 
     /// What the task has cost so far, in US dollars.
