@@ -7,23 +7,36 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::forward::Forwarder;
 
+/// Most connections at once, some for each agent and its sub-agents: what an agent runs can connect as well, and must not use up the
+/// descriptors that the whole server has. More wait to be accepted.
+const MOST_CONNECTIONS: usize = 512;
 /// The pause after an accept that failed, which happens when descriptors run out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Serves until it is stopped; no connection outlives it.
 pub(crate) async fn serve(listener: TcpListener, forwarder: Arc<Forwarder>, stop: CancellationToken) {
     let mut connections = JoinSet::new();
+    let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
     loop {
+        let accept = async {
+            let place = Arc::clone(&places).acquire_owned().await;
+            (place, listener.accept().await)
+        };
         tokio::select! {
             () = stop.cancelled() => break,
-            accepted = listener.accept() => match accepted {
+            (place, accepted) = accept => match accepted {
                 Ok((stream, _)) => {
-                    connections.spawn(connection(stream, Arc::clone(&forwarder)));
+                    let connection = connection(stream, Arc::clone(&forwarder));
+                    connections.spawn(async move {
+                        connection.await;
+                        drop(place);
+                    });
                 }
                 Err(error) => {
                     tracing::warn!(%error, "the gateway cannot accept a connection");

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use http_api::{Loopback, TrustedProxies};
 use rustix::process::{Resource, getrlimit};
 
-/// What the server has open beside its clients' connections: the database, and the agents' pipes.
-const OTHER_FILES: u64 = 640;
+/// What the server has open beside its clients' connections: the database, the agents' pipes, and their connections to the gateway.
+const OTHER_FILES: u64 = 1152;
 /// The network of an IPv6 address: whoever has one has all of it.
 const NETWORK: u128 = !(u64::MAX as u128);
 

@@ -50,6 +50,39 @@ async fn an_upstream_that_is_not_there_or_breaks_off_ends_the_connection() {
     assert!(soon(answer.chunk()).await.is_err(), "an answer that was cut off is not a whole one");
 }
 
+/// Sends a request that the gateway answers by itself.
+async fn ask(connection: &mut TcpStream) {
+    connection.write_all(b"GET / HTTP/1.1\r\nhost: gateway\r\n\r\n").await.expect("written");
+}
+
+async fn is_answered(connection: &mut TcpStream) {
+    let mut answer = [0; 9];
+    soon(connection.read_exact(&mut answer)).await.expect("an answer");
+    assert_eq!(&answer, b"HTTP/1.1 ");
+}
+
+/// What an agent runs can connect as often as it likes, and must not use up all that the server may open.
+#[tokio::test]
+async fn a_connection_too_many_waits_until_another_one_ends() {
+    let gateway = gateway("http://127.0.0.1:1");
+    let url = gateway.open().base_url();
+    let host = url.trim_start_matches("http://").split('/').next().expect("a host").to_owned();
+    let mut connections = Vec::new();
+    for _ in 0..512 {
+        connections.push(TcpStream::connect(&host).await.expect("a connection"));
+    }
+    let mut late = TcpStream::connect(&host).await.expect("the system takes it");
+    ask(&mut late).await;
+    for connection in connections.iter_mut().rev().take(20) {
+        ask(connection).await;
+        is_answered(connection).await;
+    }
+    let nothing = late.try_read(&mut [0]).expect_err("not accepted").kind();
+    assert_eq!(nothing, std::io::ErrorKind::WouldBlock);
+    drop(connections.pop());
+    is_answered(&mut late).await;
+}
+
 #[tokio::test]
 async fn a_shutdown_closes_what_is_open() {
     let upstream = RawUpstream::start().await;
