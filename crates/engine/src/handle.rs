@@ -50,6 +50,9 @@ pub enum NotReady {
     /// The server is about to stop.
     #[error("the server is about to stop")]
     ShuttingDown,
+    /// The server was told to drain.
+    #[error("the server drains: it is handed nothing more")]
+    Draining,
     /// The queue is full.
     #[error("at capacity: {0} tasks wait")]
     AtCapacity(usize),
@@ -361,6 +364,9 @@ impl Handle {
     pub async fn ready(&self) -> Result<(), NotReady> {
         if self.stopping.is_cancelled() {
             return Err(NotReady::ShuttingDown);
+        }
+        if self.is_draining() {
+            return Err(NotReady::Draining);
         }
         self.reach_storage().await?;
         let counts = self.counts().await?;

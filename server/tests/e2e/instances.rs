@@ -119,8 +119,11 @@ async fn the_servers_are_listed_and_one_that_is_drained_is_handed_nothing() {
     let own = format!("/api/v1/instances/{}/drain", first["instance_id"].as_str().expect("an id"));
     assert_eq!(servers[0].post(&own, &json!({})).await.0, 200);
     assert_eq!(servers[0].get("/health").await.1["draining"], json!(true));
+    let (status, refused) = servers[0].get("/ready").await;
+    assert_eq!((status, &refused["detail"]), (503, &json!("the server drains: it is handed nothing more")));
     assert_eq!(Server::send(servers[0].request("DELETE", &own)).await.0, 200);
     assert_eq!(servers[0].get("/health").await.1["draining"], json!(false));
+    assert_eq!(servers[0].get("/ready").await, (200, json!({"status": "ready"})));
     assert_eq!(servers[0].post("/api/v1/instances/nobody/drain", &json!({})).await.0, 404);
 }
 

@@ -3497,7 +3497,7 @@ export interface operations {
                     "application/json": components["schemas"]["Ready"];
                 };
             };
-            /** @description It is at capacity, about to stop, or without storage. */
+            /** @description It is at capacity, drains, is about to stop, or has no storage. */
             503: {
                 headers: {
                     [name: string]: unknown;

@@ -20,7 +20,7 @@ use crate::state::{AppState, SLOW_STORAGE};
     operation_id = "ready",
     responses(
         (status = 200, description = "It can.", body = Ready),
-        (status = 503, description = "It is at capacity, about to stop, or without storage.", content_type = "application/problem+json", body = Problem),
+        (status = 503, description = "It is at capacity, drains, is about to stop, or has no storage.", content_type = "application/problem+json", body = Problem),
     )
 )]
 pub(crate) async fn handle(State(state): State<Arc<AppState>>) -> Result<Json<Ready>, Refusal> {
@@ -35,6 +35,10 @@ pub(crate) async fn handle(State(state): State<Arc<AppState>>) -> Result<Json<Re
     match ready {
         Ok(()) => Ok(Json(Ready { status: "ready" })),
         Err(NotReady::ShuttingDown) => Err(Refusal::shutting_down()),
+        Err(error @ NotReady::Draining) => {
+            let code = Code::ShuttingDown;
+            Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, code, error.to_string()).retry_after(5))
+        }
         Err(NotReady::AtCapacity(waiting)) => {
             let detail = format!("at capacity: {waiting} tasks wait");
             Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, Code::AtCapacity, detail).retry_after(5))
