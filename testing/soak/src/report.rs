@@ -150,6 +150,10 @@ fn what_was_counted(record: &Record, page: &mut String) -> std::fmt::Result {
             "told that a kill cut off their session's conversation before its first prompt",
             counts.conversations_cut_by_restarts,
         ),
+        (
+            "calls of the real CLI cut off by a restart, which the scripted model does not make again",
+            counts.calls_cut_by_restarts,
+        ),
         ("submissions made again for want of room", counts.refused_for_room),
         ("requests made again after a restart", counts.repeated_requests),
         ("events read, each checked", counts.events_read),

@@ -75,6 +75,10 @@ pub(crate) struct Counts {
     pub(crate) outlasted_restarts: u64,
     /// Tasks that found their session's conversation cut off by a kill, and were told so.
     pub(crate) conversations_cut_by_restarts: u64,
+    /// Calls of the real CLI that a restart cut off before they did anything. The model is told that their outcome is not known; the
+    /// scripted one does not make them again.
+    #[serde(default)]
+    pub(crate) calls_cut_by_restarts: u64,
     /// Submissions that had to be made again because there was no room.
     pub(crate) refused_for_room: u64,
     /// Requests that were made again after a restart.

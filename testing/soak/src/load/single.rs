@@ -93,10 +93,16 @@ pub(super) async fn real_tasks(callers: Arc<Callers>, per_second: f64, chance: R
         let mut task = Task::new(&callers, id, &prompt, true);
         task.body["options"]["model"] = REAL_MODEL.into();
         callers.tally.count(|counts| counts.real_tasks += 1);
-        let has_completed = run(&callers, &task, Habit::ComesAndGoes(chance.fork())).await;
+        let Some(life) = callers.submit(&task.body).await else { return };
+        let outcome = Reader::new(&callers, &task.id, Habit::ComesAndGoes(chance.fork())).outcome().await;
+        let has_completed = outcome.is_some_and(|outcome| task.judge(&callers, life, &outcome));
         let written = callers.workspace.join(format!("{}.txt", task.id));
         if std::fs::remove_file(written).is_err() && has_completed {
-            callers.tally.fault(Fault::WrongOutcome, 1, format!("{}: its file was not written", task.id));
+            if callers.lives.goes_on(life) {
+                callers.tally.fault(Fault::WrongOutcome, 1, format!("{}: its file was not written", task.id));
+            } else {
+                callers.tally.count(|counts| counts.calls_cut_by_restarts += 1);
+            }
         }
     };
     many(callers, per_second, chance, one).await;
