@@ -24,12 +24,18 @@ cargo clippy --quiet --locked --workspace --all-targets -- -D warnings
 echo "== scripts"
 for script in quickstart.sh test.sh scripts/*.sh testing/bench/{run,check}.sh .ci/run clients/*/test.sh; do bash -n "$script"; done
 echo "== tests"
+cargo test --quiet --locked --workspace --no-run
+ahead=$(mktemp)
+setsid scripts/build_ahead.sh >"$ahead" 2>&1 &
+builder=$!
+trap 'kill -- -$builder 2>/dev/null || true; rm -f "$ahead"' EXIT
 env -u CLAUDE_CLI_PATH cargo test --locked --workspace
 echo "== Python client"
 env -u CLAUDE_CODE_SERVER_BIN clients/python/test.sh
 echo "== TypeScript client"
 env -u CLAUDE_CODE_SERVER_BIN clients/typescript/test.sh
 echo "== deployment"
+wait "$builder" || { cat "$ahead" >&2; exit 1; }
 deploy/test.sh
 if [ "$(id -u)" -eq 0 ]; then
   # Makes namespaces and mounts.

@@ -24,3 +24,9 @@ install_cargo_program() {
     cargo install --quiet --locked --debug --root "$project/.tools/cargo" --version "$version" "${@:3}" "$name"
   touch "$project/.tools/cargo/.$name-$version"
 }
+
+# Makes the documentation's site.
+install_mdbook() { install_cargo_program mdbook 0.5.4 --no-default-features --features search; }
+
+# Makes the Debian package.
+install_cargo_deb() { install_cargo_program cargo-deb 3.8.0; }

@@ -13,8 +13,7 @@ unpack_package "$project" prometheus
 # Its kustomize renders the manifests.
 unpack_package "$project" kubernetes-client
 unpack_package "$project" haproxy haproxy liblua5.3-0 libopentracing-c-wrapper0 libopentracing1
-# Makes the documentation's site.
-install_cargo_program mdbook 0.5.4 --no-default-features --features search
+install_mdbook
 
 shellcheck --exclude=SC1091 deploy/*.sh deploy/docker/*.sh deploy/debian/* scripts/{release,pack,sbom,package_deb}.sh
 .tools/deploy/bin/python -m pytest --quiet -p no:cacheprovider deploy/tests "$@"

@@ -14,6 +14,6 @@ install_package debootstrap debootstrap
 install_package ip iproute2
 install_package docker-compose docker-compose
 unpack_package "$project" redis-server redis-server redis-tools liblzf1 libjemalloc2
-install_cargo_program cargo-deb 3.8.0
+install_cargo_deb
 
 .tools/deploy/bin/python -m pytest --quiet -p no:cacheprovider "${@:-deploy/trial}"

@@ -8,7 +8,7 @@ mkdir -p "$2"
 output=$(readlink -f "$2")
 cd "$project"
 . deploy/setup.sh
-install_cargo_program cargo-deb 3.8.0
+install_cargo_deb
 
 # cargo-deb takes them from where a build would put them.
 target=$(mktemp -d)
