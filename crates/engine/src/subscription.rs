@@ -62,6 +62,7 @@ impl Subscription {
     /// When the task is gone or the storage goes on failing.
     pub async fn next(&mut self) -> Result<Batch, SubscriptionError> {
         let mut patience = Patience::default();
+        let mut is_told_no_more = false;
         loop {
             // Seen before the read: what is committed after it changes the signal again.
             self.signal.borrow_and_update();
@@ -76,8 +77,36 @@ impl Subscription {
             if page.complete || !page.events.is_empty() {
                 return Ok(Batch { events: page.events, complete: page.complete });
             }
+            if is_told_no_more {
+                return Err(SubscriptionError::Gone);
+            }
             patience = Patience::default();
-            self.signal.changed().await.map_err(|_| SubscriptionError::Gone)?;
+            // What nobody tells any more may have been read too early: the storage is asked once again.
+            is_told_no_more = self.signal.changed().await.is_err();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use store::MemoryStore;
+    use store::conformance::{append, id, submit_and_claim};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_told_no_more_is_read_once_again_before_it_counts_as_gone() {
+        let store = Arc::new(MemoryStore::default());
+        let claimed = submit_and_claim(&*store, "t").await;
+        let (sender, signal) = watch::channel(Signal::default());
+        let mut subscription = Subscription::new(store.clone(), id("t"), 0, signal);
+        let commit = async {
+            store.append(append(&claimed, 1..=2)).await.expect("written");
+            drop(sender);
+        };
+        let (batch, ()) = tokio::join!(biased; subscription.next(), commit);
+        let seqs: Vec<_> = batch.expect("events").events.iter().map(|event| event.seq).collect();
+        assert_eq!((seqs, subscription.cursor()), (vec![1, 2], 2));
+        assert_eq!(subscription.next().await, Err(SubscriptionError::Gone));
     }
 }

@@ -21,10 +21,16 @@ const CHECK: Duration = Duration::from_millis(200);
 const ASKED_AT_ONCE: usize = 500;
 
 /// Where things are: the last message's number, the feed's last place, and the tasks that were asked for.
-struct Standing {
+struct Overview {
     number: u64,
     position: u64,
-    tasks: Vec<Option<Signal>>,
+    tasks: Vec<Option<Standing>>,
+}
+
+/// Which task has a name, and where it is.
+pub(crate) struct Standing {
+    pub(crate) number: u64,
+    pub(crate) signal: Signal,
 }
 
 /// Listens until it is aborted.
@@ -71,12 +77,12 @@ async fn listen(shared: &Shared, mut stream: PubSubStream) {
             _ = check.tick() => {
                 shared.live.tidy();
                 let before = shared.live.last_heard();
-                let Ok(standing) = standing(shared, &[]).await else { continue };
+                let Ok(overview) = overview(shared, &[]).await else { continue };
                 let heard = shared.live.last_heard();
-                if behind.is_some_and(|behind| behind > heard) || standing.number < before {
+                if behind.is_some_and(|behind| behind > heard) || overview.number < before {
                     return;
                 }
-                behind = Some(standing.number);
+                behind = Some(overview.number);
             }
         }
     }
@@ -87,7 +93,7 @@ async fn catch_up(shared: &Shared) -> Result<(), StoreError> {
     // Before the tasks, so that what comes meanwhile is a message of its own.
     // What was heard by now, so that a commit which is answered meanwhile does not count as lost.
     let heard = shared.live.last_heard();
-    let first = standing(shared, &[]).await?;
+    let first = overview(shared, &[]).await?;
     if first.number < heard {
         // A failover, or a crash without its last commits: what was answered is not all there, tokens may be given out again.
         tracing::error!(
@@ -97,17 +103,18 @@ async fn catch_up(shared: &Shared) -> Result<(), StoreError> {
         shared.live.distrust();
     }
     for tasks in shared.live.followed().chunks(ASKED_AT_ONCE) {
-        for (task, signal) in tasks.iter().zip(standing(shared, tasks).await?.tasks) {
-            // One that is no more has ended where it was.
-            let gone = Signal { ended: true, ..Signal::default() };
-            shared.live.apply_signal(task, signal.unwrap_or(gone));
+        for (task, standing) in tasks.iter().zip(overview(shared, tasks).await?.tasks) {
+            match standing {
+                Some(standing) => shared.live.apply_signal(task, standing.signal),
+                None => shared.live.apply_end(task),
+            }
         }
     }
     shared.live.caught_up(first.number, first.position);
     Ok(())
 }
 
-async fn standing(shared: &Shared, tasks: &[TaskId]) -> Result<Standing, StoreError> {
+async fn overview(shared: &Shared, tasks: &[TaskId]) -> Result<Overview, StoreError> {
     let mut call = shared.link.call(&shared.scripts.signals);
     for task in tasks {
         call.arg(task.as_str());
@@ -116,19 +123,19 @@ async fn standing(shared: &Shared, tasks: &[TaskId]) -> Result<Standing, StoreEr
     let (number, position) = (items.number()?, items.number()?);
     let tasks = items.each(|items| {
         let mut row = items.items()?;
-        let (tail, status, interrupt_requested) = (row.text()?, row.text()?, row.flag()?);
-        if tail.is_empty() {
+        if row.is_empty() {
             return Ok(None);
         }
-        let ended = rows::status(&status)?.is_terminal();
-        Ok(Some(Signal { tail: tail.parse().unwrap_or_default(), ended, interrupt_requested }))
+        let (number, tail, status) = (row.number()?, row.number()?, rows::status(&row.text()?)?);
+        let signal = Signal { tail, ended: status.is_terminal(), interrupt_requested: row.flag()? };
+        Ok(Some(Standing { number, signal }))
     })?;
-    Ok(Standing { number, position, tasks })
+    Ok(Overview { number, position, tasks })
 }
 
 /// Where a task is, if it is there.
-pub(crate) async fn signal(shared: &Shared, task: &TaskId) -> Result<Option<Signal>, StoreError> {
-    Ok(standing(shared, std::slice::from_ref(task)).await?.tasks.pop().flatten())
+pub(crate) async fn standing_of(shared: &Shared, task: &TaskId) -> Result<Option<Standing>, StoreError> {
+    Ok(overview(shared, std::slice::from_ref(task)).await?.tasks.pop().flatten())
 }
 
 /// The feed's last place.

@@ -2,8 +2,8 @@
 //! one task read Redis once. Only tasks that somebody watches are here.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use domain::TaskId;
 use store::{EventBatch, LogPage, Signal, page};
@@ -99,6 +99,10 @@ impl Earlier {
 #[derive(Debug)]
 pub(crate) struct Followed {
     signal: watch::Sender<Signal>,
+    /// Whether the signal says anything yet: before that nobody here knows whether there is more to read.
+    is_told: AtomicBool,
+    /// The task's number, once it was looked up: another task may have its name.
+    number: OnceLock<u64>,
     recent: Mutex<Recent>,
     earlier: Mutex<Earlier>,
     /// One reads for all.
@@ -110,8 +114,14 @@ pub(crate) struct Followed {
 impl Followed {
     fn new() -> Arc<Self> {
         let signal = watch::Sender::new(Signal::default());
-        let (recent, earlier, fetching) = Default::default();
-        Arc::new(Self { signal, recent, earlier, fetching, tidied: AtomicU32::new(0) })
+        let (is_told, number, recent, earlier, fetching, tidied) = Default::default();
+        Arc::new(Self { signal, is_told, number, recent, earlier, fetching, tidied })
+    }
+
+    /// Whether it follows the task that has that number and is there.
+    pub(crate) fn is_of(&self, number: u64, signal: Signal) -> bool {
+        // One that had ended before, and has not now, is another one.
+        *self.number.get_or_init(|| number) == number && (signal.ended || !self.signal.borrow().ended)
     }
 
     /// Tells where the task is. What comes late says nothing new: a tail never goes back.
@@ -124,6 +134,7 @@ impl Followed {
             };
             std::mem::replace(known, next) != next
         });
+        self.is_told.store(true, Ordering::Release);
     }
 
     pub(crate) fn subscribe(&self) -> watch::Receiver<Signal> {
@@ -152,6 +163,9 @@ impl Followed {
 
     /// The next page, when it is here, or when there is none yet.
     pub(crate) fn read(&self, after: u64) -> Option<LogPage> {
+        if !self.is_told.load(Ordering::Acquire) {
+            return None;
+        }
         let recent = lock(&self.recent);
         let signal = *self.signal.borrow();
         if after >= signal.tail {
@@ -205,12 +219,15 @@ impl Live {
 
     /// Begins to follow a task. Where it is has to be looked up afterwards, so that nothing falls in between.
     pub(crate) fn follow(&self, task: &TaskId) -> Arc<Followed> {
+        Arc::clone(lock(&self.tasks).entry(task.clone()).or_insert_with(Followed::new))
+    }
+
+    /// Lets go of what follows another task of that name.
+    pub(crate) fn leave(&self, task: &TaskId, followed: &Arc<Followed>) {
         let mut tasks = lock(&self.tasks);
-        // Another task may have the name of one that has ended and was deleted.
-        if tasks.get(task).is_some_and(|followed| followed.signal.borrow().ended) {
+        if tasks.get(task).is_some_and(|known| Arc::ptr_eq(known, followed)) {
             tasks.remove(task);
         }
-        Arc::clone(tasks.entry(task.clone()).or_insert_with(Followed::new))
     }
 
     /// Forgets a task that is no more.
@@ -284,6 +301,15 @@ impl Live {
     pub(crate) fn apply_signal(&self, task: &TaskId, signal: Signal) {
         if let Some(followed) = self.find(task) {
             followed.tell(signal);
+        }
+    }
+
+    /// A task is no more: for those who were told where it was, it has ended there.
+    pub(crate) fn apply_end(&self, task: &TaskId) {
+        if let Some(followed) = self.find(task)
+            && followed.is_told.load(Ordering::Acquire)
+        {
+            followed.tell(Signal { ended: true, ..Signal::default() });
         }
     }
 

@@ -10,13 +10,15 @@ use store::{
 };
 use tokio::sync::watch;
 
+use crate::bus::{self, Standing};
 use crate::commands::task_ids;
 use crate::reply::Items;
 use crate::rows;
 use crate::store::Shared;
 
-/// Some of a task's events, and where the task is.
+/// Some of a task's events, and which task it is and where.
 struct Stored {
+    number: u64,
     signal: Signal,
     batches: Vec<Arc<EventBatch>>,
 }
@@ -132,8 +134,12 @@ impl Shared {
             return Ok(Some(page));
         }
         let Some(stored) = self.read_stored(task, after).await? else { return Ok(None) };
-        followed.share(&stored.batches);
-        self.live.apply_signal(task, stored.signal);
+        if followed.is_of(stored.number, stored.signal) {
+            followed.share(&stored.batches);
+            followed.tell(stored.signal);
+        } else {
+            self.live.leave(task, &followed);
+        }
         Ok(Some(stored.page(after)))
     }
 
@@ -145,24 +151,29 @@ impl Shared {
             return Ok(None);
         }
         let mut items = Items::of(value)?;
-        let (tail, status) = (items.number()?, rows::status(&items.text()?)?);
+        let (number, tail, status) = (items.number()?, items.number()?, rows::status(&items.text()?)?);
         let signal = Signal { tail, ended: status.is_terminal(), interrupt_requested: items.flag()? };
         let batches = items.items()?.each(|items| {
             let (first, bytes): (u64, Bytes) = (items.number()?, items.bytes()?);
             Ok(Arc::new(EventBatch::from_stored(first, bytes)))
         })?;
-        Ok(Some(Stored { signal, batches }))
+        Ok(Some(Stored { number, signal, batches }))
     }
 
     pub(crate) async fn watch(&self, task: &TaskId) -> Result<Option<watch::Receiver<Signal>>, StoreError> {
-        // Followed first and looked up then, so that no commit falls in between.
-        let followed = self.live.follow(task);
-        let Some(signal) = crate::bus::signal(self, task).await? else { return Ok(None) };
-        if signal.ended {
-            self.live.apply_signal(task, signal);
-            return Ok(Some(settled(signal.tail)));
+        loop {
+            // Followed first and looked up then, so that no commit falls in between. Others who follow it lose nothing by that.
+            let followed = self.live.follow(task);
+            let Some(Standing { number, signal }) = bus::standing_of(self, task).await? else {
+                return Ok(None);
+            };
+            if !followed.is_of(number, signal) {
+                self.live.leave(task, &followed);
+                continue;
+            }
+            followed.tell(signal);
+            let receiver = if signal.ended { settled(signal.tail) } else { followed.subscribe() };
+            return Ok(Some(receiver));
         }
-        followed.tell(signal);
-        Ok(Some(followed.subscribe()))
     }
 }

@@ -37,6 +37,7 @@ fn seqs(page: Option<LogPage>) -> Option<Vec<u64>> {
 #[test]
 fn what_is_kept_has_no_hole() {
     let followed = Followed::new();
+    assert_eq!(seqs(followed.read(7)), None, "nobody knows yet where the task is");
     followed.keep(Arc::new(batch(1..=2)));
     followed.tell(signal(2));
     assert_eq!(seqs(followed.read(0)), Some(vec![1, 2]));
@@ -86,21 +87,46 @@ fn nobody_is_kept_for_whom_nobody_waits() {
 }
 
 #[test]
-fn what_has_ended_stays_for_those_who_follow_it_and_gives_way_to_another_of_its_name() {
+fn what_has_ended_stays_for_a_while_for_those_who_follow_it() {
     let live = Live::new(0);
     let receiver = live.follow(&id("t")).subscribe();
     let ended = Signal { ended: true, ..signal(1) };
     live.apply_signal(&id("t"), ended);
+    assert_eq!(*live.follow(&id("t")).subscribe().borrow(), ended, "whoever comes shares it");
     for _ in 0..KEPT_FOR {
         live.tidy();
     }
     assert_eq!(live.followed(), [id("t")]);
     live.tidy();
-    assert_eq!(live.followed(), []);
-    live.follow(&id("t"));
-    live.apply_signal(&id("t"), ended);
-    let next = live.follow(&id("t")).subscribe();
-    assert_eq!((*receiver.borrow(), *next.borrow()), (ended, Signal::default()));
+    assert_eq!((live.followed(), *receiver.borrow()), (vec![], ended));
+}
+
+#[test]
+fn what_has_ended_gives_way_to_another_of_its_name() {
+    let live = Live::new(0);
+    let first = live.follow(&id("t"));
+    let ended = Signal { ended: true, ..signal(1) };
+    assert!(first.is_of(1, signal(1)));
+    first.tell(ended);
+    assert_eq!(
+        (first.is_of(1, ended), first.is_of(1, signal(0)), first.is_of(2, ended)),
+        (true, false, false)
+    );
+    live.leave(&id("t"), &first);
+    let second = live.follow(&id("t"));
+    live.leave(&id("t"), &first);
+    assert!(second.is_of(2, signal(0)) && Arc::ptr_eq(&live.follow(&id("t")), &second));
+}
+
+#[test]
+fn what_is_no_more_has_ended_where_it_was_told_to_be() {
+    let live = Live::new(0);
+    let (told, untold) = (live.follow(&id("told")), live.follow(&id("untold")));
+    told.tell(signal(3));
+    live.apply_end(&id("told"));
+    live.apply_end(&id("untold"));
+    let ended = LogPage { events: vec![], complete: true };
+    assert_eq!((told.read(3), untold.read(3)), (Some(ended), None));
 }
 
 #[test]

@@ -1,4 +1,4 @@
--- A page of a task's log, and where the task is.
+-- A page of a task's log, and which task it is and where.
 local id, after = ARGV[1], ARGV[2]
 local row = call('HMGET', task_key(id), 'n', 'tail', 'st', 'ia')
 if not row[1] then return false end
@@ -20,4 +20,4 @@ repeat
   local were_all = #entries < looked_at
   looked_at = math.min(looked_at * 2, 16)
 until were_all or events >= 512 or bytes >= 262144
-return { row[2], row[3], row[4] == '' and '0' or '1', batches }
+return { row[1], row[2], row[3], row[4] == '' and '0' or '1', batches }

@@ -7,6 +7,7 @@ pub(super) async fn run<B: Backend>(new: &impl AsyncFn() -> B) {
     the_log_has_no_hole_and_a_stale_writer_is_fenced(&*new().await.store()).await;
     readers_get_pages_in_order(&*new().await.store()).await;
     a_reader_that_follows_gets_each_event_once(new().await.store()).await;
+    readers_that_come_do_not_disturb_one_that_replays(&*new().await.store()).await;
     large_events_come_whole(&*new().await.store()).await;
 }
 
@@ -66,6 +67,27 @@ async fn a_reader_that_follows_gets_each_event_once<S: Store>(store: Arc<S>) {
     }
     finish(&*store, &claimed, 301).await;
     assert_eq!(reader.await.expect("no panic"), encoded(1..=301));
+}
+
+async fn readers_that_come_do_not_disturb_one_that_replays(store: &dyn Store) {
+    let claimed = submit_and_claim(store, "t").await;
+    let mut signal = store.watch(&id("t")).await.expect("available").expect("there");
+    store.append(append(&claimed, 1..=2_000)).await.expect("written");
+    finish(store, &claimed, 2_001).await;
+    signal.wait_for(|signal| signal.ended).await.expect("told");
+    let (task, mut read) = (id("t"), Vec::<EncodedEvent>::new());
+    loop {
+        let cursor = read.last().map_or(0, |event| event.seq);
+        // Another one begins to attach, then a page is read, then the attaching goes on.
+        let (other, page) = tokio::join!(biased; store.watch(&task), store.read(&task, cursor));
+        assert_eq!(other.expect("available").expect("there").borrow().tail, 2_001);
+        let page = page.expect("available").expect("there");
+        assert!(!page.events.is_empty(), "after {cursor}");
+        read.extend(page.events);
+        if page.complete {
+            return assert_eq!(read, encoded(1..=2_001));
+        }
+    }
 }
 
 async fn large_events_come_whole(store: &dyn Store) {
