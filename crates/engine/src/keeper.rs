@@ -61,10 +61,10 @@ pub(crate) async fn clean_up(deps: Arc<Deps>) {
 }
 
 async fn drop_beyond_retention(deps: &Deps) {
+    let mut after = None;
     loop {
-        let dropped =
-            deps.store.drop_beyond(&deps.settings.retention, deps.clock.now(), DROPPED_AT_ONCE).await;
-        match dropped {
+        let (retention, now) = (&deps.settings.retention, deps.clock.now());
+        match deps.store.drop_beyond(retention, now, after, DROPPED_AT_ONCE).await {
             Ok(dropped) => {
                 for session in dropped.sessions {
                     clear_away(Arc::clone(&deps.agents), session).await;
@@ -72,7 +72,8 @@ async fn drop_beyond_retention(deps: &Deps) {
                 if dropped.tasks > 0 {
                     tracing::info!(tasks = dropped.tasks, "ended tasks were dropped");
                 }
-                if dropped.tasks < DROPPED_AT_ONCE {
+                after = dropped.next;
+                if after.is_none() {
                     return;
                 }
             }

@@ -3,11 +3,12 @@
 use domain::{Priority, SessionId, TaskId, Timestamp};
 use store::{
     ChangeError, CreateSession, CreateSessionError, DeleteError, DeleteTaskError, DeletedSession, Dropped,
-    InterruptError, Interrupted, Release, Retention, SessionRecord, StoreError, TaskRecord,
+    EndedPlace, InterruptError, Interrupted, PASSED_OVER_AT_ONCE, Release, Retention, SessionRecord,
+    StoreError, TaskRecord,
 };
 
 use crate::commands::{deleted, task_ids};
-use crate::reply::Reply;
+use crate::reply::{Items, Reply};
 use crate::rows::{self, path_text, text_of};
 use crate::store::Shared;
 
@@ -127,24 +128,33 @@ impl Shared {
         &self,
         retention: &Retention,
         now: Timestamp,
+        after: Option<EndedPlace>,
         most: usize,
     ) -> Result<Dropped, StoreError> {
-        // No tasks to look at would be all of them.
-        if most == 0 {
-            return Ok(Dropped::default());
-        }
         let mut call = self.link.call(&self.scripts.drop_beyond);
         call.arg(text_of(retention.max_age.map(millis))).arg(retention.max_tasks).arg(retention.max_bytes);
-        call.arg(millis(retention.min_age)).arg(now.millis()).arg(most);
+        call.arg(millis(retention.min_age)).arg(now.millis()).arg(most).arg(PASSED_OVER_AT_ONCE);
+        if let Some(after) = &after {
+            call.arg(after.at.millis()).arg(after.number).arg(after.task.as_str());
+        }
         let mut reply = self.link.commit(&call).await?;
         self.tell(&mut reply, None)?;
         let tasks = reply.rest.number()?;
         let sessions = reply.rest.items()?.each(|items| deleted(&mut items.items()?))?;
+        let next = ended_place(&mut reply.rest.items()?)?;
         if tasks > 0 {
             self.dropped.notify_one();
         }
-        Ok(Dropped { tasks, sessions })
+        Ok(Dropped { tasks, sessions, next })
     }
+}
+
+fn ended_place(items: &mut Items) -> Result<Option<EndedPlace>, StoreError> {
+    if items.is_empty() {
+        return Ok(None);
+    }
+    let (at, number) = (rows::time(&items.text()?)?, items.number()?);
+    Ok(Some(EndedPlace { at, number, task: rows::id(&items.text()?, TaskId::parse)? }))
 }
 
 fn sessions(reply: &mut Reply) -> Result<Vec<SessionId>, StoreError> {

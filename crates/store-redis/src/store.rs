@@ -10,9 +10,9 @@ use domain::{Answer, Priority, QuestionId, SessionId, TaskId, Timestamp};
 use store::{
     AnswerError, Append, ChangeError, Claim, Claimed, CommitError, CoreSettings, Counted, Counts,
     CreateSession, CreateSessionError, DeleteError, DeleteTaskError, DeletedSession, Doomed, Dropped,
-    FeedFilter, FeedPage, Finish, InstanceRecord, InterruptError, Interrupted, LeaseState, Left, LogPage,
-    PutBack, Release, Retention, SessionRecord, Signal, Store, StoreError, Submit, SubmitError, Submitted,
-    TaskPage, TaskQuery, TaskRecord,
+    EndedPlace, FeedFilter, FeedPage, Finish, InstanceRecord, InterruptError, Interrupted, LeaseState, Left,
+    LogPage, PutBack, Release, Retention, SessionRecord, Signal, Store, StoreError, Submit, SubmitError,
+    Submitted, TaskPage, TaskQuery, TaskRecord,
 };
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
@@ -197,9 +197,10 @@ impl Store for RedisStore {
         &self,
         retention: &Retention,
         now: Timestamp,
+        after: Option<EndedPlace>,
         most: usize,
     ) -> Result<Dropped, StoreError> {
-        self.shared.drop_beyond(retention, now, most).await
+        self.shared.drop_beyond(retention, now, after, most).await
     }
 
     async fn task(&self, task: &TaskId) -> Result<Option<TaskRecord>, StoreError> {

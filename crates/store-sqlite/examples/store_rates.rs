@@ -132,7 +132,8 @@ async fn appends(store: &Arc<SqliteStore>, tasks: usize, batch: u64) -> Outcomes
         end(store, &claimed, each * batch + 1).await?;
     }
     let begin = Instant::now();
-    let dropped = store.drop_beyond(&Retention { max_tasks: 0, ..Retention::ALL }, NOW, usize::MAX).await?;
+    let dropped =
+        store.drop_beyond(&Retention { max_tasks: 0, ..Retention::ALL }, NOW, None, usize::MAX).await?;
     println!("  dropped {} tasks in {:.1?}", dropped.tasks, begin.elapsed());
     Ok(())
 }
@@ -228,7 +229,7 @@ async fn reopen(folder: &Path, path: &Path, sync: Sync) -> Outcomes<()> {
     open_elsewhere(path)?;
     let store = open(path, sync)?;
     let begin = Instant::now();
-    store.drop_beyond(&Retention::ALL, NOW, 1).await?;
+    store.drop_beyond(&Retention::ALL, NOW, None, 1).await?;
     println!("  first look at the retention: {:.1?}", begin.elapsed());
     let begin = Instant::now();
     let sessions = store.sessions().await?.len();

@@ -8,9 +8,10 @@ use async_trait::async_trait;
 use domain::{Answer, Priority, QuestionId, SessionChoice, SessionId, TaskId, Timestamp, WhenBusy};
 use store::{
     AnswerError, Append, ChangeError, Claim, Claimed, CommitError, Core, CoreSettings, Counts, CreateSession,
-    CreateSessionError, DeleteError, DeleteTaskError, DeletedSession, Doomed, Dropped, FeedFilter, FeedPage,
-    Finish, InterruptError, Interrupted, LogPage, PutBack, Release, Retention, SessionRecord, Signal, Store,
-    StoreError, Submit, SubmitError, Submitted, TaskPage, TaskQuery, TaskRecord, settled,
+    CreateSessionError, DeleteError, DeleteTaskError, DeletedSession, Doomed, Dropped, EndedPlace,
+    FeedFilter, FeedPage, Finish, InterruptError, Interrupted, LogPage, PutBack, Release, Retention,
+    SessionRecord, Signal, Store, StoreError, Submit, SubmitError, Submitted, TaskPage, TaskQuery,
+    TaskRecord, settled,
 };
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::{oneshot, watch};
@@ -330,10 +331,11 @@ impl Store for SqliteStore {
         &self,
         retention: &Retention,
         now: Timestamp,
+        after: Option<EndedPlace>,
         most: usize,
     ) -> Result<Dropped, StoreError> {
         let retention = *retention;
-        self.command(LONG, move |core| core.drop_beyond(&retention, now, most)).await
+        self.command(LONG, move |core| core.drop_beyond(&retention, now, after.clone(), most)).await
     }
 
     async fn task(&self, task: &TaskId) -> Result<Option<TaskRecord>, StoreError> {

@@ -5,7 +5,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use domain::{ConversationId, SessionId, TaskId, Timestamp};
 use rusqlite::{CachedStatement, Connection, Params, params};
-use store::{Counters, EndedTask, EventBatch, SessionRecord, SessionRow, StoreError, Tables, TaskRow};
+use store::{
+    Counters, EndedPlace, EndedTask, EventBatch, SessionRecord, SessionRow, StoreError, Tables, TaskRow,
+};
 
 use crate::connection::BUSY_TIMEOUT;
 use crate::fault::Fault;
@@ -256,24 +258,22 @@ impl SqliteTables {
         Ok(())
     }
 
-    fn oldest(&self, most: usize) -> Result<Vec<EndedTask>, Fault> {
+    fn first_ended(&self, after: Option<&EndedPlace>) -> Result<Option<EndedTask>, Fault> {
         let mut statement = self.prepare(
             "SELECT number, id, session, ended_at, bytes FROM tasks INDEXED BY ended_tasks \
-             WHERE ended_at IS NOT NULL ORDER BY ended_at, number LIMIT ?1",
+             WHERE ended_at IS NOT NULL AND (ended_at, number) > (?1, ?2) ORDER BY ended_at, number LIMIT 1",
         )?;
-        let mut rows = statement.query([bound(most as u64)])?;
-        let mut found = Vec::new();
-        while let Some(row) = rows.next()? {
-            let mut columns = Columns::of(row);
-            found.push(EndedTask {
-                number: columns.unsigned()?,
-                id: columns.id(TaskId::parse)?,
-                session: columns.id(SessionId::parse)?,
-                ended_at: columns.time()?,
-                bytes: columns.unsigned()?,
-            });
-        }
-        Ok(found)
+        let (at, number) = after.map_or((i64::MIN, 0), |place| (place.at.millis(), signed(place.number)));
+        let mut rows = statement.query([at, number])?;
+        let Some(row) = rows.next()? else { return Ok(None) };
+        let mut columns = Columns::of(row);
+        Ok(Some(EndedTask {
+            number: columns.unsigned()?,
+            id: columns.id(TaskId::parse)?,
+            session: columns.id(SessionId::parse)?,
+            ended_at: columns.time()?,
+            bytes: columns.unsigned()?,
+        }))
     }
 
     fn weigh(&mut self) -> Result<(u64, u64), Fault> {
@@ -396,7 +396,9 @@ impl Tables for SqliteTables {
 
     fn empty_sessions(&mut self, since: Timestamp, most: usize) -> Result<Vec<SessionId>, StoreError> {
         let sql = "SELECT s.id FROM sessions s WHERE s.last_activity < ?1 AND s.holder IS NULL \
-                   AND NOT EXISTS (SELECT 1 FROM tasks t WHERE t.session = s.id) LIMIT ?2";
+                   AND NOT EXISTS (SELECT 1 FROM tasks t WHERE t.session = s.id) \
+                   AND NOT EXISTS (SELECT 1 FROM sessions f INDEXED BY unbegun_forks WHERE f.fork_from IS NOT NULL \
+                   AND f.conversation IS NULL AND f.fork_from = s.conversation) ORDER BY s.last_activity, s.id LIMIT ?2";
         Ok(self.session_ids(sql, [since.millis(), bound(most as u64)])?)
     }
 
@@ -416,8 +418,8 @@ impl Tables for SqliteTables {
         Ok(self.weigh()?)
     }
 
-    fn oldest_ended(&mut self, most: usize) -> Result<Vec<EndedTask>, StoreError> {
-        Ok(self.oldest(most)?)
+    fn next_ended(&mut self, after: Option<&EndedPlace>) -> Result<Option<EndedTask>, StoreError> {
+        Ok(self.first_ended(after)?)
     }
 
     fn drop_task(&mut self, task: &EndedTask, counters: Counters) -> Result<(), StoreError> {

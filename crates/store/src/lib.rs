@@ -38,6 +38,6 @@ pub use records::{
     Claim, Claimed, Counts, DeletedSession, Doom, Doomed, FeedEntry, FeedFilter, FeedPage, LogPage,
     SessionRecord, Signal, Submitted, TaskRecord, WaitReason, Waiting,
 };
-pub use retention::{Dropped, Retention};
+pub use retention::{Dropped, EndedPlace, PASSED_OVER_AT_ONCE, Retention};
 pub use store::Store;
 pub use tables::{Counters, EndedTask, SessionRow, Tables, TaskRow};

@@ -16,7 +16,7 @@ use crate::live::{Live, page, settled};
 use crate::tables::{Counters, Tables};
 use crate::{
     AnswerError, Append, ChangeError, Claim, Claimed, CommitError, Counts, CreateSession, CreateSessionError,
-    DeleteError, DeleteTaskError, DeletedSession, Doomed, Dropped, FeedFilter, FeedPage, Finish,
+    DeleteError, DeleteTaskError, DeletedSession, Doomed, Dropped, EndedPlace, FeedFilter, FeedPage, Finish,
     InterruptError, Interrupted, LogPage, PutBack, Release, Retention, SessionRecord, Signal, Store,
     StoreError, Submit, SubmitError, Submitted, TaskPage, TaskQuery, TaskRecord,
 };
@@ -42,8 +42,20 @@ pub struct MemoryStore {
 #[derive(Debug)]
 struct Inner {
     core: Core<MemoryTables>,
-    /// What was pushed out and nobody was told of yet.
+    /// What was pushed out and nobody was told of yet, and where to look on for more.
     dropped: Dropped,
+}
+
+impl Inner {
+    /// Drops what is beyond that, as if it had been asked for all along.
+    fn push_out(&mut self, kept: &Retention, now: Timestamp) -> Result<(), StoreError> {
+        let after = self.dropped.next.take();
+        let dropped = self.core.drop_beyond(kept, now, after, DROPPED_AT_ONCE)?;
+        self.dropped.tasks += dropped.tasks;
+        self.dropped.sessions.extend(dropped.sessions);
+        self.dropped.next = dropped.next;
+        Ok(())
+    }
 }
 
 impl MemoryStore {
@@ -164,9 +176,7 @@ impl Store for MemoryStore {
         let now = command.now;
         self.commit(|inner| {
             inner.core.finish(command)?;
-            let dropped = inner.core.drop_beyond(&self.kept, now, DROPPED_AT_ONCE)?;
-            inner.dropped.tasks += dropped.tasks;
-            inner.dropped.sessions.extend(dropped.sessions);
+            inner.push_out(&self.kept, now)?;
             Ok(())
         })
     }
@@ -218,13 +228,13 @@ impl Store for MemoryStore {
         &self,
         retention: &Retention,
         now: Timestamp,
+        after: Option<EndedPlace>,
         most: usize,
     ) -> Result<Dropped, StoreError> {
         self.commit(|inner| {
-            let mut dropped = std::mem::take(&mut inner.dropped);
-            let more = inner.core.drop_beyond(retention, now, most)?;
-            dropped.tasks += more.tasks;
-            dropped.sessions.extend(more.sessions);
+            let mut dropped = inner.core.drop_beyond(retention, now, after, most)?;
+            dropped.tasks += std::mem::take(&mut inner.dropped.tasks);
+            dropped.sessions.append(&mut inner.dropped.sessions);
             Ok(dropped)
         })
     }

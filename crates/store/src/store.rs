@@ -12,7 +12,7 @@ use crate::command::{
     AnswerError, Append, ChangeError, CommitError, CreateSession, CreateSessionError, DeleteError,
     DeleteTaskError, Finish, InterruptError, Interrupted, PutBack, Release, StoreError, Submit, SubmitError,
 };
-use crate::retention::{Dropped, Retention};
+use crate::retention::{Dropped, EndedPlace, Retention};
 use crate::{
     Claim, Claimed, Counted, Counts, DeletedSession, Doomed, FeedFilter, FeedPage, InstanceRecord,
     LeaseState, Left, LogPage, SessionRecord, Signal, Submitted, TaskPage, TaskQuery, TaskRecord,
@@ -82,11 +82,13 @@ pub trait Store: Send + Sync + 'static {
     /// Forgets a session that nothing runs or waits in.
     async fn delete_session(&self, session: &SessionId) -> Result<DeletedSession, DeleteError>;
 
-    /// Drops ended tasks beyond what is to be kept, at most so many at once, and sessions that nothing is left of.
+    /// Drops ended tasks beyond what is to be kept, at most so many at once, and sessions that nothing is left of. Looks at the oldest
+    /// first, or goes on after the one that it had come to.
     async fn drop_beyond(
         &self,
         retention: &Retention,
         now: Timestamp,
+        after: Option<EndedPlace>,
         most: usize,
     ) -> Result<Dropped, StoreError>;
 

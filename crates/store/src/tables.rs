@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use bytes::Bytes;
 use domain::{ConversationId, LeaseToken, Principal, SessionId, SessionStatus, TaskId, Timestamp};
 
-use crate::{EventBatch, SessionRecord, StoreError, TaskRecord};
+use crate::{EndedPlace, EventBatch, SessionRecord, StoreError, TaskRecord};
 
 /// A task as it is kept.
 #[derive(Debug, Clone, PartialEq)]
@@ -74,6 +74,13 @@ pub struct EndedTask {
     pub bytes: u64,
 }
 
+impl EndedTask {
+    /// Its place among those that have ended.
+    pub fn place(&self) -> EndedPlace {
+        EndedPlace { at: self.ended_at, number: self.number, task: self.id.clone() }
+    }
+}
+
 /// How far the counters are. They never go back, whatever is dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counters {
@@ -115,7 +122,8 @@ pub trait Tables: Send {
     fn last_task(&mut self, id: &SessionId) -> Result<Option<TaskRow>, StoreError>;
     /// The sessions that are to begin with a copy of a conversation, and have not begun.
     fn forks_of(&mut self, conversation: ConversationId) -> Result<Vec<SessionId>, StoreError>;
-    /// Sessions without tasks in which nothing happened since then, at most so many.
+    /// Sessions without tasks in which nothing happened since then and that nobody is to fork, at most so many; those first in which
+    /// nothing happened for longest.
     fn empty_sessions(&mut self, since: Timestamp, most: usize) -> Result<Vec<SessionId>, StoreError>;
     /// Adds a session or writes all of it.
     fn put_session(&mut self, row: &SessionRow) -> Result<(), StoreError>;
@@ -125,8 +133,8 @@ pub trait Tables: Send {
     fn sessions(&mut self) -> Result<Vec<SessionRecord>, StoreError>;
     /// How many ended tasks there are, and what they weigh.
     fn ended_weight(&mut self) -> Result<(u64, u64), StoreError>;
-    /// The tasks that ended first, at most so many.
-    fn oldest_ended(&mut self, most: usize) -> Result<Vec<EndedTask>, StoreError>;
+    /// The task that ended first, or first after that one.
+    fn next_ended(&mut self, after: Option<&EndedPlace>) -> Result<Option<EndedTask>, StoreError>;
     /// Forgets a task and its events, and writes down how far the counters are.
     fn drop_task(&mut self, task: &EndedTask, counters: Counters) -> Result<(), StoreError>;
 }

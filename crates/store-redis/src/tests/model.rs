@@ -241,8 +241,16 @@ impl World {
             dropped.sessions.sort_by(|a, b| a.id.cmp(&b.id));
             dropped
         };
-        let model = self.model.drop_beyond(&retention, self.now, 100).await.map(sorted);
-        assert_eq!(shared.drop_beyond(&retention, self.now, 100).await.map(sorted), model);
+        let most = 1 + self.dice.below(3) as usize;
+        let mut after = None;
+        loop {
+            let model = self.model.drop_beyond(&retention, self.now, after.clone(), most).await.map(sorted);
+            assert_eq!(shared.drop_beyond(&retention, self.now, after, most).await.map(sorted), model);
+            after = model.expect("memory").next;
+            if after.is_none() {
+                return;
+            }
+        }
     }
 
     async fn end_what_is_doomed(&mut self, shared: &RedisStore) {

@@ -40,11 +40,11 @@ async fn what_is_dropped_leaves_nothing() {
     }
     store.delete_task(&id("t0")).await.expect("it has ended");
     let nothing = Retention { max_tasks: 0, ..Retention::ALL };
-    let dropped = store.drop_beyond(&nothing, NOW, 100).await.expect("available");
+    let dropped = store.drop_beyond(&nothing, NOW, None, 100).await.expect("available");
     assert_eq!((dropped.tasks, dropped.sessions.len()), (19, 19));
     let old = Retention { max_age: Some(std::time::Duration::ZERO), ..Retention::ALL };
     let later = NOW.after(std::time::Duration::from_millis(1));
-    let Dropped { sessions, .. } = store.drop_beyond(&old, later, 100).await.expect("available");
+    let Dropped { sessions, .. } = store.drop_beyond(&old, later, None, 100).await.expect("available");
     assert_eq!(sessions.len(), 1, "the session of the task that was deleted");
     let swept = async {
         while server.run(&["EXISTS", "{ccs}:garbage"]) == redis::Value::Int(1) {

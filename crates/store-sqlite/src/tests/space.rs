@@ -24,7 +24,7 @@ async fn the_room_of_what_was_dropped_is_used_again() {
         sizes.push(size(&place.database()));
         let store = place.open();
         let nothing = Retention { max_tasks: 0, ..Retention::ALL };
-        assert_eq!(store.drop_beyond(&nothing, NOW, 10).await.expect("available").tasks, 1);
+        assert_eq!(store.drop_beyond(&nothing, NOW, None, 10).await.expect("available").tasks, 1);
     }
     assert!(sizes[0] > 1_000_000 && sizes[3] < sizes[0] + 100_000, "{sizes:?}");
 }

@@ -1,6 +1,6 @@
 //! The rows, as maps.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -10,8 +10,8 @@ use domain::{ConversationId, SessionId, TaskId, TaskStatus, Timestamp};
 use crate::feed::FeedBuilder;
 use crate::tables::{Counters, EndedTask, SessionRow, Tables, TaskRow};
 use crate::{
-    EventBatch, FeedFilter, FeedPage, LOOKED_AT, SessionRecord, Signal, StoreError, TaskOrder, TaskPage,
-    TaskQuery,
+    EndedPlace, EventBatch, FeedFilter, FeedPage, LOOKED_AT, SessionRecord, Signal, StoreError, TaskOrder,
+    TaskPage, TaskQuery,
 };
 
 #[derive(Debug)]
@@ -36,8 +36,7 @@ pub(super) struct MemoryTables {
     tasks: HashMap<TaskId, StoredTask>,
     sessions: HashMap<SessionId, (SessionRow, BTreeMap<u64, TaskId>)>,
     feed: BTreeMap<u64, Stored>,
-    /// By when they ended, and then by number.
-    ended: BTreeSet<(i64, u64, TaskId)>,
+    ended: BTreeSet<EndedPlace>,
     ended_bytes: u64,
 }
 
@@ -149,7 +148,7 @@ impl Tables for MemoryTables {
         let id = row.record.spec.task_id.clone();
         self.stored(&id)?.row = row.clone();
         if row.record.status.is_terminal() {
-            self.ended.insert((row.record.updated_at.millis(), row.number, id));
+            self.ended.insert(EndedPlace { at: row.record.updated_at, number: row.number, task: id });
             self.ended_bytes += row.bytes;
         }
         Ok(())
@@ -197,9 +196,14 @@ impl Tables for MemoryTables {
     }
 
     fn empty_sessions(&mut self, since: Timestamp, most: usize) -> Result<Vec<SessionId>, StoreError> {
+        let unbegun = self.sessions.values().filter(|(row, _)| row.conversation.is_none());
+        let to_be_copied: HashSet<_> = unbegun.filter_map(|(row, _)| row.fork_from).collect();
         let empty = self.sessions.values().filter(|(_, tasks)| tasks.is_empty()).map(|(row, _)| row);
         let empty = empty.filter(|row| row.holder.is_none() && row.last_activity < since);
-        Ok(empty.take(most).map(|row| row.id.clone()).collect())
+        let empty = empty.filter(|row| row.conversation.is_none_or(|own| !to_be_copied.contains(&own)));
+        let mut empty: Vec<_> = empty.map(|row| (row.last_activity, row.id.clone())).collect();
+        empty.sort_unstable();
+        Ok(empty.into_iter().take(most).map(|(_, id)| id).collect())
     }
 
     fn put_session(&mut self, row: &SessionRow) -> Result<(), StoreError> {
@@ -229,24 +233,22 @@ impl Tables for MemoryTables {
         Ok((self.ended.len() as u64, self.ended_bytes))
     }
 
-    fn oldest_ended(&mut self, most: usize) -> Result<Vec<EndedTask>, StoreError> {
-        let rows = self.ended.iter().take(most).filter_map(|(_, _, id)| {
-            let row = &self.tasks.get(id)?.row;
-            Some(EndedTask {
-                number: row.number,
-                id: id.clone(),
-                session: row.record.session_id.clone(),
-                ended_at: row.record.updated_at,
-                bytes: row.bytes,
-            })
-        });
-        Ok(rows.collect())
+    fn next_ended(&mut self, after: Option<&EndedPlace>) -> Result<Option<EndedTask>, StoreError> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let Some(place) = self.ended.range((from, Bound::Unbounded)).next() else { return Ok(None) };
+        Ok(self.tasks.get(&place.task).map(|StoredTask { row, .. }| EndedTask {
+            number: row.number,
+            id: place.task.clone(),
+            session: row.record.session_id.clone(),
+            ended_at: place.at,
+            bytes: row.bytes,
+        }))
     }
 
     fn drop_task(&mut self, task: &EndedTask, counters: Counters) -> Result<(), StoreError> {
         let opened = self.counters.opened;
         self.counters = Counters { opened, ..counters };
-        self.ended.remove(&(task.ended_at.millis(), task.number, task.id.clone()));
+        self.ended.remove(&task.place());
         self.ended_bytes = self.ended_bytes.saturating_sub(task.bytes);
         if let Some(stored) = self.tasks.remove(&task.id) {
             for position in stored.log.keys().chain(&stored.notices) {

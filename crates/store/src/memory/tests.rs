@@ -1,10 +1,11 @@
 use std::sync::Arc;
+use std::time::Duration;
 
-use domain::{Progress, TaskStatus};
+use domain::{ConversationId, Progress, Schedule, SessionChoice, TaskSpec, TaskStatus, WhenBusy};
 
 use super::*;
-use crate::BatchBuilder;
 use crate::conformance::{self, Backend, NOW};
+use crate::{BatchBuilder, PASSED_OVER_AT_ONCE};
 
 struct Memory(Arc<MemoryStore>);
 
@@ -42,6 +43,29 @@ async fn ended_tasks_beyond_what_is_kept_are_dropped_at_once() {
     assert_eq!(running.task.status, TaskStatus::Running);
     let sessions: Vec<_> = store.sessions().await.expect("memory").into_iter().map(|s| s.id).collect();
     assert_eq!(sessions.iter().map(SessionId::as_str).collect::<Vec<_>>(), ["session-running", "session-b"]);
+}
+
+#[tokio::test]
+async fn what_is_dropped_at_once_is_found_behind_any_number_of_tasks_that_stay() {
+    let store = MemoryStore::new(CoreSettings::default(), Retention { max_tasks: 1, ..KEPT_IN_MEMORY });
+    let origin = conformance::submit_and_claim(&store, "t0").await;
+    let conversation = Some(ConversationId::generate());
+    store.append(Append { conversation, ..conformance::append(&origin, 1..=1) }).await.expect("written");
+    conformance::finish(&store, &origin, 2).await;
+    let fork = SessionChoice::Fork(origin.task.session_id);
+    let schedule = Schedule { start_at: Some(NOW.after(Duration::from_secs(1))), ..Schedule::default() };
+    let fork = TaskSpec { session: fork, schedule, ..conformance::spec("fork") };
+    store.submit(conformance::submit(fork)).await.expect("admitted");
+    for number in 1..=PASSED_OVER_AT_ONCE {
+        let task = conformance::in_session(&format!("t{number}"), "session-t0", WhenBusy::Enqueue);
+        store.submit(conformance::submit(task)).await.expect("admitted");
+        conformance::finish(&store, &conformance::claim(&store, NOW).await, 1).await;
+    }
+    for task in ["a", "b", "c"] {
+        conformance::finish(&store, &conformance::submit_and_claim(&store, task).await, 1).await;
+    }
+    let found = async |id: &str| store.task(&conformance::id(id)).await.expect("memory").is_some();
+    assert_eq!((found("t0").await, found("t128").await, found("a").await), (true, true, false));
 }
 
 #[tokio::test]
