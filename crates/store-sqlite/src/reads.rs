@@ -42,8 +42,7 @@ pub(crate) fn log(connection: &Connection, id: &TaskId, after: u64) -> Result<Op
     let mut rows = statement.query([signed(number), bound(after)])?;
     while let Some(row) = rows.next()? {
         let mut columns = Columns::of(row);
-        let (first, data) = (columns.unsigned()?, Bytes::copy_from_slice(columns.bytes()?));
-        if !page.push(&EventBatch::from_stored(first, data)) {
+        if !page.push_stored(columns.unsigned()?, columns.bytes()?) {
             break;
         }
     }

@@ -71,6 +71,33 @@ impl EventBatch {
         Self { first, bytes, ends }
     }
 
+    /// The events of a stored batch from number `from` on, for as long as each is taken by its length, and whether all were. No more
+    /// than that is copied.
+    pub(crate) fn copy_part(
+        first: u64,
+        stored: &[u8],
+        from: u64,
+        mut takes: impl FnMut(usize) -> bool,
+    ) -> (Self, bool) {
+        let skipped = from.saturating_sub(first);
+        let mut lines = memchr::memchr_iter(b'\n', stored);
+        let start = match usize::try_from(skipped).unwrap_or(usize::MAX).checked_sub(1) {
+            Some(last_skipped) => lines.nth(last_skipped).map_or(stored.len(), |end| end + 1),
+            None => 0,
+        };
+        let (mut next, mut ends, mut are_all) = (start, Vec::new(), true);
+        for end in lines {
+            are_all = takes(end - next);
+            if !are_all {
+                break;
+            }
+            ends.push(end - start);
+            next = end + 1;
+        }
+        let bytes = Bytes::copy_from_slice(stored.get(start..next).unwrap_or_default());
+        (Self { first: first.saturating_add(skipped), bytes, ends }, are_all)
+    }
+
     /// As it is stored.
     pub fn bytes(&self) -> &Bytes {
         &self.bytes

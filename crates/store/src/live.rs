@@ -166,30 +166,61 @@ pub fn page<'a>(batches: impl Iterator<Item = &'a EventBatch>, after: u64, signa
     page.finish(signal)
 }
 
+/// How much of a page is taken.
+#[derive(Debug, Default)]
+struct Taken {
+    events: usize,
+    bytes: usize,
+}
+
+impl Taken {
+    /// Takes an event of that length, if it fits in; the first one does.
+    fn takes(&mut self, length: usize) -> bool {
+        let bytes = self.bytes + length;
+        let fits = self.events < PAGE_EVENTS && (bytes <= PAGE_BYTES || self.events == 0);
+        if fits {
+            *self = Self { events: self.events + 1, bytes };
+        }
+        fits
+    }
+
+    fn leaves_room(&self) -> bool {
+        self.events < PAGE_EVENTS && self.bytes <= PAGE_BYTES
+    }
+}
+
 /// Gathers a page of a log from batches as they come.
 #[derive(Debug)]
 pub struct LogBuilder {
     after: u64,
     events: Vec<EncodedEvent>,
-    bytes: usize,
+    taken: Taken,
 }
 
 impl LogBuilder {
     /// A page after a cursor.
     pub fn new(after: u64) -> Self {
-        Self { after, events: Vec::new(), bytes: 0 }
+        Self { after, events: Vec::new(), taken: Taken::default() }
     }
 
     /// Takes of the next batch what fits in; tells whether more may.
     pub fn push(&mut self, batch: &EventBatch) -> bool {
         for event in batch.after(self.after) {
-            self.bytes += event.json.len();
-            if self.events.len() == PAGE_EVENTS || (self.bytes > PAGE_BYTES && !self.events.is_empty()) {
+            if !self.taken.takes(event.json.len()) {
                 return false;
             }
             self.events.push(event);
         }
-        self.events.len() < PAGE_EVENTS && self.bytes <= PAGE_BYTES
+        self.taken.leaves_room()
+    }
+
+    /// As [`Self::push`], from where the backend has read the batch. Only what is taken is copied: many slow readers hold their pages,
+    /// and a page must not hold a batch that is many times as large.
+    pub fn push_stored(&mut self, first: u64, stored: &[u8]) -> bool {
+        let (taken, from) = (&mut self.taken, self.after.saturating_add(1));
+        let (part, is_whole) = EventBatch::copy_part(first, stored, from, |length| taken.takes(length));
+        self.events.extend(part.after(self.after));
+        is_whole && self.taken.leaves_room()
     }
 
     /// The page, of a log that goes as far as `signal` says.
@@ -247,6 +278,25 @@ mod tests {
         assert_eq!(live.read(&id("open"), 1), None);
         let page = live.read(&id("open"), 2).expect("recent");
         assert_eq!(page.events.iter().map(|event| event.seq).collect::<Vec<_>>(), [3]);
+    }
+
+    #[test]
+    fn a_page_of_stored_batches_is_that_of_the_batches() {
+        let mut builder = BatchBuilder::new(1);
+        let mut batches = Vec::new();
+        for sizes in [vec![0, 10, 3], vec![200_000, 60_000, 60_000, 300_000, 5], vec![1; 700], vec![7]] {
+            for size in sizes {
+                builder.push(|bytes| bytes.extend_from_slice(&vec![b'x'; size]));
+            }
+            batches.push(builder.take());
+        }
+        let end = Signal { ended: true, ..signal(builder.next_seq() - 1) };
+        for after in (0..=end.tail + 1).chain([u64::MAX]) {
+            let (mut stored, expected) = (LogBuilder::new(after), page(batches.iter(), after, end));
+            let mut left = batches.iter().skip_while(|batch| batch.next() <= after.saturating_add(1));
+            while left.next().is_some_and(|batch| stored.push_stored(batch.first(), batch.bytes())) {}
+            assert_eq!(stored.finish(end), expected, "after {after}");
+        }
     }
 
     #[test]
