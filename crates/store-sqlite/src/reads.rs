@@ -87,7 +87,7 @@ macro_rules! session_records {
     ($where:literal) => {
         concat!(
             "SELECT s.id, s.principal, s.workspace, s.conversation, s.holder IS NOT NULL, s.created_at, ",
-            "s.last_activity, t.id FROM sessions s LEFT JOIN tasks t ON t.session = s.id ",
+            "s.last_activity, t.id FROM sessions s LEFT JOIN tasks t ON t.session = s.id AND t.left_behind = 0 ",
             $where,
             " ORDER BY s.number, t.number"
         )

@@ -7,11 +7,12 @@ use rusqlite::Connection;
 /// Tells our databases from those of other programs: "CCSv".
 pub(crate) const APPLICATION: i32 = 0x4343_5376;
 /// Each step leads from the version of its place to the next one.
-const STEPS: [&str; 4] = [
+const STEPS: [&str; 5] = [
     include_str!("schema/1.sql"),
     include_str!("schema/2.sql"),
     include_str!("schema/3.sql"),
     include_str!("schema/4.sql"),
+    include_str!("schema/5.sql"),
 ];
 /// The version that this program writes.
 pub(crate) const VERSION: usize = STEPS.len();

@@ -260,7 +260,8 @@ impl SqliteTables {
 
     fn first_ended(&self, after: Option<&EndedPlace>) -> Result<Option<EndedTask>, Fault> {
         let mut statement = self.prepare(
-            "SELECT number, id, session, ended_at, bytes FROM tasks INDEXED BY ended_tasks \
+            "SELECT number, id, CASE WHEN left_behind = 0 THEN session END, ended_at, bytes \
+             FROM tasks INDEXED BY ended_tasks \
              WHERE ended_at IS NOT NULL AND (ended_at, number) > (?1, ?2) ORDER BY ended_at, number LIMIT 1",
         )?;
         let (at, number) = after.map_or((i64::MIN, 0), |place| (place.at.millis(), signed(place.number)));
@@ -270,7 +271,7 @@ impl SqliteTables {
         Ok(Some(EndedTask {
             number: columns.unsigned()?,
             id: columns.id(TaskId::parse)?,
-            session: columns.id(SessionId::parse)?,
+            session: columns.id_if_any(SessionId::parse)?,
             ended_at: columns.time()?,
             bytes: columns.unsigned()?,
         }))
@@ -317,6 +318,7 @@ impl SqliteTables {
             "UPDATE meta SET session = max(session, (SELECT ifnull(max(number), 0) FROM sessions)) WHERE id = 1",
             [],
         )?;
+        self.run("UPDATE tasks SET left_behind = 1 WHERE session = ?1", [id.as_str()])?;
         self.run("DELETE FROM sessions WHERE id = ?1", [id.as_str()]).map(drop)
     }
 }
@@ -383,7 +385,7 @@ impl Tables for SqliteTables {
     fn last_task(&mut self, id: &SessionId) -> Result<Option<TaskRow>, StoreError> {
         let sql = task_query!(
             "tasks t INDEXED BY tasks_of_session CROSS JOIN specs s ON s.task = t.number \
-             WHERE t.session = ?1 ORDER BY t.number DESC LIMIT 1"
+             WHERE t.session = ?1 AND t.left_behind = 0 ORDER BY t.number DESC LIMIT 1"
         );
         Ok(self.task_rows(sql, [id.as_str()])?.pop())
     }
@@ -396,7 +398,7 @@ impl Tables for SqliteTables {
 
     fn empty_sessions(&mut self, since: Timestamp, most: usize) -> Result<Vec<SessionId>, StoreError> {
         let sql = "SELECT s.id FROM sessions s WHERE s.last_activity < ?1 AND s.holder IS NULL \
-                   AND NOT EXISTS (SELECT 1 FROM tasks t WHERE t.session = s.id) \
+                   AND NOT EXISTS (SELECT 1 FROM tasks t WHERE t.session = s.id AND t.left_behind = 0) \
                    AND NOT EXISTS (SELECT 1 FROM sessions f INDEXED BY unbegun_forks WHERE f.fork_from IS NOT NULL \
                    AND f.conversation IS NULL AND f.fork_from = s.conversation) ORDER BY s.last_activity, s.id LIMIT ?2";
         Ok(self.session_ids(sql, [since.millis(), bound(most as u64)])?)

@@ -20,7 +20,7 @@ pub struct TaskRow {
     pub bytes: u64,
 }
 
-/// A session as it is kept. Its tasks are those that name it.
+/// A session as it is kept. Its tasks are those that name it and were admitted since it was made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionRow {
     /// Its id.
@@ -66,8 +66,8 @@ pub struct EndedTask {
     pub number: u64,
     /// Its id.
     pub id: TaskId,
-    /// Its session.
-    pub session: SessionId,
+    /// Its session; `None` when that was deleted: one that has its name now is another one.
+    pub session: Option<SessionId>,
     /// When it ended.
     pub ended_at: Timestamp,
     /// What it weighs.
@@ -127,7 +127,7 @@ pub trait Tables: Send {
     fn empty_sessions(&mut self, since: Timestamp, most: usize) -> Result<Vec<SessionId>, StoreError>;
     /// Adds a session or writes all of it.
     fn put_session(&mut self, row: &SessionRow) -> Result<(), StoreError>;
-    /// Forgets a session.
+    /// Forgets a session. Tasks that name it stay, and belong to none.
     fn delete_session(&mut self, id: &SessionId) -> Result<(), StoreError>;
     /// Everything that is told of all sessions, oldest first.
     fn sessions(&mut self) -> Result<Vec<SessionRecord>, StoreError>;

@@ -49,12 +49,14 @@ while dropped < most and passed_over < most_passed_over do
   local number, id = string.match(found[1], '^0*(%d+):(.*)$')
   place = { int(tonumber(found[2])), number, id }
   local row = call('HMGET', task_key(id), 'sid', 'by')
-  if is_needed(id) or #unbegun_forks(row[1]) > 0 then
+  -- Its session may have been deleted: then another one may have its name.
+  local sid = call('ZSCORE', P .. 'of:' .. row[1], id) and row[1]
+  if is_needed(id) or (sid and #unbegun_forks(sid) > 0) then
     rank, passed_over = rank + 1, passed_over + 1
   else
     drop_task(id)
     tasks, bytes, dropped = tasks - 1, bytes - tonumber(row[2]), dropped + 1
-    emptied[row[1]] = true
+    if sid then emptied[sid] = true end
   end
 end
 for sid in pairs(emptied) do drop_if_empty(sid) end

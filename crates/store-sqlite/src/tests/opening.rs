@@ -69,7 +69,8 @@ async fn a_database_of_an_older_version_is_brought_up_to_date() {
     with_tasks(&place, 2).await;
     change(
         &place.database(),
-        "DROP TABLE questions; DROP TABLE labels; DROP INDEX unbegun_forks; DROP TABLE probe; PRAGMA user_version = 1; \
+        "DROP TABLE questions; DROP TABLE labels; DROP INDEX unbegun_forks; DROP TABLE probe; \
+         ALTER TABLE tasks DROP COLUMN left_behind; PRAGMA user_version = 1; \
          UPDATE specs SET spec = json_remove(spec, '$.policy.on_question', '$.policy.answer_within', '$.labels', \
          '$.metadata', '$.schedule.max_running')",
     );
@@ -82,7 +83,7 @@ async fn a_database_of_an_older_version_is_brought_up_to_date() {
     drop(store);
     let version = Connection::open(place.database())
         .and_then(|database| database.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0)));
-    assert_eq!(version, Ok(4));
+    assert_eq!(version, Ok(5));
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use domain::{SessionStatus, TaskStatus};
 
 use super::*;
-use crate::{DeleteError, DeletedSession, Doom, SubmitError};
+use crate::{CreateSession, DeleteError, DeletedSession, Doom, Dropped, Retention, SubmitError};
 
 pub(super) async fn run<B: Backend>(new: &impl AsyncFn() -> B) {
     a_session_runs_one_task_at_a_time_in_order(&*new().await.store()).await;
@@ -11,6 +11,7 @@ pub(super) async fn run<B: Backend>(new: &impl AsyncFn() -> B) {
     a_fork_begins_with_a_copy(&*new().await.store()).await;
     a_busy_session_is_not_deleted(&*new().await.store()).await;
     sessions_tell_what_they_are(&*new().await.store()).await;
+    a_session_has_nothing_of_an_earlier_one_of_its_name(new().await).await;
 }
 
 async fn a_session_runs_one_task_at_a_time_in_order(store: &dyn Store) {
@@ -135,4 +136,42 @@ async fn sessions_tell_what_they_are(store: &dyn Store) {
         store.task(&id("a")).await.expect("available").map(|task| task.status),
         Some(TaskStatus::Completed)
     );
+}
+
+async fn a_session_has_nothing_of_an_earlier_one_of_its_name<B: Backend>(mut backend: B) {
+    let store = backend.store();
+    let claimed = submit_and_claim(&*store, "mine").await;
+    let written = Append { conversation: Some(conversation()), ..append(&claimed, 1..=1) };
+    store.append(written).await.expect("written");
+    finish(&*store, &claimed, 2).await;
+    let name = claimed.task.session_id;
+    store.delete_session(&name).await.expect("deleted");
+    let principal = Principal::parse("somebody").expect("valid");
+    let theirs = CreateSession {
+        id: name.clone(),
+        principal: principal.clone(),
+        workspace: Some("/w".into()),
+        fork: None,
+        now: NOW,
+    };
+    let made = store.create_session(theirs).await.expect("made");
+    assert_eq!((made.tasks.clone(), made.conversation), (vec![], None));
+    drop(store);
+    backend.reopen().await;
+    let store = backend.store();
+    assert_eq!(
+        (store.session(&name).await, store.sessions().await),
+        (Ok(Some(made.clone())), Ok(vec![made]))
+    );
+    let nothing = Retention { max_tasks: 0, ..Retention::ALL };
+    let dropped = Dropped { tasks: 1, ..Dropped::default() };
+    assert_eq!(
+        store.drop_beyond(&nothing, NOW, None, 10).await,
+        Ok(dropped),
+        "the session is not what was left"
+    );
+    let task = TaskSpec { principal, ..in_session("theirs", name.as_str(), WhenBusy::Enqueue) };
+    store.submit(submit(task)).await.expect("admitted");
+    let found = store.session(&name).await.expect("available").expect("there");
+    assert_eq!(found.tasks, [id("theirs")]);
 }

@@ -54,7 +54,7 @@ impl<T: Tables> Core<T> {
         let ended = EndedTask {
             number: row.number,
             id: id.clone(),
-            session: row.record.session_id.clone(),
+            session: Some(row.record.session_id.clone()),
             ended_at: row.record.updated_at,
             bytes: row.bytes,
         };

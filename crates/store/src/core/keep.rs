@@ -62,7 +62,7 @@ impl<T: Tables> Core<T> {
             self.tables.drop_task(&task, self.counters)?;
             kept.without(&task);
             dropped.tasks += 1;
-            emptied.insert(task.session);
+            emptied.extend(task.session);
         }
         dropped.next = place;
         for session in emptied {
@@ -88,7 +88,10 @@ impl<T: Tables> Core<T> {
     }
 
     fn is_still_needed(&mut self, task: &EndedTask) -> Result<bool, StoreError> {
-        Ok(self.queue.is_needed(&task.id) || self.is_to_be_forked(&task.session)?)
+        if self.queue.is_needed(&task.id) {
+            return Ok(true);
+        }
+        task.session.as_ref().map_or(Ok(false), |session| self.is_to_be_forked(session))
     }
 
     /// Whether a waiting task is to go on from a copy of a session's conversation.

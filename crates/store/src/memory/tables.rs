@@ -236,10 +236,13 @@ impl Tables for MemoryTables {
     fn next_ended(&mut self, after: Option<&EndedPlace>) -> Result<Option<EndedTask>, StoreError> {
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
         let Some(place) = self.ended.range((from, Bound::Unbounded)).next() else { return Ok(None) };
-        Ok(self.tasks.get(&place.task).map(|StoredTask { row, .. }| EndedTask {
+        let Some(StoredTask { row, .. }) = self.tasks.get(&place.task) else { return Ok(None) };
+        let session = self.sessions.get_key_value(&row.record.session_id);
+        let session = session.filter(|(_, (_, tasks))| tasks.contains_key(&row.number));
+        Ok(Some(EndedTask {
             number: row.number,
             id: place.task.clone(),
-            session: row.record.session_id.clone(),
+            session: session.map(|(id, _)| id.clone()),
             ended_at: place.at,
             bytes: row.bytes,
         }))
@@ -255,7 +258,7 @@ impl Tables for MemoryTables {
                 self.feed.remove(position);
             }
         }
-        if let Some((_, tasks)) = self.sessions.get_mut(&task.session) {
+        if let Some((_, tasks)) = task.session.as_ref().and_then(|session| self.sessions.get_mut(session)) {
             tasks.remove(&task.number);
         }
         Ok(())
