@@ -72,7 +72,7 @@ impl FeedSubscription {
         let mut patience = Patience::default();
         loop {
             // Seen before the read: what is committed after it changes the signal again.
-            self.signal.borrow_and_update();
+            let end = *self.signal.borrow_and_update();
             let mut page = match self.store.read_feed(self.cursor, &self.filter).await {
                 Ok(page) => page,
                 Err(error) if patience.waits(&error).await => continue,
@@ -83,6 +83,11 @@ impl FeedSubscription {
                 self.cursor = page.cursor;
                 page.entries.retain(|entry| self.wants(entry));
                 return Ok(FeedBatch { entries: page.entries, cursor: page.cursor });
+            }
+            if end > self.cursor {
+                // What was there up to the end has been dropped.
+                self.cursor = end;
+                return Ok(FeedBatch { entries: Vec::new(), cursor: end });
             }
             // The sender lives in the store, which we hold: an error cannot be.
             drop(self.signal.changed().await);
@@ -97,5 +102,30 @@ impl FeedSubscription {
             })
         };
         self.types.is_empty() || self.types.iter().any(is)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use store::MemoryStore;
+    use store::conformance::{append, finish, id, submit_and_claim};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_reader_comes_to_the_end_although_what_was_there_is_gone() {
+        let store = Arc::new(MemoryStore::default());
+        finish(&*store, &submit_and_claim(&*store, "gone").await, 1).await;
+        let end = *store.watch_feed().borrow();
+        store.delete_task(&id("gone")).await.expect("it has ended");
+        let mut reader = FeedSubscription::new(store.clone(), FeedFilter::default(), Vec::new(), Some(0));
+        assert_eq!(reader.next().await, Ok(FeedBatch { entries: vec![], cursor: end }));
+        assert_eq!((reader.cursor(), reader.has_more()), (end, false));
+        let claimed = submit_and_claim(&*store, "t").await;
+        let types = vec!["none".to_owned()];
+        let mut other = FeedSubscription::new(store.clone(), FeedFilter::default(), types, Some(0));
+        store.append(append(&claimed, 1..=1)).await.expect("written");
+        let batch = reader.next().await.expect("available");
+        assert_eq!((batch.entries.len(), batch.cursor), (3, other.next().await.expect("available").cursor));
     }
 }

@@ -100,7 +100,7 @@ async fn catch_up(shared: &Shared) -> Result<(), StoreError> {
             "redis has lost commits that it had acknowledged: this server ends its agents and joins again"
         );
         shared.membership.misses_commits();
-        shared.live.distrust();
+        shared.live.distrust(first.position);
     }
     for tasks in shared.live.followed().chunks(ASKED_AT_ONCE) {
         for (task, standing) in tasks.iter().zip(overview(shared, tasks).await?.tasks) {

@@ -247,9 +247,10 @@ impl Live {
         });
     }
 
-    /// Lets go of all events: Redis has lost some, and their numbers are given out again.
-    pub(crate) fn distrust(&self) {
+    /// Lets go of all events: Redis has lost some, and their numbers are given out again, as are places of the feed after this one.
+    pub(crate) fn distrust(&self, position: u64) {
         lock(&self.tasks).values().for_each(|followed| followed.distrust());
+        self.feed.send_replace(position);
     }
 
     /// All tasks that are followed.

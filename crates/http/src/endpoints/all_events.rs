@@ -8,6 +8,9 @@ use api::{EventsPage, Problem};
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
+use engine::FeedSubscription;
+use tokio::task::yield_now;
+use tokio::time::{Instant, timeout};
 
 use crate::access::{May, TasksRead};
 use crate::query::Parameters;
@@ -15,7 +18,7 @@ use crate::refusal::Refusal;
 use crate::state::AppState;
 use crate::stream::filter::filter;
 use crate::stream::wanted::{self, Way};
-use crate::stream::{page, sse};
+use crate::stream::{Entry, Failed, Source, page, sse};
 
 /// What is there is read, however short the wait is. A storage gets that long for it.
 const READ_WITHIN: Duration = Duration::from_secs(5);
@@ -53,15 +56,35 @@ pub(crate) async fn handle(
     let wait = wanted::wait(&mut parameters);
     let filter = filter(&mut parameters, may.caller.view()).await;
     parameters.check()?;
-    let mut feed = state.engine.subscribe_all(filter.feed, filter.types, after);
+    let feed = state.engine.subscribe_all(filter.feed, filter.types, after);
     match wanted::way(&headers) {
         Way::Stream => Ok(sse::response(state, feed)),
-        Way::Page => {
-            let patience = if feed.has_more() { wait.max(READ_WITHIN) } else { wait };
-            let cursor = feed.cursor();
-            let batch = page::gather(&mut feed, cursor, patience, &state.closing).await;
-            let batch = batch.map_err(|_| Refusal::storage_failed())?;
-            Ok(page::response(&batch.entries, &format!("\"next_after\":{}", batch.cursor)))
-        }
+        Way::Page => page(&state, feed, wait).await.map_err(|_| Refusal::storage_failed()),
     }
+}
+
+/// A page of what is there, or else of what comes while it is waited for.
+async fn page(state: &AppState, mut feed: FeedSubscription, wait: Duration) -> Result<Response, Failed> {
+    let until = Instant::now() + wait;
+    let read = tokio::select! {
+        biased;
+        read = timeout(READ_WITHIN, what_is_there(&mut feed)) => read.unwrap_or_else(|_| Ok(Vec::new())),
+        () = state.closing.cancelled() => Ok(Vec::new()),
+    };
+    let mut entries = read?;
+    if entries.is_empty() {
+        let (cursor, patience) = (feed.cursor(), until.saturating_duration_since(Instant::now()));
+        entries = page::gather(&mut feed, cursor, patience, &state.closing).await?.entries;
+    }
+    Ok(page::response(&entries, &format!("\"next_after\":{}", feed.cursor())))
+}
+
+/// Reads on until something is wanted, or nothing more is there.
+async fn what_is_there(feed: &mut FeedSubscription) -> Result<Vec<Entry>, Failed> {
+    let mut entries = Vec::new();
+    while entries.is_empty() && feed.has_more() {
+        entries = Source::next(feed).await?.entries;
+        yield_now().await;
+    }
+    Ok(entries)
 }

@@ -67,6 +67,24 @@ async fn a_page_is_waited_for_until_something_is_let_through() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_page_after_which_everything_is_gone_comes_at_once() {
+    let place = Place::new().await;
+    place.run("a", "hello").await;
+    let (_, after) = page(&place, "?after=0").await;
+    place.run("b", "hello").await;
+    let (_, end) = page(&place, "?after=0").await;
+    let deleted = place.call("DELETE", "/api/v1/tasks/b", &Value::Null).await;
+    assert_eq!(deleted.status, StatusCode::OK, "{}", deleted.text);
+    let before = Instant::now();
+    for cursor in [after, end.clone()] {
+        assert_eq!(page(&place, &format!("?after={cursor}")).await, (vec![], end.clone()));
+    }
+    assert_eq!(before.elapsed().as_secs(), 0);
+    assert_eq!(page(&place, "?after=0&task_id=b&wait=7").await, (vec![], end));
+    assert_eq!(before.elapsed().as_secs(), 7);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_stream_goes_on_from_its_cursor_and_tells_it_when_nothing_is_let_through() {
     let place = Place::new().await;
     place.run("before", "hello").await;

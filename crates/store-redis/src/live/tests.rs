@@ -60,6 +60,16 @@ fn a_signal_never_goes_back() {
 }
 
 #[test]
+fn places_of_the_feed_that_were_lost_are_not_waited_for() {
+    let live = Live::new(0);
+    live.hear(&news(1, 7));
+    live.distrust(4);
+    assert_eq!(*live.watch_feed().borrow(), 4);
+    live.caught_up(1, 5);
+    assert_eq!(*live.watch_feed().borrow(), 5);
+}
+
+#[test]
 fn a_lost_message_is_noticed_and_an_own_one_wakes_once() {
     let live = Live::new(0);
     live.caught_up(4, 0);
@@ -172,6 +182,6 @@ fn what_was_read_stays_while_it_is_needed_and_within_bounds() {
     assert_eq!(has(), [true, false, true, false], "who begins anew finds room");
     followed.share(&[heavy(1)]);
     assert_eq!(has(), [true, false, true, false], "the same once more takes no more room");
-    live.distrust();
+    live.distrust(0);
     assert_eq!((has(), seqs(followed.read(15))), ([false; 4], None));
 }
