@@ -228,6 +228,7 @@ fn submit_refusal(mut reply: Reply) -> Result<SubmitError, StoreError> {
     let rest = &mut reply.rest;
     Ok(match reply.code.as_str() {
         "taken" => SubmitError::IdTaken,
+        "session_taken" => SubmitError::SessionTaken(rows::id(&rest.text()?, SessionId::parse)?),
         "full" => SubmitError::QueueFull { waiting: rest.number()? },
         "no_session" => SubmitError::SessionUnknown(rows::id(&rest.text()?, SessionId::parse)?),
         "workspace" => SubmitError::SessionWorkspaceDiffers(rest.text()?.into()),

@@ -37,6 +37,10 @@ pub enum SubmitError {
     /// The id belongs to a task with another body.
     #[error("the task id is taken by a task with another body")]
     IdTaken,
+    /// The session that the task is to get is there already, although the task is not: it was deleted, or the session was made by
+    /// itself.
+    #[error("the session {0} is there already")]
+    SessionTaken(SessionId),
     /// The session to go on from does not exist.
     #[error("there is no session {0}")]
     SessionUnknown(SessionId),

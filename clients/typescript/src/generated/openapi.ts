@@ -2348,7 +2348,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The task id is taken by another body, the session is busy, has another workspace, or has nothing to fork. */
+            /** @description The task id is taken by another body, its session is there already, the session is busy, has another workspace, or has nothing to fork. */
             409: {
                 headers: {
                     [name: string]: unknown;

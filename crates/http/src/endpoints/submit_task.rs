@@ -8,7 +8,7 @@ use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::StatusCode;
-use domain::{TaskId, TaskSpec};
+use domain::{SessionId, TaskId, TaskSpec};
 use engine::{SubmitRefused, TaskView};
 use store::SubmitError;
 use telemetry::Refused;
@@ -36,7 +36,7 @@ use crate::ticket::{Opens, shared};
         (status = 403, description = "The server's policy does not allow an option, or the key is wrong or lacks the scope.", content_type = "application/problem+json", body = Problem),
         (status = 404, description = "The session to go on from is unknown.", content_type = "application/problem+json", body = Problem),
         (status = 408, description = "The body did not arrive in time.", content_type = "application/problem+json", body = Problem),
-        (status = 409, description = "The task id is taken by another body, the session is busy, has another workspace, or has nothing to fork.", content_type = "application/problem+json", body = Problem),
+        (status = 409, description = "The task id is taken by another body, its session is there already, the session is busy, has another workspace, or has nothing to fork.", content_type = "application/problem+json", body = Problem),
         (status = 413, description = "The body is too large.", content_type = "application/problem+json", body = Problem),
         (status = 422, description = "The body does not match the schema: `errors` points at every fault.", content_type = "application/problem+json", body = Problem),
         (status = 503, description = "The queue is full, or the server is about to stop: see `Retry-After`.", content_type = "application/problem+json", body = Problem),
@@ -134,6 +134,14 @@ fn id_taken(id: &TaskId) -> Refusal {
     Refusal::new(StatusCode::CONFLICT, Code::TaskIdTaken, detail)
 }
 
+fn session_taken(session: &SessionId) -> Refusal {
+    let detail = format!(
+        "the task's session {session} is there already: delete it, go on in it with session.reuse_existing and \
+         session.session_id, or choose another task id"
+    );
+    Refusal::new(StatusCode::CONFLICT, Code::SessionIdTaken, detail)
+}
+
 fn refused(state: &AppState, id: &TaskId, error: SubmitError) -> Refusal {
     let conflict = |code, detail: String| Refusal::new(StatusCode::CONFLICT, code, detail);
     match error {
@@ -143,6 +151,7 @@ fn refused(state: &AppState, id: &TaskId, error: SubmitError) -> Refusal {
             Refusal::new(StatusCode::SERVICE_UNAVAILABLE, Code::QueueFull, detail)
                 .retry_after(state.engine.retry_after_seconds())
         }
+        SubmitError::SessionTaken(session) => session_taken(&session),
         SubmitError::SessionUnknown(session) => Refusal::session_not_found(session.as_str()),
         SubmitError::SessionWorkspaceDiffers(workspace) => {
             let workspace = workspace.display();

@@ -37,6 +37,20 @@ async fn a_delay_counts_from_the_admission_and_a_retry_is_the_same_task() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_task_that_was_deleted_is_not_begun_anew_in_its_session_by_accident() {
+    let place = Place::new().await;
+    place.run("t", "hello").await;
+    assert_eq!(place.call("DELETE", "/api/v1/tasks/t", &Value::Null).await.status, StatusCode::OK);
+    let again = place.submit("t", "hello", Value::Null).await;
+    let detail = "the task's session session-t is there already: delete it, go on in it with session.reuse_existing and \
+                  session.session_id, or choose another task id";
+    let told = (again.status, again.json()["code"].clone(), again.json()["detail"].clone());
+    assert_eq!(told, (StatusCode::CONFLICT, json!("session_id_taken"), json!(detail)));
+    let goes_on = json!({"session": {"reuse_existing": true, "session_id": "session-t"}});
+    assert_eq!(place.submit("t", "hello", goes_on).await.status, StatusCode::OK);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_policy_and_a_budget_reach_the_engine() {
     let place = Place::new().await;
     let more = json!({

@@ -21,7 +21,7 @@ local function find_place()
     if when_busy == 'reject' then return { 'busy', call('ZRANGE', P .. 'open:' .. origin, 0, -1) } end
     choice = 'fork'
   end
-  if call('EXISTS', session_key(own)) == 1 then return { 'taken' } end
+  if call('EXISTS', session_key(own)) == 1 then return { 'session_taken', own } end
   if choice == 'new' then return nil, own, '' end
   local copied = conversation_of(origin)
   if copied == '' then return { 'nothing_to_fork', origin } end

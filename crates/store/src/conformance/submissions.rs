@@ -10,6 +10,7 @@ pub(super) async fn run<B: Backend>(new: &impl AsyncFn() -> B) {
     everything_that_was_asked_for_is_kept(&*new().await.store()).await;
     a_full_queue_refuses_and_loses_nothing(&*new().await.store()).await;
     a_foreign_session_does_not_exist(&*new().await.store()).await;
+    a_deleted_task_whose_session_stays_is_not_taken_for_another_one(&*new().await.store()).await;
 }
 
 async fn a_submission_is_idempotent_by_id_and_body(store: &dyn Store) {
@@ -78,4 +79,27 @@ async fn a_foreign_session_does_not_exist(store: &dyn Store) {
     assert_eq!(store.submit(submit(theirs(SessionChoice::Fork(session("session-mine"))))).await, unknown);
     let same_id = TaskSpec { principal, ..spec("mine") };
     assert_eq!(store.submit(submit(same_id)).await, Err(SubmitError::IdTaken));
+}
+
+async fn a_deleted_task_whose_session_stays_is_not_taken_for_another_one(store: &dyn Store) {
+    finish(store, &submit_and_claim(store, "t").await, 1).await;
+    store.submit(submit(in_session("next", "session-t", WhenBusy::Enqueue))).await.expect("admitted");
+    let next = claim(store, NOW).await;
+    store
+        .append(Append { conversation: Some(conversation()), ..append(&next, 1..=1) })
+        .await
+        .expect("written");
+    finish(store, &next, 2).await;
+    store.delete_task(&id("t")).await.expect("it has ended");
+    let fork = TaskSpec { session: SessionChoice::Fork(session("session-t")), ..spec("t") };
+    for again in [spec("t"), fork] {
+        let taken = SubmitError::SessionTaken(session("session-t"));
+        assert_eq!(store.submit(submit(again)).await, Err(taken));
+    }
+    let goes_on = in_session("t", "session-t", WhenBusy::Enqueue);
+    assert!(store.submit(submit(goes_on)).await.expect("admitted").created);
+    finish(store, &claim(store, NOW).await, 1).await;
+    store.delete_task(&id("t")).await.expect("it has ended");
+    store.delete_session(&session("session-t")).await.expect("nothing runs in it");
+    assert!(store.submit(submit(spec("t"))).await.expect("admitted").created);
 }

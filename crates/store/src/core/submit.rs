@@ -73,7 +73,7 @@ impl<T: Tables> Core<T> {
     fn check_new_session(&mut self, task: &TaskId) -> Result<(), SubmitError> {
         let id = SessionId::for_task(task);
         let taken = self.sessions.contains_key(&id) || self.tables.session(&id)?.is_some();
-        if taken { Err(SubmitError::IdTaken) } else { Ok(()) }
+        if taken { Err(SubmitError::SessionTaken(id)) } else { Ok(()) }
     }
 
     /// The session to go on from, if it is the caller's and fits.
