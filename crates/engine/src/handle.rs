@@ -27,6 +27,7 @@ use crate::feed::FeedSubscription;
 use crate::patience::{Patience, patiently};
 use crate::recovery::end_doomed;
 use crate::run::Deps;
+use crate::settings::Settings;
 use crate::subscription::Subscription;
 use crate::tempo::Tempo;
 
@@ -110,8 +111,8 @@ impl Handle {
         if self.stopping.is_cancelled() {
             return Err(SubmitRefused::ShuttingDown);
         }
-        let max_pending = self.deps.settings.max_pending;
-        let submit = Submit { spec, max_pending, now: self.deps.clock.now() };
+        let Settings { max_pending, max_agents: max_at_work, .. } = *self.deps.settings;
+        let submit = Submit { spec, max_pending, max_at_work, now: self.deps.clock.now() };
         let submitted = self.deps.store.submit(submit).await?;
         if submitted.created {
             let record = &submitted.task;
@@ -370,9 +371,12 @@ impl Handle {
         }
         self.reach_storage().await?;
         let counts = self.counts().await?;
+        let (most, max_agents) = (self.deps.settings.max_pending, self.deps.settings.max_agents);
+        // An agent is free for those, as far as the counts tell.
+        let going = counts.waiting.min(max_agents.saturating_sub(counts.active_sessions));
         let not_begun = counts.waiting + counts.scheduled;
-        let (most, all) = (self.deps.settings.max_pending, not_begun + counts.parked);
-        let is_full = not_begun >= most || all >= most.saturating_mul(2);
+        let all = not_begun + counts.parked;
+        let is_full = not_begun - going >= most || all - going >= most.saturating_mul(2);
         if is_full { Err(NotReady::AtCapacity(all)) } else { Ok(()) }
     }
 }

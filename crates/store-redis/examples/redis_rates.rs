@@ -61,6 +61,7 @@ async fn submits(store: &Arc<RedisStore>, callers: usize, count: usize) -> Outco
             for number in 0..count / callers {
                 let command = store::Submit {
                     max_pending: 1_000_000,
+                    max_at_work: 0,
                     ..submit(spec(&format!("s{callers}-{caller}-{number}")))
                 };
                 let begun = Instant::now();

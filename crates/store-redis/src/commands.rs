@@ -42,7 +42,7 @@ impl Shared {
 
     pub(crate) async fn submit(&self, command: &Submit) -> Result<Submitted, SubmitError> {
         let mut call = self.link.call(&self.scripts.submit);
-        submit_arguments(&mut call, command)?;
+        submit_arguments(&mut call, command, &self.membership.id())?;
         let mut reply = self.link.commit(&call).await?;
         let is_new = reply.code == "created";
         if is_new {
@@ -195,8 +195,12 @@ impl Shared {
     }
 }
 
-fn submit_arguments(call: &mut ScriptInvocation<'_>, command: &Submit) -> Result<(), StoreError> {
-    let Submit { spec, max_pending, now } = command;
+fn submit_arguments(
+    call: &mut ScriptInvocation<'_>,
+    command: &Submit,
+    instance: &str,
+) -> Result<(), StoreError> {
+    let Submit { spec, max_pending, max_at_work, now } = command;
     let (choice, origin, when_busy) = match &spec.session {
         SessionChoice::New => ("new", "", ""),
         SessionChoice::Fork(origin) => ("fork", origin.as_str(), ""),
@@ -218,6 +222,7 @@ fn submit_arguments(call: &mut ScriptInvocation<'_>, command: &Submit) -> Result
     call.arg(text_of(schedule.start_at.map(Timestamp::millis))).arg(words(&schedule.depends_on));
     call.arg(json(spec)?).arg(spec.prompt.len());
     call.arg(schedule.runs_on.iter().map(InstanceLabel::as_str).collect::<Vec<_>>().join(","));
+    call.arg(instance).arg(*max_at_work);
     for argument in rows::label_arguments(&spec.labels) {
         call.arg(argument);
     }

@@ -264,7 +264,7 @@ async fn submit(store: &SqliteStore, id: &str) -> Outcomes<()> {
         metadata: None,
         trace_parent: None,
     };
-    store.submit(Submit { spec, max_pending: usize::MAX, now: NOW }).await?;
+    store.submit(Submit { spec, max_pending: usize::MAX, max_at_work: 0, now: NOW }).await?;
     Ok(())
 }
 

@@ -21,6 +21,8 @@ pub struct Submit {
     pub spec: TaskSpec,
     /// Most tasks that may wait for their first turn. Twice as many may wait all in all, parked ones included.
     pub max_pending: usize,
+    /// Most tasks that are at work here at once. Those that wait for nothing but to be claimed, while so many are not, do not count.
+    pub max_at_work: usize,
     /// Now.
     pub now: Timestamp,
 }

@@ -108,7 +108,7 @@ pub fn in_session(task: &str, id: &str, when_busy: WhenBusy) -> TaskSpec {
 
 /// The command that admits it.
 pub fn submit(spec: TaskSpec) -> Submit {
-    Submit { spec, max_pending: 100, now: NOW }
+    Submit { spec, max_pending: 100, max_at_work: 0, now: NOW }
 }
 
 fn text(seq: u64) -> String {

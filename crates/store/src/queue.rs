@@ -34,6 +34,14 @@ pub(crate) struct Entry {
     pub(crate) doom: Option<Doom>,
 }
 
+/// Tasks that wait for nothing but to be claimed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Going {
+    pub(crate) all: usize,
+    /// Of those, the ones that have not begun.
+    pub(crate) not_begun: usize,
+}
+
 /// When a task's turn can come at the earliest: never by time alone while it depends on others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Due {
@@ -237,6 +245,15 @@ impl Queue {
             Some((Due::At(time), _)) => Some(*time),
             _ => None,
         }
+    }
+
+    /// The tasks that go at once when so many may. Those that have begun go first, as far as this says.
+    pub(crate) fn going(&self, free: usize) -> Going {
+        let able = self.shares.able();
+        let has_begun = |number: &&u64| self.entries.get(*number).is_some_and(|entry| entry.begun);
+        let begun = able.iter().filter(has_begun).count();
+        let not_begun = (able.len() - begun).min(free.saturating_sub(begun));
+        Going { all: able.len().min(free), not_begun }
     }
 
     /// Sessions that are held.

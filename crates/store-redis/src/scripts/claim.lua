@@ -7,25 +7,6 @@ local function answer(code, id, token, after, message)
   return { code, message, token, session[1], session[2], after, call('HGETALL', task_key(id)) }
 end
 
--- Whether the instance has the folder; one that has said nothing of its roots has all.
-local roots = cjson.decode(call('HGET', own, 'roots') or '[]')
-local function reachable(workspace)
-  for _, root in ipairs(roots) do
-    if root == '/' or workspace == root or string.sub(workspace, 1, #root + 1) == root .. '/' then return true end
-  end
-  return #roots == 0
-end
-
--- Whether the instance has all labels that are asked for.
-local labels = {}
-for _, label in ipairs(cjson.decode(call('HGET', own, 'labels') or '[]')) do labels[label] = true end
-local function suits(wanted)
-  for label in string.gmatch(wanted, '[^,]+') do
-    if not labels[label] then return false end
-  end
-  return true
-end
-
 if not alive(instance) then return { 'lost' } end
 local last = call('HMGET', own, 'ticket', 'claimed', 'token', 'after', 'draining')
 if last[1] == ticket and call('HGET', task_key(last[2]), 'tok') == last[3] then
@@ -33,7 +14,7 @@ if last[1] == ticket and call('HGET', task_key(last[2]), 'tok') == last[3] then
 end
 if last[5] == '1' then return { 'nothing', '' } end
 let_in(now)
-local id = next_task(reachable, suits)
+local id = next_task(abilities(instance))
 if not id then
   return { 'nothing', call('ZRANGE', P .. 'delayed', 0, 0, 'WITHSCORES')[2] or '' }
 end

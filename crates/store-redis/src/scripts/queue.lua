@@ -128,6 +128,52 @@ local function next_task(reachable, suits)
   end
 end
 
+-- What an instance is able to run: whether it has a folder, and whether it has all labels that are asked for. One that has said nothing
+-- of its roots has all folders.
+local function abilities(instance)
+  local row = call('HMGET', P .. 'instance:' .. instance, 'roots', 'labels')
+  local roots, labels = cjson.decode(row[1] or '[]'), {}
+  for _, label in ipairs(cjson.decode(row[2] or '[]')) do labels[label] = true end
+  local function reachable(workspace)
+    for _, root in ipairs(roots) do
+      if root == '/' or workspace == root or string.sub(workspace, 1, #root + 1) == root .. '/' then return true end
+    end
+    return #roots == 0
+  end
+  local function suits(wanted)
+    for label in string.gmatch(wanted, '[^,]+') do
+      if not labels[label] then return false end
+    end
+    return true
+  end
+  return reachable, suits
+end
+
+-- The tasks that go at once when so many may: how many, and how many that have not begun. Those that have begun go first.
+local function going(free, reachable, suits)
+  local at_work, able, begun = {}, 0, 0
+  local function count(id, principal, max)
+    at_work[principal] = at_work[principal] or tonumber(call('HGET', P .. 'at_work', 'p ' .. principal) or 0)
+    if max ~= 0 and at_work[principal] >= max then return end
+    at_work[principal], able = at_work[principal] + 1, able + 1
+    begun = begun + call('SISMEMBER', P .. 'begun', id)
+  end
+  for _, priority in ipairs(call('ZREVRANGE', P .. 'ready', 0, -1)) do
+    for _, principal in ipairs(call('ZRANGE', P .. 'ready:' .. priority, 0, -1)) do
+      local mine = P .. 'ready:' .. priority .. ':' .. principal
+      for _, workspace in ipairs(call('ZRANGE', mine, 0, -1)) do
+        for _, terms in ipairs(reachable(workspace) and call('ZRANGE', mine .. '\0' .. workspace, 0, -1) or {}) do
+          local max, labels = string.match(terms, '^(%d+) ?(.*)$')
+          for _, id in ipairs(suits(labels) and call('ZRANGE', mine .. '\0' .. workspace .. '\0' .. terms, 0, -1) or {}) do
+            count(id, principal, tonumber(max))
+          end
+        end
+      end
+    end
+  end
+  return math.min(able, free), math.min(able - begun, math.max(0, free - begun))
+end
+
 -- Notes when a task that has not begun is due: never by time alone while it depends on others.
 local function note_due(id)
   local row = call('HMGET', task_key(id), 'at', 'doom', 'waits')

@@ -2,6 +2,7 @@
 local id, fingerprint, principal, workspace, max_pending, now = ARGV[1], ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5]), ARGV[6]
 local choice, origin, when_busy, own = ARGV[7], ARGV[8], ARGV[9], ARGV[10]
 local priority, max, start, deps, spec, bytes, on = ARGV[11], ARGV[12], ARGV[13], ARGV[14], ARGV[15], ARGV[16], ARGV[17]
+local instance, max_at_work = ARGV[18], tonumber(ARGV[19])
 
 local function session_refusal()
   local row = call('HMGET', session_key(origin), 'pr', 'ws')
@@ -28,13 +29,25 @@ local function find_place()
   return nil, own, copied
 end
 
+-- Whether as many tasks wait as may. Who waits for nothing but to be claimed by this server is looked for only when it matters.
+local function is_full()
+  local waiting = call('ZCARD', P .. 'waiting')
+  local not_begun = waiting - call('SCARD', P .. 'begun')
+  -- Those that were parked give no place free for ever: else there would be no end to them.
+  local function are_too_many(going, not_begun_going)
+    return not_begun - not_begun_going >= max_pending or waiting - going >= max_pending * 2
+  end
+  if not are_too_many(0, 0) then return false end
+  local free = max_at_work - call('SCARD', P .. 'held:' .. instance)
+  if free <= 0 or not alive(instance) or call('HGET', P .. 'instance:' .. instance, 'draining') == '1' then return true end
+  return are_too_many(going(free, abilities(instance)))
+end
+
 local function admission_refusal()
   for dependency in string.gmatch(deps, '%S+') do
     if call('HGET', task_key(dependency), 'pr') ~= principal then return { 'no_dependency', dependency } end
   end
-  local waiting = call('ZCARD', P .. 'waiting')
-  -- Those that were parked give no place free for ever: else there would be no end to them.
-  if waiting - call('SCARD', P .. 'begun') >= max_pending or waiting >= max_pending * 2 then return { 'full', int(waiting) } end
+  if is_full() then return { 'full', int(call('ZCARD', P .. 'waiting')) } end
 end
 
 local function insert(sid)
@@ -43,7 +56,7 @@ local function insert(sid)
     'prio', priority, 'max', max, 'on', on, 'start', start, 'deps', deps, 'st', 'pending', 'at', '0', 'fa', '0', 'wr', '', 'wu', '',
     'tok', '', 'inst', '', 'cv', '', 'pg', '', 'co', '0', 'out', '', 'ca', now, 'sa', '', 'ua', now, 'tail', '0', 'ia', '',
     'by', bytes, 'qo', '', 'qid', '', 'qa', '', 'waits', '0', 'doom', '', 'dl', '')
-  for place = 18, #ARGV, 2 do
+  for place = 20, #ARGV, 2 do
     call('HSET', task_key(id), 'l:' .. ARGV[place], ARGV[place + 1])
     call('ZADD', P .. 'label:' .. ARGV[place] .. '=' .. ARGV[place + 1], number, id)
   end

@@ -294,7 +294,7 @@ impl World {
         self.now = self.now.after(std::time::Duration::from_millis(self.dice.below(3)));
         match self.dice.below(10) {
             0..3 => {
-                let submit = Submit { spec: self.spec(), max_pending: 12, now: self.now };
+                let submit = Submit { spec: self.spec(), max_pending: 12, max_at_work: 0, now: self.now };
                 let admitted = self.model.submit(submit.clone()).await;
                 assert_eq!(self.server().submit(submit).await, admitted);
             }

@@ -99,7 +99,10 @@ fn say(line: &str) {
 async fn work(store: Arc<SqliteStore>, name: String) {
     for number in 0.. {
         let spec = spec(&format!("{name}-{number}"));
-        let submitted = store.submit(Submit { spec, max_pending: 1000, now: NOW }).await.expect("admitted");
+        let submitted = store
+            .submit(Submit { spec, max_pending: 1000, max_at_work: 0, now: NOW })
+            .await
+            .expect("admitted");
         say(&format!("answered {} 0", submitted.task.spec.task_id));
         let Claim::Task(claimed) = store.claim(store::conformance::ticket(), NOW).await.expect("available")
         else {

@@ -9,6 +9,7 @@ pub(super) async fn run<B: Backend>(new: &impl AsyncFn() -> B) {
     a_submission_is_idempotent_by_id_and_body(&*new().await.store()).await;
     everything_that_was_asked_for_is_kept(&*new().await.store()).await;
     a_full_queue_refuses_and_loses_nothing(&*new().await.store()).await;
+    a_queue_counts_what_nobody_is_free_for(&*new().await.store()).await;
     a_foreign_session_does_not_exist(&*new().await.store()).await;
     a_deleted_task_whose_session_stays_is_not_taken_for_another_one(&*new().await.store()).await;
 }
@@ -67,6 +68,34 @@ async fn a_full_queue_refuses_and_loses_nothing(store: &dyn Store) {
     store.release(release(&claimed, None)).await.expect("released");
     store.finish(finish_with(id("b"), None, 1, Ending::Interrupted)).await.expect("finished");
     assert_eq!(store.counts(NOW).await, Ok(Counts { waiting: 1, ..Counts::default() }));
+}
+
+async fn a_queue_counts_what_nobody_is_free_for(store: &dyn Store) {
+    let submit = |spec| Submit { max_pending: 1, max_at_work: 3, ..submit(spec) };
+    for task in ["a", "b", "c", "waits"] {
+        store.submit(submit(spec(task))).await.expect("three go at once, one waits");
+    }
+    let full = async |waiting| {
+        let refused = store.submit(submit(spec("more"))).await;
+        assert_eq!(refused, Err(SubmitError::QueueFull { waiting }));
+    };
+    full(4).await;
+    let first = claim(store, NOW).await;
+    full(3).await;
+    let (second, third) = (claim(store, NOW).await, claim(store, NOW).await);
+    full(1).await;
+    store.put_back(put_back(&first, 1, WaitReason::RateLimit, after(100))).await.expect("put back");
+    full(2).await;
+    store.release(release(&first, None)).await.expect("released");
+    let start_at = Some(after(100));
+    let later = TaskSpec { schedule: Schedule { start_at, ..Schedule::default() }, ..spec("later") };
+    store.submit(submit(later)).await.expect("the one that waited goes at once");
+    full(3).await;
+    assert_eq!(claim(store, NOW).await.task.spec.task_id, id("waits"));
+    full(2).await;
+    finish(store, &second, 1).await;
+    finish(store, &third, 1).await;
+    full(2).await;
 }
 
 async fn a_foreign_session_does_not_exist(store: &dyn Store) {

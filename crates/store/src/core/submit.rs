@@ -9,6 +9,7 @@ use domain::{
 };
 
 use super::{Core, OpenSession};
+use crate::queue::Going;
 use crate::tables::{SessionRow, Tables, TaskRow};
 use crate::{Doom, Submit, SubmitError, Submitted, TaskRecord};
 
@@ -24,7 +25,7 @@ impl<T: Tables> Core<T> {
     /// # Errors
     /// See [`SubmitError`].
     pub fn submit(&mut self, command: Submit) -> Result<Submitted, SubmitError> {
-        let Submit { spec, max_pending, now } = command;
+        let Submit { spec, max_pending, max_at_work, now } = command;
         if let Some(existing) = self.existing(&spec.task_id)? {
             let same = existing.task.spec.fingerprint == spec.fingerprint
                 && existing.task.spec.principal == spec.principal;
@@ -37,13 +38,22 @@ impl<T: Tables> Core<T> {
                 return Err(SubmitError::DependencyUnknown(dependency.clone()));
             }
         }
-        let (not_begun, waiting) = (self.queue.not_begun(), self.queue.len());
-        // Those that were parked give no place free for ever: else there would be no end to them.
-        if not_begun >= max_pending || waiting >= max_pending.saturating_mul(2) {
-            return Err(SubmitError::QueueFull { waiting });
+        if self.is_full(max_pending, max_at_work) {
+            return Err(SubmitError::QueueFull { waiting: self.queue.len() });
         }
         let task = self.admit(spec, place, now)?;
         Ok(Submitted { task, created: true })
+    }
+
+    /// Whether as many tasks wait as may. Who waits for nothing but to be claimed is looked for only when it matters.
+    fn is_full(&self, most: usize, max_at_work: usize) -> bool {
+        let (not_begun, waiting) = (self.queue.not_begun(), self.queue.len());
+        // Those that were parked give no place free for ever: else there would be no end to them.
+        let are_too_many = |going: Going| {
+            not_begun - going.not_begun >= most || waiting - going.all >= most.saturating_mul(2)
+        };
+        let free = max_at_work.saturating_sub(self.queue.held());
+        are_too_many(Going::default()) && (free == 0 || are_too_many(self.queue.going(free)))
     }
 
     fn find_place(&mut self, spec: &TaskSpec) -> Result<Place, SubmitError> {

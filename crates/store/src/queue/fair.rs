@@ -82,6 +82,21 @@ impl Shares {
         })
     }
 
+    /// Those that could all go now. Whoever has a principal with a bound may be left out that could go before others of it.
+    pub(super) fn able(&self) -> Vec<u64> {
+        let (mut at_work, mut able) = (HashMap::new(), Vec::new());
+        for (principal, workspaces) in self.candidates.values().flatten() {
+            let at_work = at_work.entry(principal).or_insert_with(|| self.served(principal).at_work);
+            for (number, most) in workspaces.values().flatten() {
+                if is_allowed(*most, *at_work) {
+                    *at_work += 1;
+                    able.push(*number);
+                }
+            }
+        }
+        able
+    }
+
     fn served(&self, principal: &Principal) -> Served {
         self.principals.get(principal).copied().unwrap_or_default()
     }
@@ -111,6 +126,9 @@ impl Shares {
 
 /// The oldest candidate that has not to wait for others of its principal to end.
 fn first_allowed(candidates: &Candidates, at_work: usize) -> Option<u64> {
-    let is_allowed = |most: &Option<NonZeroU32>| most.is_none_or(|most| at_work < most.get() as usize);
-    candidates.iter().find(|(_, most)| is_allowed(most)).map(|(number, _)| *number)
+    candidates.iter().find(|(_, most)| is_allowed(**most, at_work)).map(|(number, _)| *number)
+}
+
+fn is_allowed(most: Option<NonZeroU32>, at_work: usize) -> bool {
+    most.is_none_or(|most| at_work < most.get() as usize)
 }

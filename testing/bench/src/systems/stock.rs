@@ -118,7 +118,7 @@ fn submission(number: usize) -> Result<Submit> {
         metadata: None,
         trace_parent: None,
     };
-    Ok(Submit { spec, max_pending: 2 * AT_ONCE, now: now() })
+    Ok(Submit { spec, max_pending: 2 * AT_ONCE, max_at_work: 0, now: now() })
 }
 
 /// A few events of the usual size.
