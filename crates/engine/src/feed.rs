@@ -38,7 +38,7 @@ impl FeedSubscription {
     ) -> Self {
         let signal = store.watch_feed();
         let end = *signal.borrow();
-        // One beyond the end is of an earlier life of a store that forgets: everything is new to its reader.
+        // One beyond the end is of an earlier life of a store that forgets, whose clock was ahead: everything is new to its reader.
         let begins = |after| if !store.is_durable() && after > end { 0 } else { after };
         let cursor = after.map_or(end, begins);
         Self { store, filter, types, cursor, is_known: after == Some(cursor), signal }

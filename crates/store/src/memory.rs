@@ -24,6 +24,9 @@ use crate::{
 /// Beyond this, the oldest ended tasks are dropped at once: memory is scarcer than disk.
 pub const KEPT_IN_MEMORY: Retention =
     Retention { max_tasks: 10_000, max_bytes: 512 * 1024 * 1024, ..Retention::ALL };
+/// Places of the feed that a life has for each millisecond: more than are used, and so few that places stay below 2^53 for two centuries,
+/// beyond which readers of JSON may round numbers.
+const PLACES_A_MILLISECOND: u64 = 1024;
 /// Tasks that one end may push out.
 const DROPPED_AT_ONCE: usize = 16;
 
@@ -62,6 +65,14 @@ impl MemoryStore {
     /// An empty store that keeps at most that much.
     pub fn new(settings: CoreSettings, kept: Retention) -> Self {
         let counters = Counters { opened: 1, ..Counters::default() };
+        Self::with(Core::empty(MemoryTables::new(counters), settings, counters, 0), kept)
+    }
+
+    /// As [`Self::new`], in a life that begins now. Its entries of the feed stand behind those of all lives before it, so that whoever
+    /// has a cursor of one of those gets everything.
+    pub fn begun_at(now: Timestamp, settings: CoreSettings, kept: Retention) -> Self {
+        let position = u64::try_from(now.millis()).unwrap_or_default().saturating_mul(PLACES_A_MILLISECOND);
+        let counters = Counters { opened: 1, position, ..Counters::default() };
         Self::with(Core::empty(MemoryTables::new(counters), settings, counters, 0), kept)
     }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use domain::{Clock, SystemClock};
 use process::Owner;
 use store::{CoreSettings, KEPT_IN_MEMORY, MemoryStore, Store};
 use store_redis::{InstanceSettings, RedisSettings, RedisStore};
@@ -74,7 +75,7 @@ pub(super) async fn open(config: &Config, data: &Path, owner: &Owner) -> anyhow:
     match &config.storage {
         config::Storage::Memory => {
             sweep(owner).await;
-            let store = Arc::new(MemoryStore::new(settings, KEPT_IN_MEMORY));
+            let store = Arc::new(MemoryStore::begun_at(SystemClock.now(), settings, KEPT_IN_MEMORY));
             Ok(Storage { store, warnings: Vec::new(), kind: Kind::Memory })
         }
         config::Storage::Sqlite(sync) => {

@@ -93,6 +93,23 @@ async fn a_task_whose_log_is_full_can_still_be_ended() {
 }
 
 #[tokio::test]
+async fn a_cursor_of_an_earlier_life_stands_before_everything_of_a_later_one() {
+    let life = |now| MemoryStore::begun_at(now, CoreSettings::default(), KEPT_IN_MEMORY);
+    let now = Timestamp::parse("2026-01-19T10:00:00.000Z").expect("a time");
+    let first = life(now);
+    let claimed = conformance::submit_and_claim(&first, "t").await;
+    first.append(conformance::append(&claimed, 1..=50)).await.expect("written");
+    let cursor = *first.watch_feed().borrow();
+    let second = life(now.after(Duration::from_millis(1)));
+    let claimed = conformance::submit_and_claim(&second, "t").await;
+    second.append(conformance::append(&claimed, 1..=80)).await.expect("written");
+    let page = second.read_feed(cursor, &FeedFilter::default()).await.expect("memory");
+    assert_eq!((page.entries.len(), page.cursor), (82, *second.watch_feed().borrow()));
+    let end_of_times = life(Timestamp::parse("2200-01-01T00:00:00.000Z").expect("a time"));
+    assert!(*end_of_times.watch_feed().borrow() < 1 << 53);
+}
+
+#[tokio::test]
 async fn a_task_that_runs_in_a_session_that_was_given_back_is_taken_over() {
     let store = MemoryStore::default();
     let claimed = conformance::submit_and_claim(&store, "t").await;

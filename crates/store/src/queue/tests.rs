@@ -73,6 +73,22 @@ fn who_has_as_much_at_work_as_it_may_lets_others_go_first() {
 }
 
 #[test]
+fn as_many_go_at_once_as_may_and_those_that_have_begun_before_all_others() {
+    let mut queue = Queue::default();
+    let one = NonZeroU32::new(1);
+    queue.insert(1, entry("new", "new", "a", "/w"));
+    queue.insert(2, Entry { begun: true, ..entry("begun", "begun", "a", "/w") });
+    queue.insert(3, Entry { max_running: one, ..entry("one", "one", "b", "/w") });
+    queue.insert(4, Entry { max_running: one, ..entry("other", "other", "b", "/w") });
+    queue.insert(5, Entry { until: Some(NOW), ..entry("later", "later", "a", "/w") });
+    queue.insert(6, entry("second", "new", "a", "/w"));
+    let expected = [(9, 3, 2), (2, 2, 1), (1, 1, 0), (0, 0, 0)];
+    for (free, all, not_begun) in expected {
+        assert_eq!(queue.going(free), Going { all, not_begun }, "{free} are free");
+    }
+}
+
+#[test]
 fn a_session_runs_one_task_at_a_time_in_order_whatever_their_priorities() {
     let mut queue = Queue::default();
     queue.insert(1, entry("one", "s", "p", "/w"));
