@@ -1,7 +1,7 @@
 //! What becomes of the tasks that ran when an earlier server ended.
 
 use api::{ErrorData, EventBody};
-use domain::{Ending, OnRestart, Outcome};
+use domain::{ConversationId, Ending, OnRestart, Outcome};
 use store::{Claimed, CommitError, Doom, Doomed, Release, StoreError, TaskRecord, WaitReason, Waiting};
 
 use crate::run::{Deps, EventLog, questions_of};
@@ -29,9 +29,15 @@ async fn recover_and_release(deps: &Deps, claimed: &Claimed) -> Result<(), Store
         Err(CommitError::Store(error)) => return Err(error),
         Err(error) => tracing::error!(%task_id, %error, "a task of an earlier server could not be ended"),
     }
-    let session_id = claimed.task.session_id.clone();
+    let (session_id, conversation) = (claimed.task.session_id.clone(), written(deps, &claimed.task).await);
     let now = deps.clock.now();
-    deps.store.release(Release { session_id, token: claimed.token, conversation: None, now }).await
+    deps.store.release(Release { session_id, token: claimed.token, conversation, now }).await
+}
+
+/// The conversation that a task's last agent has written, if there is something to resume: the model need not have answered.
+async fn written(deps: &Deps, task: &TaskRecord) -> Option<ConversationId> {
+    let written = task.conversation?;
+    deps.agents.launcher().has_conversation(&task.spec.principal, written).await.then_some(written)
 }
 
 async fn recover_task(deps: &Deps, claimed: &Claimed) -> Result<(), CommitError> {

@@ -64,8 +64,7 @@ impl Inner {
 impl MemoryStore {
     /// An empty store that keeps at most that much.
     pub fn new(settings: CoreSettings, kept: Retention) -> Self {
-        let counters = Counters { opened: 1, ..Counters::default() };
-        Self::with(Core::empty(MemoryTables::new(counters), settings, counters, 0), kept)
+        Self::begun_at(Timestamp::from_millis(0), settings, kept)
     }
 
     /// As [`Self::new`], in a life that begins now. Its entries of the feed stand behind those of all lives before it, so that whoever

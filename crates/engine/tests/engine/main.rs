@@ -15,7 +15,7 @@ use domain::{
 use engine::{Engine, Folders, Handle, InterruptFirst, Settings};
 use scripted::{Behaviour, ScriptedLauncher};
 use serde_json::{Value, json};
-use store::{MemoryStore, Retention};
+use store::{CoreSettings, MemoryStore, Retention};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -281,4 +281,43 @@ async fn the_idle_agent_of_a_session_that_is_no_longer_kept_ends_before_its_conv
     assert_eq!(launcher.forgotten().await, 0);
     assert_eq!((launcher.launched(), launcher.forced()), (1, 0));
     engine.shut_down(CancellationToken::new()).await;
+}
+
+/// One life of a server, which ends as by kill -9.
+fn live(store: &Arc<MemoryStore>, launcher: &Arc<ScriptedLauncher>, life: impl AsyncFnOnce(Handle)) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    runtime.expect("a runtime").block_on(async {
+        let engine = Engine::start(
+            settings(1),
+            store.clone(),
+            launcher.clone(),
+            Arc::new(SystemClock),
+            Arc::default(),
+            telemetry::Traces::default(),
+        );
+        life(engine.await.expect("memory").handle()).await;
+    });
+}
+
+#[test]
+fn a_crash_before_the_model_has_answered_does_not_forget_the_conversation() {
+    let launcher = Arc::new(ScriptedLauncher::default());
+    let store = Arc::new(MemoryStore::playing_durable(CoreSettings::default()));
+    live(&store, &launcher, async |handle| {
+        handle.submit(spec("cut-off", Behaviour::WaitsForInterrupt)).await.expect("admitted");
+        launcher.prompted().await;
+    });
+    let store = Arc::new(store.reopened().expect("memory"));
+    live(&store, &launcher, async |handle| {
+        assert_eq!(follow(&handle, "cut-off").await.1["status"], json!("interrupted"));
+        let id = SessionId::for_task(&id("cut-off"));
+        let session = SessionChoice::Reuse { id, when_busy: WhenBusy::Enqueue };
+        handle.submit(TaskSpec { session, ..spec("next", Behaviour::Completes) }).await.expect("admitted");
+        assert_eq!(follow(&handle, "next").await.1["status"], json!("completed"));
+    });
+    let openings = launcher.openings();
+    let [Opening::New(first), Opening::Resume(second)] = openings.as_slice() else {
+        unreachable!("{openings:?}")
+    };
+    assert_eq!(first, second);
 }
