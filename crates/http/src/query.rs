@@ -76,6 +76,15 @@ impl Parameters {
         self.parsed(name, |text| whole(text, &range))
     }
 
+    /// Yes or no, in each of the words that FastAPI took: existing clients send them as their languages write them.
+    pub(crate) fn flag(&mut self, name: &str) -> Option<bool> {
+        self.parsed(name, |text| match text.to_ascii_lowercase().as_str() {
+            "true" | "1" | "yes" | "on" | "t" | "y" => Ok(true),
+            "false" | "0" | "no" | "off" | "f" | "n" => Ok(false),
+            _ => Err("must be true or false".to_owned()),
+        })
+    }
+
     /// The items of a list with commas between them, each of which `parse` has to understand.
     pub(crate) fn list<T>(&mut self, name: &str, parse: impl Fn(&str) -> Result<T, String>) -> Vec<T> {
         let items = self.texts(name).flat_map(|text| text.split(',')).map(str::trim);
@@ -126,6 +135,21 @@ mod tests {
         assert_eq!(read.list("type", |item| Ok(item.to_owned())), ["a", "b", "c"]);
         assert_eq!(read.text("name"), Some("a b"));
         assert!(read.check().is_ok());
+    }
+
+    #[test]
+    fn a_flag_may_be_written_in_many_ways() {
+        let flag = |text: &str| Parameters::of(&format!("force={text}")).flag("force");
+        for yes in ["true", "True", "TRUE", "1", "yes", "On", "t", "Y"] {
+            assert_eq!(flag(yes), Some(true), "{yes}");
+        }
+        for no in ["false", "False", "0", "NO", "off", "F", "n"] {
+            assert_eq!(flag(no), Some(false), "{no}");
+        }
+        assert_eq!(flag(""), None);
+        let mut read = Parameters::of("force=2");
+        assert_eq!(read.flag("force"), None);
+        assert!(read.check().is_err());
     }
 
     #[test]

@@ -35,14 +35,10 @@ pub(crate) async fn handle(
     Path(id): Path<String>,
     mut parameters: Parameters,
 ) -> Result<Json<Deleted>, Refusal> {
-    let interrupt_first = parameters.parsed("force", |text| match text {
-        "true" | "1" => Ok(InterruptFirst::Yes),
-        "false" | "0" => Ok(InterruptFirst::No),
-        _ => Err("must be true or false".to_owned()),
-    });
+    let force = parameters.flag("force").unwrap_or(false);
     parameters.check()?;
     let session = may.session(&state, &id).await?.id;
-    let interrupt_first = interrupt_first.unwrap_or(InterruptFirst::No);
+    let interrupt_first = if force { InterruptFirst::Yes } else { InterruptFirst::No };
     let names = |tasks: &[TaskId]| tasks.iter().map(TaskId::as_str).collect::<Vec<_>>().join(", ");
     let conflict = |detail: String| Refusal::new(StatusCode::CONFLICT, Code::SessionBusy, detail);
     match state.engine.delete_session(&session, interrupt_first).await {

@@ -86,6 +86,20 @@ async fn only_what_waits_becomes_urgent_and_only_what_has_ended_is_deleted() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_busy_session_is_deleted_by_force_however_that_is_written() {
+    let place = Place::new().await;
+    place.submit("t", "hold", Value::Null).await;
+    place.script.say("hold", "…").await;
+    let delete = async |force: &str| {
+        let path = format!("/api/v1/sessions/session-t?force={force}");
+        place.call("DELETE", &path, &Value::Null).await.status
+    };
+    assert_eq!(delete("maybe").await, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(delete("False").await, StatusCode::CONFLICT);
+    assert_eq!(delete("True").await, StatusCode::OK);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_batch_is_several_submissions() {
     let place = Place::new().await;
     let task = |id: &str, workspace: &str| json!({"task_id": id, "prompt": "hello", "workspace": workspace});
