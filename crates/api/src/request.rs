@@ -156,7 +156,7 @@ pub struct OptionsRequest {
 /// `session` of a task.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, ToSchema)]
 pub struct SessionRequest {
-    /// Whether to go on with an existing session.
+    /// Whether to go on with an existing session: the one that `session_id` names. Without one, a new session begins.
     #[schema(value_type = Option<bool>)]
     pub reuse_existing: bool,
     /// That session, or the one to copy.

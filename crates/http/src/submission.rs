@@ -133,10 +133,10 @@ pub(crate) async fn task_spec(
 }
 
 fn session(request: &SessionRequest) -> Result<SessionChoice, Refusal> {
-    if !request.reuse_existing && !request.fork {
+    // Who wants to reuse a session and names none wants one if there is one.
+    let Some(id) = request.session_id.as_ref().filter(|_| request.reuse_existing || request.fork) else {
         return Ok(SessionChoice::New);
-    }
-    let Some(id) = &request.session_id else { return Err(invalid("/session/session_id", "is needed")) };
+    };
     let id = SessionId::parse(id).map_err(|_| Refusal::session_not_found(id))?;
     let when_busy = request.when_busy.unwrap_or_default();
     Ok(if request.fork { SessionChoice::Fork(id) } else { SessionChoice::Reuse { id, when_busy } })

@@ -1122,7 +1122,7 @@ class SessionRequest(TypedDict):
     """
     reuse_existing: NotRequired[bool | None]
     """
-    Whether to go on with an existing session.
+    Whether to go on with an existing session: the one that `session_id` names. Without one, a new session begins.
     """
     session_id: NotRequired[str | None]
     """

@@ -1006,7 +1006,7 @@ export interface components {
         SessionRequest: {
             /** @description Whether to begin a new session with a copy of the session's conversation; not together with `reuse_existing`. */
             fork?: boolean | null;
-            /** @description Whether to go on with an existing session. */
+            /** @description Whether to go on with an existing session: the one that `session_id` names. Without one, a new session begins. */
             reuse_existing?: boolean | null;
             /** @description That session, or the one to copy. */
             session_id?: string | null;

@@ -94,9 +94,7 @@ fn session(object: &Map<String, Value>, faults: &mut Vec<Fault>) -> SessionReque
     let fork = fields.flag("fork").unwrap_or(false);
     let reuse_existing = reuse.unwrap_or(false);
     let names_none = !fields.has("session_id");
-    if reuse_existing && names_none {
-        fields.fault("session_id", "is needed with reuse_existing");
-    } else if fork && names_none {
+    if fork && names_none {
         fields.fault("session_id", "is needed with fork: name the session to copy");
     }
     if reuse_existing && fork {

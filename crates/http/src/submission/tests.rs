@@ -179,6 +179,16 @@ async fn what_is_asked_for_goes_before_the_defaults() {
 }
 
 #[tokio::test]
+async fn who_reuses_a_session_and_names_none_gets_a_new_one() {
+    for reuse in
+        [r#"{"reuse_existing":true,"session_id":null}"#, r#"{"reuse_existing":true,"when_busy":"enqueue"}"#]
+    {
+        let (spec, _) = spec(&format!(r#","session":{reuse}"#)).await;
+        assert_eq!(spec.session, SessionChoice::New, "{reuse}");
+    }
+}
+
+#[tokio::test]
 async fn a_conversation_is_forked_and_a_moment_is_kept() {
     let (spec, _) =
         spec(r#","start_at":"1970-01-01T00:00:09Z","session":{"fork":true,"session_id":"s"}"#).await;

@@ -53,8 +53,6 @@ fn what_is_no_object_is_said_to_be_none() {
         [(String::new(), "the body is not JSON: EOF while parsing an object at line 1 column 1".into())]
     );
     assert_eq!(faults("[]"), [(String::new(), "the body is not a JSON object".into())]);
-    let reuse = r#"{"prompt":"p","workspace":"/w","session":{"reuse_existing":true,"session_id":null}}"#;
-    assert_eq!(faults(reuse), [("/session/session_id".into(), "is needed with reuse_existing".into())]);
 }
 
 #[test]
