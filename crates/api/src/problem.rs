@@ -44,6 +44,8 @@ pub enum Code {
     QueueFull,
     /// The server is at capacity.
     AtCapacity,
+    /// The bodies of requests take all the memory that they may take.
+    ServerBusy,
     /// The server is about to stop.
     ShuttingDown,
     /// The body is too large.

@@ -34,5 +34,5 @@ pub use reached::{Link, TrustedProxies};
 pub use revocations::share_revocations;
 pub use router::{metrics_router, openapi_json, router};
 pub use state::{AppState, TaskDefaults};
-pub use submission::WorkspaceRoots;
+pub use submission::{BodyBudget, WorkspaceRoots};
 pub use ticket::Tickets;

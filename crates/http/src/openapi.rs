@@ -62,7 +62,10 @@ const EVERYWHERE: [(&str, &str); 5] = [
     ("403", "The key is wrong or lacks the scope, or the Host or Origin header is foreign."),
     ("429", "The caller makes too many requests: see `Retry-After`."),
     ("500", "The server failed; its log says why."),
-    ("503", "The storage is not available, or the server is about to stop: see `Retry-After`."),
+    (
+        "503",
+        "The storage is not available, the server is about to stop, or too many bodies are under way: see `Retry-After`.",
+    ),
 ];
 
 /// Completes the document: what all endpoints have in common.

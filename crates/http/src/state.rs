@@ -18,7 +18,7 @@ use crate::guesses::Guesses;
 use crate::policy::CallerPolicy;
 use crate::rate_limit::RateLimit;
 use crate::reached::TrustedProxies;
-use crate::submission::WorkspaceRoots;
+use crate::submission::{BodyBudget, WorkspaceRoots};
 use crate::ticket::Tickets;
 
 /// A storage that does not answer within that time is slow: a commit takes a few milliseconds.
@@ -59,6 +59,8 @@ pub struct AppState {
     pub auth: Option<Authenticator>,
     /// What browsers show in place of the key.
     pub tickets: Tickets,
+    /// How much memory the bodies of requests may take.
+    pub bodies: BodyBudget,
     /// How many requests a caller may make.
     pub rate_limit: RateLimit,
     /// Who has shown wrong keys too often.

@@ -24,7 +24,8 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 pub(crate) use answer::{AnswerRequest, answer_request};
-pub(crate) use body::{MAX_BODY_BYTES, bytes};
+pub use body::BodyBudget;
+pub(crate) use body::{MAX_BODY_BYTES, Received};
 pub(crate) use change::{MAX_BATCH, batch, fork_request, message_request, session_creation, task_change};
 pub(crate) use reach::Reach;
 pub(crate) use read::{task_of, task_request};
@@ -48,8 +49,12 @@ pub(crate) fn invalid(pointer: &str, detail: impl Into<String>) -> Refusal {
     invalid_all(vec![Fault { pointer: pointer.to_owned(), detail: detail.into() }])
 }
 
-/// The faults of a body.
-pub(crate) fn invalid_all(faults: Vec<Fault>) -> Refusal {
+/// Most faults that are told at once.
+const MAX_FAULTS: usize = 100;
+
+/// The faults of a body, the first ones of very many.
+pub(crate) fn invalid_all(mut faults: Vec<Fault>) -> Refusal {
+    faults.truncate(MAX_FAULTS);
     let detail = faults.iter().map(|fault| match fault.pointer.as_str() {
         "" => fault.detail.clone(),
         pointer => format!("{pointer} {}", fault.detail),

@@ -10,7 +10,7 @@ use anyhow::Context;
 use domain::{AgentOptions, Clock, ConversationId, OnQuestion, Principal, SystemClock};
 use engine::{Engine, Folders, Settings};
 use gateway::Gateway;
-use http_api::{AppState, Guesses, HostPolicy, RateLimit, Tickets, WorkspaceRoots};
+use http_api::{AppState, BodyBudget, Guesses, HostPolicy, RateLimit, Tickets, WorkspaceRoots};
 use process::{CgroupLimits, Cgroups, Limits, Owner};
 use scripted_model::ScriptedModel;
 use sha2::{Digest, Sha256};
@@ -225,6 +225,7 @@ fn state(
         labels: config.labels.clone(),
         auth,
         tickets: Tickets::default(),
+        bodies: BodyBudget::default(),
         guesses: Guesses::default(),
         rate_limit: RateLimit::new(config.rate_limit.per_minute, config.rate_limit.loopback),
         hosts,

@@ -24,6 +24,7 @@ Code: TypeAlias = Literal[
     "session_id_taken",
     "queue_full",
     "at_capacity",
+    "server_busy",
     "shutting_down",
     "body_too_large",
     "not_found",

@@ -457,7 +457,7 @@ export interface components {
          * @description Stable machine words for what went wrong.
          * @enum {string}
          */
-        Code: "invalid_request" | "workspace_not_found" | "workspace_not_allowed" | "task_not_found" | "session_not_found" | "task_id_taken" | "task_finished" | "question_not_found" | "already_answered" | "session_busy" | "session_workspace_differs" | "nothing_to_fork" | "task_state" | "task_needed" | "session_id_taken" | "queue_full" | "at_capacity" | "shutting_down" | "body_too_large" | "not_found" | "method_not_allowed" | "rate_limited" | "unauthorized" | "forbidden" | "insufficient_scope" | "option_not_allowed" | "host_not_allowed" | "upgrade_required" | "internal";
+        Code: "invalid_request" | "workspace_not_found" | "workspace_not_allowed" | "task_not_found" | "session_not_found" | "task_id_taken" | "task_finished" | "question_not_found" | "already_answered" | "session_busy" | "session_workspace_differs" | "nothing_to_fork" | "task_state" | "task_needed" | "session_id_taken" | "queue_full" | "at_capacity" | "server_busy" | "shutting_down" | "body_too_large" | "not_found" | "method_not_allowed" | "rate_limited" | "unauthorized" | "forbidden" | "insufficient_scope" | "option_not_allowed" | "host_not_allowed" | "upgrade_required" | "internal";
         /** @description Data of `complete`. */
         CompleteData: components["schemas"]["ProgressBody"] & {
             /** @description What went wrong. */
@@ -1296,7 +1296,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The storage is not available, or the server is about to stop: see `Retry-After`. */
+            /** @description The storage is not available, the server is about to stop, or too many bodies are under way: see `Retry-After`. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -1395,7 +1395,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The storage is not available, or the server is about to stop: see `Retry-After`. */
+            /** @description The storage is not available, the server is about to stop, or too many bodies are under way: see `Retry-After`. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -1460,7 +1460,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The storage is not available, or the server is about to stop: see `Retry-After`. */
+            /** @description The storage is not available, the server is about to stop, or too many bodies are under way: see `Retry-After`. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -1537,7 +1537,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The storage is not available, or the server is about to stop: see `Retry-After`. */
+            /** @description The storage is not available, the server is about to stop, or too many bodies are under way: see `Retry-After`. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -1614,7 +1614,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The storage is not available, or the server is about to stop: see `Retry-After`. */
+            /** @description The storage is not available, the server is about to stop, or too many bodies are under way: see `Retry-After`. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -1679,7 +1679,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The storage is not available, or the server is about to stop: see `Retry-After`. */
+            /** @description The storage is not available, the server is about to stop, or too many bodies are under way: see `Retry-After`. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -1793,7 +1793,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The storage is not available, or the server is about to stop: see `Retry-After`. */
+            /** @description The storage is not available, the server is about to stop, or too many bodies are under way: see `Retry-After`. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -1870,7 +1870,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The storage is not available, or the server is about to stop: see `Retry-After`. */
+            /** @description The storage is not available, the server is about to stop, or too many bodies are under way: see `Retry-After`. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -1968,7 +1968,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The storage is not available, or the server is about to stop: see `Retry-After`. */
+            /** @description The storage is not available, the server is about to stop, or too many bodies are under way: see `Retry-After`. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2094,7 +2094,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The storage is not available, or the server is about to stop: see `Retry-After`. */
+            /** @description The storage is not available, the server is about to stop, or too many bodies are under way: see `Retry-After`. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2171,7 +2171,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The storage is not available, or the server is about to stop: see `Retry-After`. */
+            /** @description The storage is not available, the server is about to stop, or too many bodies are under way: see `Retry-After`. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2270,7 +2270,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The storage is not available, or the server is about to stop: see `Retry-After`. */
+            /** @description The storage is not available, the server is about to stop, or too many bodies are under way: see `Retry-After`. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2393,7 +2393,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The queue is full, or the server is about to stop: see `Retry-After`. */
+            /** @description The queue is full, the server is about to stop, or too many bodies are under way: see `Retry-After`. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2498,7 +2498,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The storage is not available, or the server is about to stop: see `Retry-After`. */
+            /** @description The storage is not available, the server is about to stop, or too many bodies are under way: see `Retry-After`. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2575,7 +2575,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The storage is not available, or the server is about to stop: see `Retry-After`. */
+            /** @description The storage is not available, the server is about to stop, or too many bodies are under way: see `Retry-After`. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2661,7 +2661,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The storage is not available, or the server is about to stop: see `Retry-After`. */
+            /** @description The storage is not available, the server is about to stop, or too many bodies are under way: see `Retry-After`. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2787,7 +2787,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The storage is not available, or the server is about to stop: see `Retry-After`. */
+            /** @description The storage is not available, the server is about to stop, or too many bodies are under way: see `Retry-After`. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2913,7 +2913,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The storage is not available, or the server is about to stop: see `Retry-After`. */
+            /** @description The storage is not available, the server is about to stop, or too many bodies are under way: see `Retry-After`. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -3015,7 +3015,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The storage is not available, or the server is about to stop: see `Retry-After`. */
+            /** @description The storage is not available, the server is about to stop, or too many bodies are under way: see `Retry-After`. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -3101,7 +3101,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The storage is not available, or the server is about to stop: see `Retry-After`. */
+            /** @description The storage is not available, the server is about to stop, or too many bodies are under way: see `Retry-After`. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -3227,7 +3227,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The storage is not available, or the server is about to stop: see `Retry-After`. */
+            /** @description The storage is not available, the server is about to stop, or too many bodies are under way: see `Retry-After`. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -3325,7 +3325,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The storage is not available, or the server is about to stop: see `Retry-After`. */
+            /** @description The storage is not available, the server is about to stop, or too many bodies are under way: see `Retry-After`. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -3439,7 +3439,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The storage is not available, or the server is about to stop: see `Retry-After`. */
+            /** @description The storage is not available, the server is about to stop, or too many bodies are under way: see `Retry-After`. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -3606,7 +3606,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The storage is not available, or the server is about to stop: see `Retry-After`. */
+            /** @description The storage is not available, the server is about to stop, or too many bodies are under way: see `Retry-After`. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -3702,7 +3702,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The storage is not available, or the server is about to stop: see `Retry-After`. */
+            /** @description The storage is not available, the server is about to stop, or too many bodies are under way: see `Retry-After`. */
             503: {
                 headers: {
                     [name: string]: unknown;

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use api::{Code, Problem, TaskStatusResponse};
 use axum::Json;
-use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use domain::{Answer, Question, QuestionId, TaskStatus};
@@ -16,7 +15,7 @@ use crate::access::{May, TasksWrite};
 use crate::answer;
 use crate::refusal::Refusal;
 use crate::state::AppState;
-use crate::submission::{self, AnswerRequest};
+use crate::submission::{self, AnswerRequest, Received};
 
 /// Answers a question that a task waits with. The same answer may be given again.
 #[utoipa::path(
@@ -41,10 +40,9 @@ pub(crate) async fn handle(
     State(state): State<Arc<AppState>>,
     may: May<TasksWrite>,
     Path(id): Path<String>,
-    body: Body,
+    body: Received,
 ) -> Result<Json<TaskStatusResponse>, Refusal> {
-    let AnswerRequest { question, answer, answers } =
-        submission::answer_request(&submission::bytes(body).await?)?;
+    let AnswerRequest { question, answer, answers } = submission::answer_request(&body)?;
     let view = may.task(&state, &id).await?;
     let task_id = view.record.spec.task_id.clone();
     if view.record.status.is_terminal() {

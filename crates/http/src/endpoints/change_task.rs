@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use api::{Code, Problem, TaskChange, TaskStatusResponse};
 use axum::Json;
-use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use store::ChangeError;
 
 use crate::access::{May, TasksWrite};
+use crate::answer;
 use crate::refusal::Refusal;
 use crate::state::AppState;
-use crate::{answer, submission};
+use crate::submission::{self, Received};
 
 /// Makes a waiting task more or less urgent.
 #[utoipa::path(
@@ -37,9 +37,9 @@ pub(crate) async fn handle(
     State(state): State<Arc<AppState>>,
     may: May<TasksWrite>,
     Path(id): Path<String>,
-    body: Body,
+    body: Received,
 ) -> Result<Json<TaskStatusResponse>, Refusal> {
-    let priority = submission::task_change(&submission::bytes(body).await?)?;
+    let priority = submission::task_change(&body)?;
     let task = may.task(&state, &id).await?.record.spec.task_id.clone();
     match state.engine.set_priority(&task, priority).await {
         Ok(view) => Ok(Json(answer::status(view))),

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use api::{Code, Problem, SessionCreation, SessionInfo};
 use auth::Identity;
 use axum::Json;
-use axum::body::Body;
 use axum::extract::State;
 use axum::http::StatusCode;
 use domain::SessionId;
@@ -13,9 +12,10 @@ use std::path::PathBuf;
 use store::{CreateSession, CreateSessionError};
 
 use crate::access::{May, SessionsWrite};
+use crate::answer;
 use crate::refusal::Refusal;
 use crate::state::AppState;
-use crate::{answer, submission};
+use crate::submission::{self, Received};
 
 /// Makes a session before its first task. Tasks go on with it by `session.reuse_existing`.
 #[utoipa::path(
@@ -37,9 +37,9 @@ use crate::{answer, submission};
 pub(crate) async fn handle(
     State(state): State<Arc<AppState>>,
     may: May<SessionsWrite>,
-    body: Body,
+    body: Received,
 ) -> Result<(StatusCode, Json<SessionInfo>), Refusal> {
-    let (id, workspace) = submission::session_creation(&submission::bytes(body).await?)?;
+    let (id, workspace) = submission::session_creation(&body)?;
     let workspace = state.roots.resolve("workspace", workspace.as_ref(), None).await?;
     create(&state, &may.caller, id, Some(workspace), None).await
 }

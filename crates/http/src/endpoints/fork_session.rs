@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use api::{ForkRequest, Problem, SessionInfo};
 use axum::Json;
-use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 
@@ -12,7 +11,7 @@ use super::create_session::create;
 use crate::access::{May, SessionsWrite};
 use crate::refusal::Refusal;
 use crate::state::AppState;
-use crate::submission;
+use crate::submission::{self, Received};
 
 /// Makes a session that begins with a copy of this one's conversation as it is when its first task runs.
 #[utoipa::path(
@@ -37,9 +36,9 @@ pub(crate) async fn handle(
     State(state): State<Arc<AppState>>,
     may: May<SessionsWrite>,
     Path(id): Path<String>,
-    body: Body,
+    body: Received,
 ) -> Result<(StatusCode, Json<SessionInfo>), Refusal> {
-    let copy = submission::fork_request(&submission::bytes(body).await?)?;
+    let copy = submission::fork_request(&body)?;
     let origin = may.session(&state, &id).await?;
     // A copy belongs to whom the original does, whoever asks for it.
     let owner = auth::Identity { principal: origin.principal, ..may.caller };

@@ -4,14 +4,13 @@ use std::sync::Arc;
 
 use api::{Code, Problem, TicketRequest, TicketResponse};
 use axum::Json;
-use axum::body::Body;
 use axum::extract::State;
 use axum::http::StatusCode;
 
 use crate::access::{May, TasksRead};
 use crate::refusal::Refusal;
 use crate::state::AppState;
-use crate::submission;
+use crate::submission::{self, Received};
 use crate::ticket::{Issued, Opens, shared};
 
 /// Makes a ticket: it opens one stream of events, once, within a minute, and is shown as `?ticket=` in place of a key. Browsers
@@ -35,9 +34,9 @@ use crate::ticket::{Issued, Opens, shared};
 pub(crate) async fn handle(
     State(state): State<Arc<AppState>>,
     may: May<TasksRead>,
-    body: Body,
+    body: Received,
 ) -> Result<Json<TicketResponse>, Refusal> {
-    let TicketRequest { task_id } = submission::ticket_request(&submission::bytes(body).await?)?;
+    let TicketRequest { task_id } = submission::ticket_request(&body)?;
     let opens = match task_id {
         None => Opens::Everything,
         Some(id) => {

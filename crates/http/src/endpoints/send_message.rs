@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use api::{Code, MessageReceipt, MessageRequest, Problem};
 use axum::Json;
-use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use engine::MessageError;
@@ -12,7 +11,7 @@ use engine::MessageError;
 use crate::access::{May, TasksWrite};
 use crate::refusal::Refusal;
 use crate::state::AppState;
-use crate::submission;
+use crate::submission::{self, Received};
 
 /// Says something to the agent that is at work on a task: it hears of it between two of its tools, or has a turn of its own for
 /// it. The message stands in the task's events, and is told again should the agent die before it has heard. Give a `message_id` to
@@ -39,9 +38,9 @@ pub(crate) async fn handle(
     State(state): State<Arc<AppState>>,
     may: May<TasksWrite>,
     Path(id): Path<String>,
-    body: Body,
+    body: Received,
 ) -> Result<Json<MessageReceipt>, Refusal> {
-    let (text, chosen) = submission::message_request(&submission::bytes(body).await?)?;
+    let (text, chosen) = submission::message_request(&body)?;
     let task_id = may.task(&state, &id).await?.record.spec.task_id.clone();
     match state.engine.message(&task_id, text, chosen).await {
         Ok(message_id) => Ok(Json(MessageReceipt { task_id, message_id })),

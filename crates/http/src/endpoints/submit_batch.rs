@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use api::{BatchRequest, BatchResponse, BatchResult, Problem};
 use axum::Json;
-use axum::body::Body;
 use axum::extract::State;
 use axum::http::StatusCode;
 
@@ -15,7 +14,7 @@ use crate::reached::Reached;
 use crate::refusal::Refusal;
 use crate::request_id::RequestId;
 use crate::state::AppState;
-use crate::submission;
+use crate::submission::{self, Received};
 
 /// Submits several tasks in their order, each as if it came alone: one that is refused holds up no other. A batch can be
 /// repeated, as a submission can.
@@ -40,12 +39,13 @@ pub(crate) async fn handle(
     RequestId(request_id): RequestId,
     reached: Reached,
     traced: Traced,
-    body: Body,
+    body: Received,
 ) -> Result<Json<BatchResponse>, Refusal> {
-    let items = submission::batch(&submission::bytes(body).await?)?;
-    let mut results = Vec::with_capacity(items.len());
-    for item in items {
-        let submitted = match submission::task_of(&item) {
+    // What was read as JSON takes many times the room of what came: it is not kept while tasks are admitted.
+    let requests: Vec<_> = submission::batch(&body)?.iter().map(submission::task_of).collect();
+    let mut results = Vec::with_capacity(requests.len());
+    for request in requests {
+        let submitted = match request {
             Ok(request) => Box::pin(submit(&state, &may.caller, (&reached, traced.clone()), request)).await,
             Err(refusal) => Err(refusal),
         };

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use api::{Code, Problem, TaskRequest, TaskResponse};
 use auth::{Identity, Scope, Scopes};
 use axum::Json;
-use axum::body::Body;
 use axum::extract::State;
 use axum::http::StatusCode;
 use domain::{SessionId, TaskId, TaskSpec};
@@ -19,7 +18,7 @@ use crate::measured::Traced;
 use crate::reached::Reached;
 use crate::refusal::Refusal;
 use crate::state::AppState;
-use crate::submission::{self, Reach};
+use crate::submission::{self, Reach, Received};
 use crate::ticket::{Opens, shared};
 
 /// Submits a task. The same id and body again is the same task.
@@ -39,7 +38,7 @@ use crate::ticket::{Opens, shared};
         (status = 409, description = "The task id is taken by another body, its session is there already, the session is busy, has another workspace, or has nothing to fork.", content_type = "application/problem+json", body = Problem),
         (status = 413, description = "The body is too large.", content_type = "application/problem+json", body = Problem),
         (status = 422, description = "The body does not match the schema: `errors` points at every fault.", content_type = "application/problem+json", body = Problem),
-        (status = 503, description = "The queue is full, or the server is about to stop: see `Retry-After`.", content_type = "application/problem+json", body = Problem),
+        (status = 503, description = "The queue is full, the server is about to stop, or too many bodies are under way: see `Retry-After`.", content_type = "application/problem+json", body = Problem),
     )
 )]
 pub(crate) async fn handle(
@@ -47,9 +46,9 @@ pub(crate) async fn handle(
     may: May<TasksWrite>,
     reached: Reached,
     traced: Traced,
-    body: Body,
+    body: Received,
 ) -> Result<Json<TaskResponse>, Refusal> {
-    let request = submission::task_request(&submission::bytes(body).await?)?;
+    let request = submission::task_request(&body)?;
     submit(&state, &may.caller, (&reached, traced), request).await.map(Json)
 }
 

@@ -4,7 +4,8 @@ use domain::{Answer, QuestionId};
 use serde_json::{Map, Value};
 
 use super::fields::Fields;
-use super::{invalid, invalid_all};
+use super::invalid_all;
+use super::read::object;
 use crate::refusal::Refusal;
 
 /// Longest message, in bytes. All answers of a task are kept.
@@ -23,10 +24,7 @@ pub(crate) struct AnswerRequest {
 
 /// The answer, or every fault that it has.
 pub(crate) fn answer_request(body: &[u8]) -> Result<AnswerRequest, Refusal> {
-    let value: Value = serde_json::from_slice(body)
-        .map_err(|error| invalid("", format!("the body is not JSON: {error}")))?;
-    let Value::Object(body) = value else { return Err(invalid("", "the body is not a JSON object")) };
-    let mut faults = Vec::new();
+    let (body, mut faults) = (object(body)?, Vec::new());
     let mut fields = Fields::new("", &body, &mut faults);
     let question = fields.required_text("question_id");
     let question = question.and_then(|text| {

@@ -1,5 +1,6 @@
 //! Reads the body of a submission and finds all its faults at once.
 
+mod json;
 mod more;
 mod options;
 mod schedule;
@@ -10,6 +11,7 @@ use api::{Fault, RetryRequest, SessionRequest, TaskRequest};
 use domain::{TaskId, WhenBusy};
 use serde_json::{Map, Value};
 
+pub(super) use self::json::value;
 use self::options::options;
 use self::schedule::schedule;
 use super::fields::Fields;
@@ -30,10 +32,10 @@ pub(crate) fn task_request(body: &[u8]) -> Result<TaskRequest, Refusal> {
 
 /// A body that is a JSON object.
 pub(super) fn object(body: &[u8]) -> Result<Map<String, Value>, Refusal> {
-    let value: Value = serde_json::from_slice(body)
-        .map_err(|error| invalid("", format!("the body is not JSON: {error}")))?;
-    let Value::Object(body) = value else { return Err(invalid("", "the body is not a JSON object")) };
-    Ok(body)
+    match value(body)? {
+        Value::Object(body) => Ok(body),
+        _ => Err(invalid("", "the body is not a JSON object")),
+    }
 }
 
 /// The request in a JSON object, or every fault that it has.

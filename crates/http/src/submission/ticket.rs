@@ -5,15 +5,18 @@ use domain::TaskId;
 use serde_json::{Map, Value};
 
 use super::fields::Fields;
+use super::read::value;
 use super::{invalid, invalid_all};
 use crate::refusal::Refusal;
 
 /// The request, or every fault that it has.
 pub(crate) fn ticket_request(body: &[u8]) -> Result<TicketRequest, Refusal> {
-    let value = if body.is_empty() { Ok(Value::Object(Map::new())) } else { serde_json::from_slice(body) };
-    let value = value.map_err(|error| invalid("", format!("the body is not JSON: {error}")))?;
-    let value = if value.is_null() { Value::Object(Map::new()) } else { value };
-    let Value::Object(body) = value else { return Err(invalid("", "the body is not a JSON object")) };
+    let value = if body.is_empty() { Value::Null } else { value(body)? };
+    let body = match value {
+        Value::Null => Map::new(),
+        Value::Object(body) => body,
+        _ => return Err(invalid("", "the body is not a JSON object")),
+    };
     let mut faults = Vec::new();
     let mut fields = Fields::new("", &body, &mut faults);
     let task_id = fields.text("task_id").and_then(|id| match TaskId::parse(&id) {

@@ -4,6 +4,7 @@
 
 mod access;
 mod agents;
+mod bodies;
 mod feed;
 mod lists;
 mod openapi;

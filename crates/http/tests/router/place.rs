@@ -107,6 +107,7 @@ impl Place {
                 jwt: None,
             }),
             tickets: http_api::Tickets::default(),
+            bodies: http_api::BodyBudget::default(),
             rate_limit: RateLimit::new(None, Loopback::Spared),
             hosts: HostPolicy::Any,
             cors: CorsOrigins::default(),

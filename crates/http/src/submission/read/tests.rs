@@ -106,6 +106,14 @@ fn what_contradicts_itself_or_is_too_much_is_refused() {
 }
 
 #[test]
+fn an_answer_stays_short_however_much_is_wrong() {
+    let tools = vec!["7"; 1_000].join(",");
+    let body = format!(r#"{{"prompt":"p","workspace":"/w","options":{{"allowed_tools":[{tools}]}}}}"#);
+    let told = faults(&body);
+    assert_eq!((told.len(), told[99].0.as_str()), (100, "/options/allowed_tools/99"));
+}
+
+#[test]
 fn a_full_request_and_a_bare_one_are_read() {
     let full = r#"{"task_id":"t","prompt":"p","workspace":"/w","extra":1,"options":{"allowed_tools":["Read"],
         "permission_mode":"plan","max_turns":5,"timeout":60.0,"model":null,"cwd":null,"max_budget_usd":1,
