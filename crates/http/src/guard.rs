@@ -42,7 +42,8 @@ impl HostPolicy {
     }
 }
 
-fn without_port(host: &str) -> &str {
+/// A name without the port after it.
+pub(crate) fn without_port(host: &str) -> &str {
     match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|digit| digit.is_ascii_digit()) && !name.ends_with(':') => {
             name

@@ -30,7 +30,7 @@ pub use guard::HostPolicy;
 pub use guesses::Guesses;
 pub use policy::{CallerPolicy, OPTIONAL};
 pub use rate_limit::{Loopback, RateLimit};
-pub use reached::{Link, TrustedProxies};
+pub use reached::{Link, LocalAddress, TrustedProxies};
 pub use revocations::share_revocations;
 pub use router::{metrics_router, openapi_json, router};
 pub use state::{AppState, TaskDefaults};

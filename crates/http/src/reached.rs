@@ -9,6 +9,7 @@ use axum::http::{Extensions, HeaderMap};
 use ipnet::IpNet;
 
 use crate::forwarded::Forwarded;
+use crate::guard::without_port;
 use crate::state::AppState;
 
 /// What a request's connection is; whoever serves it puts that into the request's extensions.
@@ -22,6 +23,10 @@ pub enum Link {
     /// A Unix socket: somebody on this machine.
     UnixSocket,
 }
+
+/// The server's end of a request's connection; whoever serves it puts that into the request's extensions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LocalAddress(pub SocketAddr);
 
 /// Proxies that are believed when they say for whom they speak.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -51,6 +56,8 @@ pub(crate) struct Reached {
     pub(crate) is_encrypted: bool,
     /// The name under which the client knows the server.
     pub(crate) host: Option<String>,
+    /// Where the connection ends here.
+    pub(crate) local: Option<SocketAddr>,
 }
 
 impl Reached {
@@ -71,6 +78,10 @@ impl Reached {
             },
             is_encrypted: link == Link::Encrypted,
             host: host.map(str::to_owned),
+            // Of an address in IPv6, its scope means something on this machine only.
+            local: extensions
+                .get::<LocalAddress>()
+                .map(|local| SocketAddr::new(local.0.ip().to_canonical(), local.0.port())),
         };
         if direct.is_proxied { direct.through(proxies, headers) } else { direct }
     }
@@ -83,6 +94,7 @@ impl Reached {
             is_proxied: true,
             is_encrypted: said.is_encrypted.unwrap_or(self.is_encrypted),
             host: said.host.map(str::to_owned).or(self.host),
+            local: self.local,
         }
     }
 
@@ -90,8 +102,28 @@ impl Reached {
     pub(crate) fn websocket_base(&self, state: &AppState) -> String {
         state.public_websocket_base.clone().unwrap_or_else(|| {
             let scheme = if self.is_encrypted { "wss" } else { "ws" };
-            format!("{scheme}://{}", self.host.as_deref().unwrap_or("localhost"))
+            format!("{scheme}://{}", self.authority())
         })
+    }
+
+    /// Name and port that the client can connect to. A request of HTTP/1.0 need not tell what it called.
+    fn authority(&self) -> String {
+        match (self.host.as_deref().filter(|host| !host.is_empty()), self.local) {
+            (Some(host), _) => specified(host),
+            (None, Some(local)) => local.to_string(),
+            (None, None) => "localhost".to_owned(),
+        }
+    }
+}
+
+/// Whoever connects to the unspecified address reaches its own machine by it; as part of a URL, not every program takes it.
+fn specified(host: &str) -> String {
+    let name = without_port(host);
+    let port = host.strip_prefix(name).unwrap_or_default();
+    match name.trim_matches(['[', ']']).parse::<IpAddr>().map(|address| address.to_canonical()) {
+        Ok(IpAddr::V4(address)) if address.is_unspecified() => format!("127.0.0.1{port}"),
+        Ok(IpAddr::V6(address)) if address.is_unspecified() => format!("[::1]{port}"),
+        _ => host.to_owned(),
     }
 }
 
@@ -116,6 +148,7 @@ mod tests {
         };
         let mut extensions = Extensions::new();
         extensions.insert(link);
+        extensions.insert(LocalAddress("[::ffff:10.9.9.9]:8000".parse().expect("an address")));
         if let Ok(peer) = peer.parse() {
             extensions.insert(ConnectInfo(SocketAddr::new(peer, 5)));
         }
@@ -138,6 +171,7 @@ mod tests {
             is_proxied: true,
             is_encrypted: true,
             host: Some("agents.example.com".into()),
+            local: "10.9.9.9:8000".parse().ok(),
         };
         assert_eq!(reached("::ffff:127.0.0.1", Link::Plain, &headers), believed);
         assert_eq!(reached("", Link::UnixSocket, &headers), believed);
@@ -146,6 +180,7 @@ mod tests {
             is_proxied: false,
             is_encrypted: false,
             host: Some("inner:8000".into()),
+            local: "10.9.9.9:8000".parse().ok(),
         };
         assert_eq!(reached("203.0.113.7", Link::Plain, &headers), direct);
     }
@@ -155,6 +190,30 @@ mod tests {
         let silent = reached("10.0.0.1", Link::Encrypted, &[]);
         let host = Some("inner:8000".into());
         let client = "10.0.0.1".parse().ok();
-        assert_eq!(silent, Reached { client, is_proxied: true, is_encrypted: true, host });
+        let local = "10.9.9.9:8000".parse().ok();
+        assert_eq!(silent, Reached { client, is_proxied: true, is_encrypted: true, host, local });
+    }
+
+    #[test]
+    fn urls_name_what_can_be_connected_to() {
+        let authority = |host: Option<&str>, local: &str| {
+            let (host, local) = (host.map(str::to_owned), local.parse().ok());
+            Reached { host, local, ..Reached::default() }.authority()
+        };
+        for (host, expected) in [
+            (Some("0.0.0.0:8000"), "127.0.0.1:8000"),
+            (Some("0.0.0.0"), "127.0.0.1"),
+            (Some("[::]:8000"), "[::1]:8000"),
+            (Some("[::]"), "[::1]"),
+            (Some("[::ffff:0.0.0.0]:80"), "127.0.0.1:80"),
+            (Some("192.0.2.1:8000"), "192.0.2.1:8000"),
+            (Some("agents.example.com"), "agents.example.com"),
+            (Some(""), "10.9.9.9:81"),
+            (None, "10.9.9.9:81"),
+        ] {
+            assert_eq!(authority(host, "10.9.9.9:81"), expected, "{host:?}");
+        }
+        assert_eq!(authority(None, "[2001:db8::1]:81"), "[2001:db8::1]:81");
+        assert_eq!(authority(None, "a Unix socket"), "localhost");
     }
 }

@@ -1,7 +1,6 @@
 //! Takes up connections.
 
 use std::io::{Error, ErrorKind, Read, Write};
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -107,23 +106,27 @@ impl Server {
         self.open.spawn(async move {
             match accepted {
                 Accepted::Unix(stream) => {
-                    server.serve(stream, Origin { link: Link::UnixSocket, peer }, permit).await
+                    server.serve(stream, Origin { link: Link::UnixSocket, peer, local: None }, permit).await
                 }
                 Accepted::Tcp(stream, _) => {
                     prepare(&stream);
+                    let origin = Origin { link: Link::Plain, peer, local: stream.local_addr().ok() };
                     match &server.tls {
-                        None => server.serve(stream, Origin { link: Link::Plain, peer }, permit).await,
-                        Some(tls) => server.serve_encrypted(tls, stream, peer, permit).await,
+                        None => server.serve(stream, origin, permit).await,
+                        Some(tls) => server.serve_encrypted(tls, stream, origin, permit).await,
                     }
                 }
             }
         });
     }
 
-    async fn serve_encrypted(&self, tls: &Tls, stream: TcpStream, peer: Option<SocketAddr>, permit: Permit) {
+    async fn serve_encrypted(&self, tls: &Tls, stream: TcpStream, origin: Origin, permit: Permit) {
+        let peer = origin.peer;
         let handshake = timeout(HANDSHAKE_WITHIN, tls.acceptor().accept(stream));
         match self.closed.run_until_cancelled(handshake).await {
-            Some(Ok(Ok(stream))) => self.serve(stream, Origin { link: Link::Encrypted, peer }, permit).await,
+            Some(Ok(Ok(stream))) => {
+                self.serve(stream, Origin { link: Link::Encrypted, ..origin }, permit).await;
+            }
             Some(Ok(Err(error))) => tracing::debug!(%error, ?peer, "a TLS handshake failed"),
             Some(Err(_)) => tracing::debug!(?peer, "a TLS handshake took too long"),
             None => {}

@@ -9,7 +9,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::{Request, Response};
-use http_api::Link;
+use http_api::{Link, LocalAddress};
 use hyper::body::Incoming;
 use hyper::service::Service;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -58,6 +58,8 @@ pub(super) struct Origin {
     pub(super) link: Link,
     /// Nobody has an address behind a Unix socket.
     pub(super) peer: Option<SocketAddr>,
+    /// Where it ends here.
+    pub(super) local: Option<SocketAddr>,
 }
 
 /// Serves requests until the client leaves, is idle for too long, or `closed`.
@@ -114,6 +116,9 @@ impl Service<Request<Incoming>> for Requests {
         request.extensions_mut().insert(self.origin.link);
         if let Some(peer) = self.origin.peer {
             request.extensions_mut().insert(ConnectInfo(peer));
+        }
+        if let Some(local) = self.origin.local {
+            request.extensions_mut().insert(LocalAddress(local));
         }
         let answer = self.app.clone().oneshot(request);
         Box::pin(async move { Ok(answer.await?.map(|body| Answer { body, _at_work: at_work })) })

@@ -103,6 +103,30 @@ async fn a_server_without_files_to_open_serves_who_is_there_and_recovers() {
     assert_eq!(server.ended().await.code, Some(0));
 }
 
+/// The URL of the stream that a submission is told, whose request names the server in this line.
+async fn websocket_url(server: &Server, id: &str, version: &str, host: &str) -> String {
+    let body = task(server, id, "hi").to_string();
+    let length = body.len();
+    let request =
+        format!("POST /api/v1/tasks HTTP/{version}\r\n{host}Content-Length: {length}\r\n\r\n{body}");
+    let mut wire = connect(server.url()).await;
+    wire.write_all(request.as_bytes()).await.expect("sent");
+    let (head, body) = answer(&mut wire).await;
+    assert_eq!(status(&head), "200", "{body}");
+    let submitted: serde_json::Value = serde_json::from_str(&body).expect("JSON");
+    submitted["websocket_url"].as_str().expect("a URL").to_owned()
+}
+
+#[tokio::test]
+async fn streams_have_urls_that_can_be_connected_to_whatever_the_server_was_called() {
+    let server = server(&[]).await;
+    let (_, port) = server.url().rsplit_once(':').expect("a port");
+    let expected = |id: &str| format!("ws://127.0.0.1:{port}/ws/tasks/{id}");
+    let unspecified = format!("Host: 0.0.0.0:{port}\r\n");
+    assert_eq!(websocket_url(&server, "a", "1.1", &unspecified).await, expected("a"));
+    assert_eq!(websocket_url(&server, "b", "1.0", "").await, expected("b"));
+}
+
 #[tokio::test]
 async fn http_2_needs_no_tls_and_carries_event_streams() {
     let server = server(&[]).await;
