@@ -59,8 +59,12 @@ pub(crate) async fn check_host(
     next: Next,
 ) -> Response {
     let checked = named(&request).and_then(|host| {
+        // Whoever names a proxy leaves it to that one which names get through. What the connection itself was opened for, a page in
+        // a browser of this machine decides.
+        check_name(&state, host)?;
         let reached = Reached::new(&state.proxies, request.extensions(), request.headers(), host);
-        check(&state, request.headers(), reached.host.as_deref()).map(|()| reached)
+        check_page(&state, request.headers(), reached.host.as_deref())?;
+        Ok(reached)
     });
     match checked {
         Ok(reached) => {
@@ -83,11 +87,17 @@ fn named(request: &Request) -> Result<Option<&str>, &'static str> {
     }
 }
 
-/// Whether a request is for this server, and if a page sent it, for that page.
-fn check(state: &AppState, headers: &HeaderMap, host: Option<&str>) -> Result<(), &'static str> {
+/// Whether a connection was opened for this server.
+fn check_name(state: &AppState, host: Option<&str>) -> Result<(), &'static str> {
     if host.is_some_and(|host| !state.hosts.admits(host)) {
         return Err("the Host header names another server: set SERVER_PUBLIC_URL to that name to allow it");
     }
+    Ok(())
+}
+
+/// Whether a request of a page in a browser is one of this server's own pages, or of one that may call. `host` is the name that the
+/// browser knows.
+fn check_page(state: &AppState, headers: &HeaderMap, host: Option<&str>) -> Result<(), &'static str> {
     let Some(origin) = headers.get(ORIGIN) else { return Ok(()) };
     let origin = origin.to_str().unwrap_or_default();
     let name = origin.split_once("://").map(|(_, name)| name);

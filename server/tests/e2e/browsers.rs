@@ -130,8 +130,16 @@ async fn a_trusted_proxy_tells_scheme_name_and_caller() {
         .variable("SERVER_PUBLIC_URL", "")
         .start()
         .await;
-    let (status, refused) = submit(&server, "t").await;
-    assert_eq!((status, &refused["code"]), (403, &json!("host_not_allowed")), "its name is checked");
+    let (status, submitted) = submit(&server, "t").await;
+    let url = json!("wss://agents.example.com/ws/tasks/t");
+    assert_eq!(
+        (status, &submitted["websocket_url"]),
+        (200, &url),
+        "which names get through, the proxy decides"
+    );
+    let rebound = [&FROM[..], &[("host", "evil.example")]].concat();
+    let refused = get(&server, "/api/v1/tasks", &rebound).await;
+    assert_eq!(refused.status().as_u16(), 403, "the name that it was called by itself is checked");
 
     let server = ServerBuilder::stub(BINARY)
         .variable("SERVER_TRUSTED_PROXIES", "127.0.0.0/8")
