@@ -167,12 +167,50 @@ async fn by_ticket(state: &AppState, address: &Caller, uri: &Uri) -> Result<Foun
 
 /// The key or token that a request shows. `X-API-Key` goes first: a proxy may put an `Authorization` header of its own there.
 fn shown(headers: &HeaderMap) -> Option<&[u8]> {
-    if let Some(key) = headers.get("x-api-key") {
-        return Some(key.as_bytes());
-    }
-    let value = headers.get(AUTHORIZATION)?.as_bytes();
-    match value.split_at_checked(7) {
-        Some((scheme, token)) if scheme.eq_ignore_ascii_case(b"bearer ") => Some(token.trim_ascii()),
+    let key = headers.get("x-api-key").map(|key| key.as_bytes().trim_ascii());
+    key.filter(|key| !key.is_empty()).or_else(|| bearer(headers.get(AUTHORIZATION)?.as_bytes().trim_ascii()))
+}
+
+/// What an `Authorization` header shows. One that is empty shows nothing; one of another scheme is no key of ours.
+fn bearer(value: &[u8]) -> Option<&[u8]> {
+    let is_bearer = |scheme: &[u8]| scheme.eq_ignore_ascii_case(b"bearer");
+    match value.iter().position(u8::is_ascii_whitespace).and_then(|end| value.split_at_checked(end)) {
+        Some((scheme, token)) if is_bearer(scheme) => Some(token.trim_ascii()),
+        None if value.is_empty() || is_bearer(value) => None,
         _ => Some(b""),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::{HeaderName, HeaderValue};
+
+    use super::*;
+
+    #[test]
+    fn what_is_empty_shows_nothing_and_hides_nothing() {
+        let read = |given: &[(&'static str, &'static str)]| {
+            let header = |(name, value): &(&'static str, &'static str)| {
+                (HeaderName::from_static(name), HeaderValue::from_static(value))
+            };
+            let headers: HeaderMap = given.iter().map(header).collect();
+            shown(&headers).map(|shown| String::from_utf8_lossy(shown).into_owned())
+        };
+        let (key, bearer) = ("x-api-key", "authorization");
+        for nothing in [
+            &[][..],
+            &[(key, "")],
+            &[(key, " ")],
+            &[(bearer, "")],
+            &[(bearer, "Bearer")],
+            &[(bearer, "Bearer  ")],
+        ] {
+            assert_eq!(read(nothing), None, "{nothing:?}");
+        }
+        assert_eq!(read(&[(key, ""), (bearer, "bearer  b")]).as_deref(), Some("b"));
+        assert_eq!(read(&[(key, "a"), (bearer, "Bearer b")]).as_deref(), Some("a"));
+        for foreign in ["Basic b", "b", "Bearerb"] {
+            assert_eq!(read(&[(bearer, foreign)]).as_deref(), Some(""), "{foreign}");
+        }
     }
 }
