@@ -16,12 +16,13 @@ mod transport;
 mod variables;
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::net::{IpAddr, Ipv4Addr};
 use std::num::NonZeroU32;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use agent::claude::Credential;
+use agent::claude::{Credential, locate};
 use domain::InstanceLabel;
 use http_api::{CallerPolicy, Loopback, TaskDefaults};
 use secrecy::SecretString;
@@ -120,6 +121,21 @@ impl Config {
     /// # Errors
     /// Every fault, a line each; those of the layers too.
     pub(crate) fn resolve(layers: &Layers, demo: bool) -> Result<Self, Vec<String>> {
+        let (config, mut faults) = Self::judge(layers, demo);
+        config.check_cli(&mut Reader { layers, faults: &mut faults });
+        faults.into_result(config)
+    }
+
+    /// The same, for who looks at the agents' program by itself.
+    ///
+    /// # Errors
+    /// Every fault but that one.
+    pub(crate) fn resolve_but_cli(layers: &Layers, demo: bool) -> Result<Self, Vec<String>> {
+        let (config, faults) = Self::judge(layers, demo);
+        faults.into_result(config)
+    }
+
+    fn judge(layers: &Layers, demo: bool) -> (Self, Faults) {
         let mut faults = Faults::default();
         layers.faults().iter().for_each(|fault| faults.add(fault.clone()));
         let mut read = Reader { layers, faults: &mut faults };
@@ -134,7 +150,7 @@ impl Config {
         for name in layers.asked().iter().filter(|name| reference::find(name).is_none()) {
             faults.add(format!("{name} is read and not in the table of variables: add it there"));
         }
-        faults.into_result(config)
+        (config, faults)
     }
 
     fn read(read: &mut Reader<'_>, demo: bool) -> Self {
@@ -182,6 +198,15 @@ impl Config {
                 read.origin("SERVER_HOST")
             );
             read.faults.add(fault);
+        }
+    }
+
+    /// A program that was named has to be there.
+    fn check_cli(&self, read: &mut Reader<'_>) {
+        let is_missing = |path: &Path| locate(Some(path), &[], OsStr::new("")).is_err();
+        if self.cli_path.as_deref().is_some_and(is_missing) {
+            let wrong = "is not an executable file: correct it, or leave it out to use the pinned CLI";
+            read.refuse("CLAUDE_CLI_PATH", wrong);
         }
     }
 

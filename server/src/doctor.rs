@@ -79,7 +79,7 @@ pub(crate) fn main(arguments: &ReportArguments) -> ExitCode {
 const CONFIGURATION: &str = "configuration";
 
 fn checks(layers: &Layers, demo: bool) -> Vec<Check> {
-    let (mut checks, warnings) = match Config::resolve(layers, demo) {
+    let (mut checks, warnings) = match Config::resolve_but_cli(layers, demo) {
         Ok(config) => {
             let credential = programs::check_credential(&config, layers);
             (vec![Check::ok(CONFIGURATION, "valid"), credential], config.warnings)
@@ -91,7 +91,7 @@ fn checks(layers: &Layers, demo: bool) -> Vec<Check> {
     };
     checks.extend(warnings.iter().map(|warning| Check::warn(CONFIGURATION, warning)));
     // A credential that is missing says nothing about the rest.
-    match Config::resolve(layers, true) {
+    match Config::resolve_but_cli(layers, true) {
         Ok(config) => checks.extend(surroundings(&config)),
         Err(_) => {
             let detail = "nothing else was checked: correct the configuration first";

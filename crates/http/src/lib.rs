@@ -34,5 +34,5 @@ pub use reached::{Link, LocalAddress, TrustedProxies};
 pub use revocations::share_revocations;
 pub use router::{metrics_router, openapi_json, router};
 pub use state::{AppState, TaskDefaults};
-pub use submission::{BodyBudget, WorkspaceRoots};
+pub use submission::{BodyBudget, WorkspaceRoots, are_tool_rules, is_model_name};
 pub use ticket::Tickets;

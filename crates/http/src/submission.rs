@@ -28,6 +28,7 @@ pub use body::BodyBudget;
 pub(crate) use body::{MAX_BODY_BYTES, Received};
 pub(crate) use change::{MAX_BATCH, batch, fork_request, message_request, session_creation, task_change};
 pub(crate) use reach::Reach;
+pub use read::{are_tool_rules, is_model_name};
 pub(crate) use read::{task_of, task_request};
 pub(crate) use ticket::ticket_request;
 pub use workspace::WorkspaceRoots;

@@ -3,19 +3,21 @@
 use std::time::Duration;
 
 use domain::{OnQuestion, OnRestart, OnStall, PermissionMode, Policy, Retry};
-use http_api::TaskDefaults;
+use http_api::{TaskDefaults, are_tool_rules, is_model_name};
 
 use super::variables::{self, Reader};
 
 pub(super) fn read_defaults(read: &mut Reader<'_>) -> TaskDefaults {
     let tools = ["Read", "Write", "Edit", "Bash"].map(str::to_owned).to_vec();
     TaskDefaults {
-        allowed_tools: read.value("CLAUDE_DEFAULT_ALLOWED_TOOLS", tools, variables::list),
+        allowed_tools: read.value("CLAUDE_DEFAULT_ALLOWED_TOOLS", tools, |text| {
+            variables::list(text).filter(|tools| are_tool_rules(tools))
+        }),
         permission_mode: read
             .value("CLAUDE_DEFAULT_PERMISSION_MODE", PermissionMode::AcceptEdits, |text| text.parse().ok()),
         max_turns: read.count("CLAUDE_MAX_TURNS", 50),
         timeout: Duration::from_secs(read.count("TASK_DEFAULT_TIMEOUT_SECONDS", 3600)),
-        model: read.text("CLAUDE_DEFAULT_MODEL").map(str::to_owned),
+        model: read.optional("CLAUDE_DEFAULT_MODEL", |text| is_model_name(text).then(|| text.to_owned())),
         policy: read_policy(read),
     }
 }

@@ -242,7 +242,27 @@ fn lists_are_json_or_separated_by_commas() {
         Some(vec!["Read".into(), "Bash(git *)".into()])
     );
     assert_eq!(variables::list("Read, Bash"), Some(vec!["Read".into(), "Bash".into()]));
-    assert_eq!(variables::list("[1]"), None);
+    let rules = Some(vec!["Read".into(), "Bash(a,(b,c))".into(), "Edit".into()]);
+    assert_eq!(variables::list("Read, Bash(a,(b,c)),Edit"), rules);
+    assert_eq!(variables::list("[Read,Bash(a,(b,c)),Edit]"), rules, "what a shell leaves of a JSON list");
+    for broken in ["[1]", "{\"Read\":true}", "\"Read\"", "[Bash(a]"] {
+        assert_eq!(variables::list(broken), None, "{broken}");
+    }
+}
+
+#[test]
+fn defaults_are_checked_as_what_requests_ask_for() {
+    let tools = |text: &str| {
+        resolve(true, &[("CLAUDE_DEFAULT_ALLOWED_TOOLS", text)]).map(|config| config.defaults.allowed_tools)
+    };
+    assert_eq!(tools("Read,Bash(git *,x)"), Ok(vec!["Read".into(), "Bash(git *,x)".into()]));
+    for wrong in ["Read Write", "[\"Read,Write\"]", "Bash(a", "-x", "[\"\"]"] {
+        assert_eq!(tools(wrong).map_err(|faults| faults.len()), Err(1), "{wrong}");
+    }
+    for wrong in ["--x", "a,b", "a b"] {
+        let fault = format!("CLAUDE_DEFAULT_MODEL={wrong:?}: must be a model's name");
+        assert_eq!(resolve(true, &[("CLAUDE_DEFAULT_MODEL", wrong)]).map(|_| ()), Err(vec![fault]));
+    }
 }
 
 #[test]

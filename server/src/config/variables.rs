@@ -19,20 +19,31 @@ impl Faults {
 
 /// A JSON list or a comma-separated one.
 pub(super) fn list(text: &str) -> Option<Vec<String>> {
-    if !text.trim_start().starts_with('[') {
-        return Some(words(text));
+    match text.trim_start().chars().next() {
+        Some('[') => serde_json::from_str(text).ok().or_else(|| unquoted(text)),
+        // JSON, and no list.
+        Some('{' | '"') => None,
+        _ => Some(words(text)),
     }
-    serde_json::from_str(text).ok().or_else(|| unquoted(text))
 }
 
+/// What stands between commas. Within parentheses, a comma is part of a tool's rule.
 fn words(text: &str) -> Vec<String> {
-    text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect()
+    let mut depth = 0_u32;
+    let words = text.split(|c: char| {
+        depth = match c {
+            '(' => depth.saturating_add(1),
+            ')' => depth.saturating_sub(1),
+            _ => depth,
+        };
+        c == ',' && depth == 0
+    });
+    words.map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect()
 }
 
 /// What a line of `.env` leaves of a JSON list that is not quoted as a whole: a shell would take its quotes away, too.
 fn unquoted(text: &str) -> Option<Vec<String>> {
     let words = words(text.trim().strip_prefix('[')?.strip_suffix(']')?);
-    // A rule that holds a comma cannot be told from two.
     let is_whole = |word: &String| word.matches('(').count() == word.matches(')').count();
     let is_name = |word: &String| {
         word.starts_with(|c: char| c.is_ascii_alphabetic())

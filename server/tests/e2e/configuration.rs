@@ -94,7 +94,8 @@ async fn a_check_prints_every_fault_of_every_layer_and_ends_with_1() {
     write(&place, ".env", "TASK_MAX_ATTEMPTS=many\nSERVER_WORKRES=3\n");
     write(&place, "c.toml", "[server]\nprot = 1\nworkers = 0\n");
     let arguments = ["config", "check", "--config", "c.toml", "--port", "http"];
-    let (code, said, error) = run(place.path(), &arguments, &[("STORAGE_SYNC", "never")]).await;
+    let set = [("STORAGE_SYNC", "never"), ("CLAUDE_CLI_PATH", "/nowhere/claude")];
+    let (code, said, error) = run(place.path(), &arguments, &set).await;
     assert_eq!((code, error.as_str()), (Some(1), ""));
     let lines: Vec<_> = said.lines().collect();
     assert_eq!(
@@ -106,6 +107,7 @@ async fn a_check_prints_every_fault_of_every_layer_and_ends_with_1() {
             "CLAUDE_API_KEY is not set: set it to your key, or start with --demo to try without one",
             "TASK_MAX_ATTEMPTS=\"many\" (.env): must be a whole number from 1 to 10",
             "STORAGE_SYNC=\"never\": must be normal or full",
+            "CLAUDE_CLI_PATH=\"/nowhere/claude\": is not an executable file: correct it, or leave it out to use the pinned CLI",
             "warning: SERVER_WORKRES (.env) is not a variable of this server: did you mean SERVER_WORKERS?",
         ]
     );

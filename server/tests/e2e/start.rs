@@ -23,7 +23,7 @@ async fn a_cli_that_is_missing_too_old_or_something_else_stops_the_start() {
         (code, stderr.as_str()),
         (
             Some(2),
-            "claude-code-server: CLAUDE_CLI_PATH=/nowhere/claude is not an executable file: correct it, or leave it \
+            "claude-code-server: CLAUDE_CLI_PATH=\"/nowhere/claude\": is not an executable file: correct it, or leave it \
              out to use the pinned CLI\n"
         )
     );

@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 
 pub(super) use self::json::value;
 use self::options::options;
+pub use self::options::{are_tool_rules, is_model_name};
 use self::schedule::schedule;
 use super::fields::Fields;
 use super::labels::{labels, metadata};

@@ -51,7 +51,8 @@ fn a_json_list_may_stand_in_dot_env_with_and_without_quotes_around_it() {
     assert_eq!(read(r#"["Read","Write","Edit","Bash"]"#), Ok(expected.clone()));
     assert_eq!(read(r#"'["Read", "Write", "Edit", "Bash"]'"#), Ok(expected));
     assert_eq!(read("[]"), Ok(vec![]));
-    for broken in [r#"["Bash(a,b)"]"#, "[1]", "[Read"] {
+    assert_eq!(read(r#"["Bash(a,b)"]"#), Ok(vec!["Bash(a,b)".into()]));
+    for broken in ["[1]", "[Read", r#"{"a":"Read"}"#, r#"'"Read"'"#] {
         assert!(read(broken).is_err(), "{broken}");
     }
 }

@@ -4,7 +4,7 @@ use super::super::reference::{self, Kind, Scope, Variable};
 use super::*;
 
 /// Wrong values of variables whose table row tells what they may be in words only.
-const OF_TEXTS: [(&str, &str); 28] = [
+const OF_TEXTS: [(&str, &str); 30] = [
     ("SERVER_HOST", "somewhere"),
     ("SERVER_PUBLIC_URL", "agents.example.com"),
     ("SERVER_UNIX_SOCKET_MODE", "0888"),
@@ -21,7 +21,9 @@ const OF_TEXTS: [(&str, &str); 28] = [
     ("ANTHROPIC_AUTH_TOKEN", "sk-hidden 3"),
     ("CLAUDE_CODE_OAUTH_TOKEN", "sk-hidden 4"),
     ("CLAUDE_BASE_URL", "gateway.example.com"),
-    ("CLAUDE_DEFAULT_ALLOWED_TOOLS", "[1]"),
+    ("CLAUDE_DEFAULT_MODEL", "two words"),
+    ("CLAUDE_DEFAULT_ALLOWED_TOOLS", "Read,--x"),
+    ("CLAUDE_CLI_PATH", "/nowhere/claude"),
     ("AGENT_SETTING_SOURCES", "project,everything"),
     ("POLICY_PERMISSION_MODES", "plan,yolo"),
     ("POLICY_ALLOWED_TOOLS", "[1]"),
@@ -36,15 +38,13 @@ const OF_TEXTS: [(&str, &str); 28] = [
 ];
 
 /// Variables of which any text is right.
-const ANYTHING: [&str; 19] = [
+const ANYTHING: [&str; 17] = [
     "SERVER_UNIX_SOCKET",
     "API_API_KEY",
     "API_KEYS_FILE",
     "API_JWT_JWKS_FILE",
     "API_JWT_ISSUER",
     "API_JWT_SCOPE_CLAIM",
-    "CLAUDE_DEFAULT_MODEL",
-    "CLAUDE_CLI_PATH",
     "STORAGE_DATA_DIR",
     "STORAGE_AGENTS_DIR",
     "STORAGE_REDIS_HOST",

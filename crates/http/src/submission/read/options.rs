@@ -53,17 +53,20 @@ fn permission_mode(fields: &mut Fields<'_, '_>) -> Option<PermissionMode> {
 
 fn model(fields: &mut Fields<'_, '_>, name: &str) -> Option<String> {
     let model = fields.text(name)?;
-    // What could be taken for an option of the CLI, or for two models, is no name.
-    let fits = !model.is_empty()
-        && model.len() <= MAX_MODEL_BYTES
-        && !model.starts_with('-')
-        && !model.contains(',')
-        && !model.chars().any(|c| c.is_control() || c.is_whitespace());
-    if !fits {
+    if !is_model_name(&model) {
         let detail = format!("must be a model's name of at most {MAX_MODEL_BYTES} characters, or null");
         fields.fault(name, detail);
     }
     Some(model)
+}
+
+/// Whether a text can be a model's name. What could be taken for an option of the CLI, or for two models, is none.
+pub fn is_model_name(text: &str) -> bool {
+    !text.is_empty()
+        && text.len() <= MAX_MODEL_BYTES
+        && !text.starts_with('-')
+        && !text.contains(',')
+        && !text.chars().any(|c| c.is_control() || c.is_whitespace())
 }
 
 fn tools(fields: &mut Fields<'_, '_>, name: &str) -> Option<Vec<String>> {
@@ -78,10 +81,19 @@ fn tools(fields: &mut Fields<'_, '_>, name: &str) -> Option<Vec<String>> {
             }
         }
     }
-    if tools.iter().map(String::len).sum::<usize>() > MAX_TOOLS_BYTES {
+    if are_too_long(&tools) {
         fields.fault(name, format!("must have at most {MAX_TOOLS_BYTES} characters in all"));
     }
     Some(tools)
+}
+
+fn are_too_long(tools: &[String]) -> bool {
+    tools.iter().map(String::len).sum::<usize>() > MAX_TOOLS_BYTES
+}
+
+/// Whether each of the texts is one tool's name or a rule, and all of them fit onto the CLI's command line.
+pub fn are_tool_rules(texts: &[String]) -> bool {
+    texts.iter().all(|text| is_tool_rule(text)) && !are_too_long(texts)
 }
 
 /// A name, or a name and something in parentheses. One text is one rule: the CLI gets all of them in one argument, and goes by
