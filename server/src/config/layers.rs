@@ -104,10 +104,15 @@ impl Layers {
         environment: impl Iterator<Item = (OsString, OsString)>,
         dot_env: &Path,
     ) -> Self {
+        let environment: Vec<_> = environment.collect();
+        let named = |name: &str| {
+            let found = environment.iter().find(|(known, _)| known.to_str() == Some(name));
+            found.and_then(|(_, value)| value.to_str()).map(str::to_owned)
+        };
         let mut layers = Self::default();
         layers.add(flags(arguments));
-        layers.add(read_environment(environment));
-        layers.add(dot_env::read(dot_env));
+        layers.add(read_environment(&environment));
+        layers.add(dot_env::read(dot_env, named));
         if let Some(Setting { text, origin }) = layers.get(CONFIG_VARIABLE).cloned() {
             let named_by = match origin {
                 Origin::Flag(flag) => flag.to_owned(),
@@ -188,17 +193,17 @@ fn flags(arguments: &ServeArguments) -> Layer {
     layer
 }
 
-fn read_environment(environment: impl Iterator<Item = (OsString, OsString)>) -> Layer {
+fn read_environment(environment: &[(OsString, OsString)]) -> Layer {
     let mut layer = Layer::default();
     for (name, value) in environment {
-        let Ok(name) = name.into_string() else { continue };
-        match (value.into_string(), reference::find(&name)) {
-            (Ok(text), _) => layer.take(&name, text, Origin::Environment),
-            (Err(_), Some(Variable { name, .. })) => {
+        let Some(name) = name.to_str() else { continue };
+        match (value.to_str(), reference::find(name)) {
+            (Some(text), _) => layer.take(name, text.to_owned(), Origin::Environment),
+            (None, Some(Variable { name, .. })) => {
                 layer.unreadable.insert(name);
                 layer.faults.push(format!("{name} is not UTF-8: set it to text that is"));
             }
-            (Err(_), None) => {}
+            (None, None) => {}
         }
     }
     layer

@@ -12,6 +12,9 @@ A flag goes before an environment variable, that before the `.env` file of the c
 first word of a variable's name is the section and the rest the key: `SERVER_PORT` is `port` in `[server]`. Numbers and booleans
 are written without quotes there, lists as arrays; paths are relative to the folder in which the server is started.
 
+A `.env` file is read as python-dotenv reads it: `NAME=value` a line, `export` before it and quotes around the value if you like, a
+comment after a blank and `#`. `${NAME}` and `${NAME:-default}` stand for other variables, any other `$` for itself.
+
 ```sh
 claude-code-server config check      # every fault, a line each; exit code 1 when there is one
 claude-code-server config show       # what is in force, and where it comes from

@@ -49,9 +49,10 @@ fn a_json_list_may_stand_in_dot_env_with_and_without_quotes_around_it() {
     let expected = ["Read", "Write", "Edit", "Bash"].map(str::to_owned).to_vec();
     // As the Python service's own file had it.
     assert_eq!(read(r#"["Read","Write","Edit","Bash"]"#), Ok(expected.clone()));
+    assert_eq!(read(r#"["Read", "Write", "Edit", "Bash"]"#), Ok(expected.clone()));
     assert_eq!(read(r#"'["Read", "Write", "Edit", "Bash"]'"#), Ok(expected));
-    assert_eq!(read("[]"), Ok(vec![]));
     assert_eq!(read(r#"["Bash(a,b)"]"#), Ok(vec!["Bash(a,b)".into()]));
+    assert_eq!(read("[]"), Ok(vec![]));
     for broken in ["[1]", "[Read", r#"{"a":"Read"}"#, r#"'"Read"'"#] {
         assert!(read(broken).is_err(), "{broken}");
     }
@@ -113,7 +114,7 @@ fn all_kinds_of_values_are_written_natively() {
 #[test]
 fn faults_of_all_layers_come_at_once_and_say_where() {
     let place = Place::new(
-        "SESSION_MAX_CONCURRENT=many\nCLAUDE_API_KEY=sk-hidden with spaces\n",
+        "SESSION_MAX_CONCURRENT=many\nCLAUDE_API_KEY=\"sk-hidden\n",
         "prt = 1\n[server]\nprot = 1\nport = \"8000\"\nworkers = 0\nallow_insecure = 1\ncolour = 'red'\n[severs]\n[colours]\n\
          [claude]\ndefault_allowed_tools = 'Read'\n[workspace]\nroots = ['a:b']\n[task]\nmax_queue_size = true\n\
          on_stall = 1.5\n[api]\nauth_type = 'none'\n",
@@ -126,7 +127,7 @@ fn faults_of_all_layers_come_at_once_and_say_where() {
     assert_eq!(
         faults,
         [
-            ".env: entry 2 is not NAME=value: quote values with spaces",
+            ".env line 2 opens a quote that is not closed: close it, or put a backslash before each quote within it",
             "API_AUTH_TYPE=\"none\" (api.auth_type in FILE): must be bearer or jwt",
             "FILE line 11: claude.default_allowed_tools must be a list of texts in quotes, such as [\"a\", \"b\"]",
             "FILE line 13: workspace.roots must be a list of texts without colons",
