@@ -40,10 +40,16 @@ def test_what_a_newer_server_adds_is_passed_on_or_passed_over() -> None:
 
 
 def test_an_error_outside_of_the_log_refuses_the_stream() -> None:
-    refusal = {"type": "error", "data": {"code": "task_not_found", "error": "there is no task", "retryable": True}}
+    data = {"code": "task_not_found", "error": "there is no task", "retryable": True}
+    refusal = {"type": "error", "seq": 0, "task_id": "one", "session_id": None, "data": data}
+    reader = TaskReader("one", 5)
     with pytest.raises(NotFoundError) as missing:
-        TaskReader("one", 0).take_text(json.dumps(refusal))
-    assert (missing.value.code, missing.value.detail) == ("task_not_found", "there is no task")
+        reader.take_text(json.dumps(refusal))
+    assert (missing.value.code, missing.value.detail, reader.after) == ("task_not_found", "there is no task", 5)
+    # An older server gives it no number.
+    del refusal["seq"]
+    with pytest.raises(NotFoundError):
+        reader.take_text(json.dumps(refusal))
     refusal["data"] = {"code": "internal", "error": "no storage", "retryable": True}
     with pytest.raises(ConnectionFailedError, match="no storage"):
         TaskReader("one", 0).take_text(json.dumps(refusal))

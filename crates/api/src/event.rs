@@ -163,7 +163,6 @@ struct Frame<'a, D> {
     #[serde(skip_serializing_if = "Option::is_none")]
     seq: Option<u64>,
     task_id: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
     session_id: Option<&'a SessionId>,
     data: &'a D,
 }
@@ -204,9 +203,10 @@ pub fn status_notice(
     to_bytes(&Frame { kind: "status", timestamp, seq: None, task_id, session_id, data })
 }
 
-/// An error that belongs to a connection rather than to a task's log: it has no `seq`.
+/// An error that belongs to a connection rather than to a task's log. It has the envelope of every event: its `seq` is 0, which
+/// no cursor ever moves to, and its session null.
 pub fn transient_error(timestamp: Timestamp, task_id: &str, data: &ErrorData) -> Bytes {
-    to_bytes(&Frame { kind: "error", timestamp, seq: None, task_id, session_id: None, data })
+    to_bytes(&Frame { kind: "error", timestamp, seq: Some(0), task_id, session_id: None, data })
 }
 
 fn frame<D: Serialize>(bytes: &mut BytesMut, header: EventHeader<'_>, kind: &'static str, data: &D) {
@@ -259,6 +259,11 @@ mod tests {
         assert_eq!(
             encoded(header, &body),
             r#"{"type":"tool_use","timestamp":"1970-01-01T00:00:00.000Z","seq":17,"task_id":"t1","session_id":"session-t1","data":{"tool_id":"toolu_1","tool_name":"Bash","tool_input":{"b": 1}}}"#
+        );
+        let unknown = ErrorData { error: "none".into(), code: "task_not_found", retryable: true };
+        assert_eq!(
+            transient_error(header.timestamp, "t1", &unknown),
+            r#"{"type":"error","timestamp":"1970-01-01T00:00:00.000Z","seq":0,"task_id":"t1","session_id":null,"data":{"error":"none","code":"task_not_found","retryable":true}}"#
         );
         let body = EventBody::Complete(CompleteData {
             task_id: task_id.clone(),

@@ -56,15 +56,14 @@ pub struct Event {
     pub kind: EventKind,
     /// When it was committed.
     pub timestamp: Timestamp,
-    /// Its number within the task, from 1 without holes; left out of `status` events, which belong to no task's log.
+    /// Its number within the task, from 1 without holes; 0 in an `error` that only this connection is told. Left out of `status`
+    /// events, which belong to no task's log.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub seq: Option<u64>,
     /// The task.
     pub task_id: TaskId,
-    /// Its conversation.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
+    /// Its conversation; null in an `error` about a task that is not there.
     pub session_id: Option<SessionId>,
     /// More about it.
     pub data: EventData,

@@ -26,10 +26,10 @@ impl Event {
         &self.text
     }
 
-    /// Its number within the task; `None` for what belongs to no log.
+    /// Its number within the task; `None` for what belongs to no log, which has 0 or none.
     #[must_use]
     pub fn seq(&self) -> Option<u64> {
-        self.value["seq"].as_u64()
+        self.value["seq"].as_u64().filter(|seq| *seq > 0)
     }
 
     /// Its `type`; empty when it has none.

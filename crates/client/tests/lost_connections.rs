@@ -89,11 +89,13 @@ async fn a_task_that_is_not_there_is_no_reason_to_connect_again() {
     let server = tokio::spawn(async move {
         let (mut socket, _) = stream(&listener).await;
         let close = CloseFrame { code: 1008.into(), reason: "there is no such task".into() };
+        socket.send(event(0, "error")).await.expect("sent");
         socket.send(Message::Close(Some(close))).await.expect("sent");
     });
     let client = Client::new(&url, None).expect("a client");
-    let error = client.follow(&task(), 0).next().await.expect_err("a refusal");
-    assert_eq!(error.code(), Some("task_not_found"));
+    let mut follower = client.follow(&task(), 7);
+    let error = follower.next().await.expect_err("a refusal");
+    assert_eq!((error.code(), follower.cursor()), (Some("task_not_found"), 7), "an event 0 moves no cursor");
     server.await.expect("a server");
 }
 

@@ -72,9 +72,10 @@ class TaskReader:
         """
         event = _parsed(text)
         seq = event.get("seq")
-        if not isinstance(seq, int):
+        if not isinstance(seq, int) or seq < 1:
             _check_refused(event)
-        if not isinstance(seq, int) or seq <= self.after:
+            return None
+        if seq <= self.after:
             return None
         if seq != self.after + 1:
             raise ConnectionFailedError(f"event {seq} came after event {self.after}: some are missing")

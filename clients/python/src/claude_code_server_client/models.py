@@ -540,12 +540,10 @@ class ToolUseEvent(TypedDict):
     """
     seq: NotRequired[int]
     """
-    Its number within the task, from 1 without holes; left out of `status` events, which belong to no task's log.
+    Its number within the task, from 1 without holes; 0 in an `error` that only this connection is told. Left out of `status`
+    events, which belong to no task's log.
     """
-    session_id: NotRequired[SessionId]
-    """
-    Its conversation.
-    """
+    session_id: NotRequired[SessionId | None]
     task_id: TaskId
     """
     The task.
@@ -571,12 +569,10 @@ class ToolResultEvent(TypedDict):
     """
     seq: NotRequired[int]
     """
-    Its number within the task, from 1 without holes; left out of `status` events, which belong to no task's log.
+    Its number within the task, from 1 without holes; 0 in an `error` that only this connection is told. Left out of `status`
+    events, which belong to no task's log.
     """
-    session_id: NotRequired[SessionId]
-    """
-    Its conversation.
-    """
+    session_id: NotRequired[SessionId | None]
     task_id: TaskId
     """
     The task.
@@ -602,12 +598,10 @@ class ProgressEvent(TypedDict):
     """
     seq: NotRequired[int]
     """
-    Its number within the task, from 1 without holes; left out of `status` events, which belong to no task's log.
+    Its number within the task, from 1 without holes; 0 in an `error` that only this connection is told. Left out of `status`
+    events, which belong to no task's log.
     """
-    session_id: NotRequired[SessionId]
-    """
-    Its conversation.
-    """
+    session_id: NotRequired[SessionId | None]
     task_id: TaskId
     """
     The task.
@@ -633,12 +627,10 @@ class ErrorEvent(TypedDict):
     """
     seq: NotRequired[int]
     """
-    Its number within the task, from 1 without holes; left out of `status` events, which belong to no task's log.
+    Its number within the task, from 1 without holes; 0 in an `error` that only this connection is told. Left out of `status`
+    events, which belong to no task's log.
     """
-    session_id: NotRequired[SessionId]
-    """
-    Its conversation.
-    """
+    session_id: NotRequired[SessionId | None]
     task_id: TaskId
     """
     The task.
@@ -1273,12 +1265,10 @@ class MessageEvent(TypedDict):
     """
     seq: NotRequired[int]
     """
-    Its number within the task, from 1 without holes; left out of `status` events, which belong to no task's log.
+    Its number within the task, from 1 without holes; 0 in an `error` that only this connection is told. Left out of `status`
+    events, which belong to no task's log.
     """
-    session_id: NotRequired[SessionId]
-    """
-    Its conversation.
-    """
+    session_id: NotRequired[SessionId | None]
     task_id: TaskId
     """
     The task.
@@ -1304,12 +1294,10 @@ class CompleteEvent(TypedDict):
     """
     seq: NotRequired[int]
     """
-    Its number within the task, from 1 without holes; left out of `status` events, which belong to no task's log.
+    Its number within the task, from 1 without holes; 0 in an `error` that only this connection is told. Left out of `status`
+    events, which belong to no task's log.
     """
-    session_id: NotRequired[SessionId]
-    """
-    Its conversation.
-    """
+    session_id: NotRequired[SessionId | None]
     task_id: TaskId
     """
     The task.
@@ -1335,12 +1323,10 @@ class StatusEvent(TypedDict):
     """
     seq: NotRequired[int]
     """
-    Its number within the task, from 1 without holes; left out of `status` events, which belong to no task's log.
+    Its number within the task, from 1 without holes; 0 in an `error` that only this connection is told. Left out of `status`
+    events, which belong to no task's log.
     """
-    session_id: NotRequired[SessionId]
-    """
-    Its conversation.
-    """
+    session_id: NotRequired[SessionId | None]
     task_id: TaskId
     """
     The task.

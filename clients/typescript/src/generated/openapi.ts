@@ -535,11 +535,11 @@ export interface components {
             data: components["schemas"]["EventData"];
             /**
              * Format: int64
-             * @description Its number within the task, from 1 without holes; left out of `status` events, which belong to no task's log.
+             * @description Its number within the task, from 1 without holes; 0 in an `error` that only this connection is told. Left out of `status`
+             *     events, which belong to no task's log.
              */
             seq?: number;
-            /** @description Its conversation. */
-            session_id?: components["schemas"]["SessionId"];
+            session_id?: components["schemas"]["SessionId"] | null;
             /** @description The task. */
             task_id: components["schemas"]["TaskId"];
             /** @description When it was committed. */

@@ -38,7 +38,8 @@ export function taskSource(taskId: string): Source {
     isLast: (event) => event.type === 'complete',
     read: (json) => {
       const event = eventIn(json);
-      return { cursor: event?.seq, event };
+      // What stands in no log has the number 0, or none.
+      return { cursor: event?.seq === 0 ? undefined : event?.seq, event };
     },
   };
 }

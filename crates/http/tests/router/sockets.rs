@@ -96,7 +96,10 @@ async fn an_unknown_task_is_told_and_closed_with_1008() {
     let [text] = texts.as_slice() else { unreachable!("{texts:?}") };
     let event: Value = serde_json::from_str(text).expect("JSON");
     let data = json!({"error": "there is no task \"none\"", "code": "task_not_found", "retryable": true});
-    assert_eq!((&event["type"], &event["data"]), (&json!("error"), &data));
+    let expected = json!({
+        "type": "error", "timestamp": event["timestamp"], "seq": 0, "task_id": "none", "session_id": null, "data": data,
+    });
+    assert_eq!(event, expected);
     assert_eq!(closed, Some((1008, "there is no such task".to_owned())));
 }
 
