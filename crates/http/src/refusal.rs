@@ -1,7 +1,7 @@
 //! An error on its way to the client. The request's id is added on the way out.
 
 use api::{Code, Fault, PROBLEM_CONTENT_TYPE, Problem};
-use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER, UPGRADE, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use store::StoreError;
@@ -83,6 +83,11 @@ impl Refusal {
             self.challenge.as_deref().or((self.status == StatusCode::UNAUTHORIZED).then_some("Bearer"));
         if let Some(Ok(challenge)) = challenge.map(HeaderValue::from_str) {
             headers.insert(WWW_AUTHENTICATE, challenge);
+        }
+        if self.status == StatusCode::UPGRADE_REQUIRED {
+            // RFC 9110, sections 15.5.22 and 7.8.
+            headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+            headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
         }
         if let Some(seconds) = self.retry_after_seconds {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));

@@ -56,17 +56,28 @@ impl From<Failed> for End {
 pub(crate) fn accept(
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<WebSocketUpgrade, Refusal> {
-    let upgrade = upgrade.map_err(|_| {
-        Refusal::new(
-            StatusCode::UPGRADE_REQUIRED,
-            Code::UpgradeRequired,
-            "this path is a WebSocket: connect with ws:// or wss://",
-        )
-    })?;
     Ok(upgrade
+        .map_err(no_handshake)?
         .read_buffer_size(READ_BUFFER_BYTES)
         .max_message_size(MAX_INCOMING_BYTES)
         .max_frame_size(MAX_INCOMING_BYTES))
+}
+
+/// Who asks for a WebSocket in a way that is not that of RFC 6455 has a fault; who does not ask for one is told to.
+fn no_handshake(rejection: WebSocketUpgradeRejection) -> Refusal {
+    match rejection {
+        WebSocketUpgradeRejection::InvalidWebSocketVersionHeader(_)
+        | WebSocketUpgradeRejection::WebSocketKeyHeaderMissing(_) => Refusal::new(
+            StatusCode::BAD_REQUEST,
+            Code::InvalidRequest,
+            "the WebSocket handshake is broken: it needs Sec-WebSocket-Key, and Sec-WebSocket-Version: 13",
+        ),
+        _ => Refusal::new(
+            StatusCode::UPGRADE_REQUIRED,
+            Code::UpgradeRequired,
+            "this path is a WebSocket: connect with ws:// or wss://",
+        ),
+    }
 }
 
 /// Sends what comes from a source, once there is one, until the end, and closes.
