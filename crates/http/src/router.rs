@@ -4,10 +4,10 @@ use std::sync::{Arc, LazyLock};
 
 use api::Code;
 use axum::Router;
-use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
+use axum::http::{StatusCode, Uri};
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{MethodRouter, get};
 use bytes::Bytes;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -29,6 +29,7 @@ use crate::{caller, dressing, guard, measured, openapi, request_id};
 /// An endpoint: how it is served, and how it is described. Whoever starts a server wants the first at once and the second hardly ever:
 /// to describe all takes longer and more memory than everything else that is done here.
 struct Endpoint {
+    path: fn() -> String,
     serve: fn(Router<Arc<AppState>>) -> Router<Arc<AppState>>,
     describe: fn(OpenApiRouter<Arc<AppState>>) -> OpenApiRouter<Arc<AppState>>,
 }
@@ -40,6 +41,7 @@ macro_rules! endpoint {
     };
     ($module:ident::$handler:ident, $path:ident) => {
         Endpoint {
+            path: || $module::$path::path(),
             serve: |router| {
                 let methods = $module::$path::methods();
                 let served = methods.iter().fold(MethodRouter::new(), |served, method| {
@@ -112,7 +114,7 @@ pub fn router(state: Arc<AppState>) -> Router {
         .route("/openapi.json", get(document).layer(dressing::compression()))
         .route("/docs", get(openapi::page))
         .route("/docs/{file}", get(openapi::asset))
-        .fallback(not_found)
+        .fallback(moved_or_not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(from_fn_with_state(Arc::clone(&state), guard::check_host))
         .layer(CatchPanicLayer::custom(panicked))
@@ -135,6 +137,28 @@ pub fn metrics_router(state: Arc<AppState>) -> Router {
         .layer(from_fn(request_id::tag))
         .layer(from_fn(dressing::headers))
         .with_state(state)
+}
+
+/// Paths that document no endpoint.
+const PAGES: [&str; 3] = ["/openapi.json", "/docs", "/docs/{file}"];
+
+/// What is there without the slash at the end is told to be there, as FastAPI did.
+async fn moved_or_not_found(uri: Uri) -> Result<Redirect, Refusal> {
+    let path = uri.path().strip_suffix('/').filter(|path| is_route(path));
+    let Some(path) = path else { return Err(not_found().await) };
+    let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+    Ok(Redirect::temporary(&format!("{path}{query}")))
+}
+
+/// Whether something is at a path. All that is begins with a word, so none of them leads to another server.
+fn is_route(path: &str) -> bool {
+    let endpoints = [GUARDED, SOCKETS, OPEN].into_iter().flatten().map(|endpoint| (endpoint.path)());
+    let mut routes = endpoints.chain(PAGES.map(str::to_owned));
+    routes.any(|route| {
+        let fits =
+            |(wanted, part): (&str, &str)| wanted == part || (wanted.starts_with('{') && !part.is_empty());
+        route.split('/').count() == path.split('/').count() && route.split('/').zip(path.split('/')).all(fits)
+    })
 }
 
 async fn not_found() -> Refusal {

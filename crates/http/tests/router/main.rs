@@ -8,6 +8,7 @@ mod bodies;
 mod feed;
 mod lists;
 mod openapi;
+mod paths;
 mod place;
 mod questions;
 mod sockets;
