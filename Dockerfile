@@ -67,7 +67,8 @@ LABEL org.opencontainers.image.title="Claude Code Server" \
       org.opencontainers.image.revision="${REVISION}"
 
 USER 10001:10001
-WORKDIR /workspaces
+# The server reads .env of its folder, so that is none in which agents write: a project's own .env is not the server's.
+WORKDIR /
 VOLUME ["/data", "/workspaces"]
 EXPOSE 8000 9090
 STOPSIGNAL SIGTERM

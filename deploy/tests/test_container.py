@@ -10,6 +10,7 @@ import subprocess
 import threading
 import urllib.error
 import urllib.request
+from pathlib import Path
 
 import pytest
 import yaml
@@ -50,6 +51,16 @@ def test_the_images_versions_are_the_projects():
     channel = re.search(r'channel = "(.+)"', (PROJECT / "rust-toolchain.toml").read_text()).group(1)
     assert f"ARG RUST_VERSION={channel}\n" in text
     assert f"ARG VERSION={version()}\n" in text
+
+
+def test_the_servers_folder_is_none_in_which_agents_write():
+    """It reads `.env` there."""
+    stage = (PROJECT / "Dockerfile").read_text().rpartition("\nFROM ")[2]
+    folder = re.findall(r"^WORKDIR (\S+)$", stage, re.M)[-1]
+    volumes = json.loads(re.search(r"^VOLUME (.+)$", stage, re.M).group(1))
+    roots = re.search(r"WORKSPACE_ROOTS=(\S+)", stage).group(1).split(":")
+    for written in [*volumes, *roots]:
+        assert not Path(folder).is_relative_to(written), f"{folder} is below {written}"
 
 
 def test_what_is_sent_to_the_builder_exists():
