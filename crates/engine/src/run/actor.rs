@@ -205,7 +205,10 @@ async fn attempt(
         return Err(WorkerError::LeaseLost);
     }
     let (how, tells) = (plan.describe(), plan.tells.clone());
-    let (stopped, mut drive) = (signal.clone(), Drive::new(Arc::clone(deps), claimed, plan, signal));
+    // Before the task's time begins to run.
+    let survey = if launched.is_ok() { survey(deps, claimed, signal.clone()).await } else { None };
+    let mut drive = Drive::new(Arc::clone(deps), claimed, plan, signal);
+    drive.survey = survey;
     drive.trace = trace;
     if claimed.task.attempt > 1 {
         drive.log.gather(&wire::attempt_begins(claimed.task.attempt, how));
@@ -217,14 +220,10 @@ async fn attempt(
         Ok(at_work) => {
             drive.log.set_conversation(at_work.conversation);
             let at_work = after.agent.insert(at_work);
-            let work = async {
-                drive.survey = survey(deps, claimed, stopped).await;
-                drive.run(at_work).await
-            };
             let driven = tokio::select! {
                 biased;
                 () = lease::lost(&*deps.store, claimed.token) => return Err(WorkerError::LeaseLost),
-                driven = guarded(work) => driven,
+                driven = guarded(drive.run(at_work)) => driven,
             };
             // A transcript that got lost is for the next task to report, not a reason to begin anew.
             if drive.machine.has_answered() || at_work.agent.has_conversation().await {
