@@ -24,6 +24,8 @@ pub struct Upstream {
     pub base_url: String,
     /// The real credential.
     pub credential: UpstreamCredential,
+    /// Most connections of agents at once; more wait to be accepted.
+    pub most_connections: usize,
 }
 
 /// How the proxy proves to the model API who pays.
@@ -110,7 +112,8 @@ impl Gateway {
         };
         let (listener, address) = listen().map_err(StartError::Listen)?;
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-        tasks.spawn_on(serve(listener, Arc::new(forwarder), stop.clone()), &runtime);
+        let serve = serve(listener, upstream.most_connections, Arc::new(forwarder), stop.clone());
+        tasks.spawn_on(serve, &runtime);
         tasks.close();
         Ok(Self { address, endpoints, tasks, _stop_on_drop: stop.clone().drop_guard(), stop })
     }

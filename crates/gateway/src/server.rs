@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -13,16 +13,21 @@ use tokio_util::sync::CancellationToken;
 
 use crate::forward::Forwarder;
 
-/// Most connections at once, some for each agent and its sub-agents: what an agent runs can connect as well, and must not use up the
-/// descriptors that the whole server has. More wait to be accepted.
-const MOST_CONNECTIONS: usize = 512;
+/// How long a connection may send no request: who only holds one keeps others out.
+const SILENT_FOR: Duration = Duration::from_secs(75);
 /// The pause after an accept that failed, which happens when descriptors run out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Serves until it is stopped; no connection outlives it.
-pub(crate) async fn serve(listener: TcpListener, forwarder: Arc<Forwarder>, stop: CancellationToken) {
+/// Serves until it is stopped; no connection outlives it, and there are never more than `most`: what an agent runs can connect as
+/// well, and must not use up the descriptors that the whole server has.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    most: usize,
+    forwarder: Arc<Forwarder>,
+    stop: CancellationToken,
+) {
     let mut connections = JoinSet::new();
-    let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    let places = Arc::new(Semaphore::new(most));
     loop {
         let accept = async {
             let place = Arc::clone(&places).acquire_owned().await;
@@ -56,7 +61,9 @@ async fn connection(stream: TcpStream, forwarder: Arc<Forwarder>) {
         tracing::debug!(%error, "cannot switch off delayed sending");
     }
     let service = service_fn(|request| forwarder.answer(request));
-    if let Err(error) = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await {
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(SILENT_FOR);
+    if let Err(error) = builder.serve_connection(TokioIo::new(stream), service).await {
         tracing::debug!(%error, "an agent's connection to the gateway ended early");
     }
 }

@@ -16,6 +16,9 @@ use crate::config::{Config, GatewayUse};
 
 /// Where the API is when nothing else is said.
 const FIRST_PARTY: &str = "https://api.anthropic.com";
+/// What agents may open to the gateway: an agent and its sub-agents ask at the same time.
+const CONNECTIONS_OF_AN_AGENT: usize = 8;
+const LEAST_CONNECTIONS: usize = 512;
 
 /// The agents' way to the model.
 pub(super) struct Model {
@@ -42,13 +45,13 @@ impl Model {
             }
         };
         let environment = Environment { credential, base_url, agents, path };
-        let gateway = start_gateway(config.gateway, &environment, metrics)?;
+        let gateway = start_gateway(config, &environment, metrics)?;
         Ok(Self { environment, gateway, scripted })
     }
 }
 
 fn start_gateway(
-    wanted: GatewayUse,
+    config: &Config,
     environment: &Environment,
     metrics: Arc<Metrics>,
 ) -> anyhow::Result<Option<Arc<Gateway>>> {
@@ -58,12 +61,13 @@ fn start_gateway(
         // The CLI has a way of its own to the API with it, and tells itself when it is limited.
         Credential::OauthToken(_) => return Ok(None),
     };
-    let base_url = match (wanted, &environment.base_url) {
+    let base_url = match (config.gateway, &environment.base_url) {
         (GatewayUse::Off, _) | (GatewayUse::Auto, None) => return Ok(None),
         (_, Some(base_url)) => base_url.clone(),
         (GatewayUse::On, None) => FIRST_PARTY.to_owned(),
     };
-    let gateway = Gateway::start(Upstream { base_url, credential }, metrics);
+    let most_connections = LEAST_CONNECTIONS.max(config.max_agents.saturating_mul(CONNECTIONS_OF_AN_AGENT));
+    let gateway = Gateway::start(Upstream { base_url, credential, most_connections }, metrics);
     Ok(Some(Arc::new(gateway.context("the gateway to the model API cannot be started")?)))
 }
 

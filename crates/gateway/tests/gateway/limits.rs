@@ -28,7 +28,7 @@ async fn a_refusal_names_a_time_until_the_next_success() {
     let upstream = RawUpstream::start().await;
     let now = Timestamp::from_millis(1_768_800_000_000);
     let credential = UpstreamCredential::ApiKey(REAL_KEY.into());
-    let to = Upstream { base_url: upstream.base_url(), credential };
+    let to = Upstream { base_url: upstream.base_url(), credential, most_connections: 512 };
     let gateway = Gateway::start_with_clock(to, Arc::default(), Arc::new(Stopped(now))).expect("a gateway");
     let (endpoint, other) = (gateway.open(), gateway.open());
     let hour = Some(Timestamp::from_millis(1_768_803_600_000));
@@ -55,7 +55,7 @@ async fn a_refusal_names_a_time_until_the_next_success() {
 async fn what_came_of_each_request_is_counted() {
     let upstream = RawUpstream::start().await;
     let (metrics, credential) = (Arc::<Metrics>::default(), UpstreamCredential::ApiKey(REAL_KEY.into()));
-    let to = Upstream { base_url: upstream.base_url(), credential };
+    let to = Upstream { base_url: upstream.base_url(), credential, most_connections: 512 };
     let gateway = Gateway::start(to, Arc::clone(&metrics)).expect("a gateway");
     let endpoint = gateway.open();
     for status in

@@ -140,7 +140,8 @@ async fn the_model_sees_the_real_credential_of_either_kind() {
         [UpstreamCredential::ApiKey(REAL_KEY.into()), UpstreamCredential::AuthToken(REAL_KEY.into())]
     {
         // A slash at its end makes no difference.
-        let upstream = Upstream { base_url: format!("{}/", model.base_url()), credential };
+        let upstream =
+            Upstream { base_url: format!("{}/", model.base_url()), credential, most_connections: 512 };
         let gateway = Gateway::start(upstream, std::sync::Arc::default()).expect("a gateway");
         let endpoint = gateway.open();
         let by_bearer = client()

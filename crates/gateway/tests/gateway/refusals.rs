@@ -58,8 +58,8 @@ async fn each_endpoint_has_secrets_of_its_own_that_are_not_printed() {
 fn what_cannot_work_is_refused_at_the_start() {
     let start = |base_url: &str, key: &str| {
         let credential = UpstreamCredential::ApiKey(key.into());
-        Gateway::start(Upstream { base_url: base_url.into(), credential }, std::sync::Arc::default())
-            .map(drop)
+        let upstream = Upstream { base_url: base_url.into(), credential, most_connections: 1 };
+        Gateway::start(upstream, std::sync::Arc::default()).map(drop)
     };
     assert!(matches!(start(NOWHERE, "k"), Err(StartError::NoRuntime)));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");

@@ -44,8 +44,8 @@ impl RawUpstream {
 
 pub(crate) fn gateway(base_url: &str) -> Gateway {
     let credential = UpstreamCredential::ApiKey(REAL_KEY.into());
-    Gateway::start(Upstream { base_url: base_url.into(), credential }, std::sync::Arc::default())
-        .expect("a gateway")
+    let upstream = Upstream { base_url: base_url.into(), credential, most_connections: 512 };
+    Gateway::start(upstream, std::sync::Arc::default()).expect("a gateway")
 }
 
 /// A request at the upstream, and its answer.
