@@ -84,7 +84,10 @@ async fn what_is_there(feed: &mut FeedSubscription) -> Result<Vec<Entry>, Failed
     let mut entries = Vec::new();
     while entries.is_empty() && feed.has_more() {
         entries = Source::next(feed).await?.entries;
-        yield_now().await;
+        // Never with something in hand: the cursor is behind it, and whoever waits may be cut off here.
+        if entries.is_empty() {
+            yield_now().await;
+        }
     }
     Ok(entries)
 }

@@ -85,6 +85,16 @@ async fn a_page_after_which_everything_is_gone_comes_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_page_of_a_server_that_stops_has_what_its_cursor_is_behind() {
+    let place = Place::new().await;
+    place.run("a", "hello").await;
+    let before = page(&place, "?after=0").await;
+    assert!(!before.0.is_empty());
+    place.state.closing.cancel();
+    assert_eq!(page(&place, "?after=0").await, before);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_stream_goes_on_from_its_cursor_and_tells_it_when_nothing_is_let_through() {
     let place = Place::new().await;
     place.run("before", "hello").await;
