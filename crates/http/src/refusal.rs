@@ -1,7 +1,9 @@
 //! An error on its way to the client. The request's id is added on the way out.
 
 use api::{Code, Fault, PROBLEM_CONTENT_TYPE, Problem};
-use axum::http::header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER, UPGRADE, WWW_AUTHENTICATE};
+use axum::http::header::{
+    CONNECTION, CONTENT_TYPE, RETRY_AFTER, SEC_WEBSOCKET_VERSION, UPGRADE, WWW_AUTHENTICATE,
+};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use store::StoreError;
@@ -85,8 +87,9 @@ impl Refusal {
             headers.insert(WWW_AUTHENTICATE, challenge);
         }
         if self.status == StatusCode::UPGRADE_REQUIRED {
-            // RFC 9110, sections 15.5.22 and 7.8.
+            // RFC 9110, sections 15.5.22 and 7.8; RFC 6455, section 4.2.2.
             headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+            headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
             headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
         }
         if let Some(seconds) = self.retry_after_seconds {

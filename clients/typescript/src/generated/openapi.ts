@@ -3543,7 +3543,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description The handshake is broken. */
+            /** @description The handshake is broken: `Sec-WebSocket-Key` is missing. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -3579,7 +3579,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The request is no WebSocket handshake. */
+            /** @description The request is no WebSocket handshake of version 13. */
             426: {
                 headers: {
                     [name: string]: unknown;
@@ -3639,7 +3639,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description The handshake is broken. */
+            /** @description The handshake is broken: `Sec-WebSocket-Key` is missing. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -3675,7 +3675,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The request is no WebSocket handshake. */
+            /** @description The request is no WebSocket handshake of version 13. */
             426: {
                 headers: {
                     [name: string]: unknown;

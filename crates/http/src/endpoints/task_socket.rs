@@ -33,9 +33,9 @@ const PATIENCE: Duration = Duration::from_millis(1_500);
     params(("task_id" = String, Path, description = "The task."), ("after" = Option<u64>, Query, description = "The cursor: only what comes after it.")),
     responses(
         (status = 101, description = "The stream begins."),
-        (status = 400, description = "The handshake is broken.", content_type = "application/problem+json", body = Problem),
+        (status = 400, description = "The handshake is broken: `Sec-WebSocket-Key` is missing.", content_type = "application/problem+json", body = Problem),
         (status = 422, description = "A parameter has a fault.", content_type = "application/problem+json", body = Problem),
-        (status = 426, description = "The request is no WebSocket handshake.", content_type = "application/problem+json", body = Problem),
+        (status = 426, description = "The request is no WebSocket handshake of version 13.", content_type = "application/problem+json", body = Problem),
     )
 )]
 pub(crate) async fn handle(

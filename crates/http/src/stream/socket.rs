@@ -66,16 +66,15 @@ pub(crate) fn accept(
 /// Who asks for a WebSocket in a way that is not that of RFC 6455 has a fault; who does not ask for one is told to.
 fn no_handshake(rejection: WebSocketUpgradeRejection) -> Refusal {
     match rejection {
-        WebSocketUpgradeRejection::InvalidWebSocketVersionHeader(_)
-        | WebSocketUpgradeRejection::WebSocketKeyHeaderMissing(_) => Refusal::new(
+        WebSocketUpgradeRejection::WebSocketKeyHeaderMissing(_) => Refusal::new(
             StatusCode::BAD_REQUEST,
             Code::InvalidRequest,
-            "the WebSocket handshake is broken: it needs Sec-WebSocket-Key, and Sec-WebSocket-Version: 13",
+            "the WebSocket handshake is broken: it needs Sec-WebSocket-Key",
         ),
         _ => Refusal::new(
             StatusCode::UPGRADE_REQUIRED,
             Code::UpgradeRequired,
-            "this path is a WebSocket: connect with ws:// or wss://",
+            "this path is a WebSocket of version 13: connect with ws:// or wss://",
         ),
     }
 }
