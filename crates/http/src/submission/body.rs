@@ -11,7 +11,7 @@ use axum::http::StatusCode;
 use bytes::BytesMut;
 use futures_util::StreamExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use crate::refusal::Refusal;
 use crate::state::AppState;
@@ -126,20 +126,24 @@ impl FromRequest<Arc<AppState>> for Received {
 
     async fn from_request(request: Request, state: &Arc<AppState>) -> Result<Self, Refusal> {
         let nothing = Self { bytes: BytesMut::new(), share: state.bodies.share() };
-        let received = timeout(BODY_WITHIN, read(request.into_body(), nothing)).await;
-        Ok(received.unwrap_or(Err(Wrong::Late))?)
+        Ok(read(request.into_body(), nothing).await?)
     }
 }
 
-/// The whole body.
+/// The whole body. What is wrong with it first is told, whatever becomes of the rest.
 async fn read(body: Body, nothing: Received) -> Result<Received, Wrong> {
     if body.size_hint().lower() > MAX_DRAINED_BYTES as u64 {
         return Err(Wrong::TooLarge);
     }
-    let mut stream = body.into_data_stream();
+    let (mut stream, until) = (body.into_data_stream(), Instant::now() + BODY_WITHIN);
     let (mut received, mut seen) = (Ok(nothing), 0);
-    while let Some(piece) = stream.next().await {
-        let piece = piece.map_err(|_| Wrong::Broken)?;
+    loop {
+        let piece = match timeout_at(until, stream.next()).await {
+            Ok(Some(Ok(piece))) => piece,
+            Ok(Some(Err(_))) => return received.and(Err(Wrong::Broken)),
+            Ok(None) => break,
+            Err(_) => return received.and(Err(Wrong::Late)),
+        };
         seen += piece.len();
         received = received.and_then(|received: Received| received.and(&piece));
         if seen > MAX_DRAINED_BYTES {

@@ -82,6 +82,17 @@ async fn a_body_that_holds_room_does_not_wait_for_more() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn why_a_body_was_refused_is_told_although_it_never_ends() {
+    let place = with_room(64 * KIB).await;
+    let (pieces, body) = in_pieces();
+    let large = submission(&place, "t", 100 * KIB);
+    let send = async { pieces.send(large).await.expect("taken") };
+    let (refused, ()) = tokio::join!(post(&place, body), send);
+    assert_eq!(refused.status, StatusCode::SERVICE_UNAVAILABLE);
+    drop(pieces);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_body_of_very_many_values_is_refused() {
     let place = Place::new().await;
     let body = format!(r#"{{"prompt":"p","workspace":"/w","metadata":[{}0]}}"#, "0,".repeat(1_000_000));
