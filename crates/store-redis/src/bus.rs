@@ -105,7 +105,7 @@ async fn catch_up(shared: &Shared) -> Result<(), StoreError> {
     for tasks in shared.live.followed().chunks(ASKED_AT_ONCE) {
         for (task, standing) in tasks.iter().zip(overview(shared, tasks).await?.tasks) {
             match standing {
-                Some(standing) => shared.live.apply_signal(task, standing.signal),
+                Some(standing) => shared.live.apply_standing(task, standing.number, standing.signal),
                 None => shared.live.apply_end(task),
             }
         }

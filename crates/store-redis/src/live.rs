@@ -305,6 +305,17 @@ impl Live {
         }
     }
 
+    /// Tells where the task of that number is. Is it another one that has the name by now, then the one that is followed is no more.
+    pub(crate) fn apply_standing(&self, task: &TaskId, number: u64, signal: Signal) {
+        let Some(followed) = self.find(task) else { return };
+        if followed.is_of(number, signal) {
+            followed.tell(signal);
+        } else {
+            self.apply_end(task);
+            self.leave(task, &followed);
+        }
+    }
+
     /// A task is no more: for those who were told where it was, it has ended there.
     pub(crate) fn apply_end(&self, task: &TaskId) {
         if let Some(followed) = self.find(task)

@@ -60,6 +60,17 @@ fn a_signal_never_goes_back() {
 }
 
 #[test]
+fn a_task_that_has_got_a_name_meanwhile_is_not_taken_for_the_one_that_had_it() {
+    let live = Live::new(0);
+    let receiver = live.follow(&id("t")).subscribe();
+    live.apply_standing(&id("t"), 1, signal(3));
+    assert_eq!(*receiver.borrow(), signal(3));
+    live.apply_standing(&id("t"), 2, signal(9));
+    assert_eq!(*receiver.borrow(), Signal { ended: true, ..signal(3) });
+    assert!(live.find(&id("t")).is_none(), "who comes now follows the new one");
+}
+
+#[test]
 fn places_of_the_feed_that_were_lost_are_not_waited_for() {
     let live = Live::new(0);
     live.hear(&news(1, 7));
