@@ -6,7 +6,8 @@ use std::process::{Command, Stdio};
 
 use domain::TaskSpec;
 use rusqlite::{Connection, StatementStatus};
-use store::conformance::{spec, submit, submit_and_claim};
+use store::CreateSession;
+use store::conformance::{finish, session, spec, submit, submit_and_claim};
 
 use super::*;
 use crate::rows::task_query;
@@ -84,6 +85,26 @@ async fn a_database_of_an_older_version_is_brought_up_to_date() {
     let version = Connection::open(place.database())
         .and_then(|database| database.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0)));
     assert_eq!(version, Ok(5));
+}
+
+#[tokio::test]
+async fn what_an_older_version_left_of_a_deleted_session_is_of_no_later_one() {
+    let place = Place::new();
+    let store = place.open();
+    finish(&store, &submit_and_claim(&store, "t").await, 1).await;
+    store.delete_session(&session("session-t")).await.expect("deleted");
+    drop(store);
+    change(&place.database(), "ALTER TABLE tasks DROP COLUMN left_behind; PRAGMA user_version = 4");
+    let store = place.open();
+    let create = CreateSession {
+        id: session("session-t"),
+        principal: domain::Principal::default(),
+        workspace: Some("/w".into()),
+        fork: None,
+        now: NOW,
+    };
+    let made = store.create_session(create).await.expect("made");
+    assert_eq!(store.session(&made.id).await, Ok(Some(made)));
 }
 
 #[tokio::test]
