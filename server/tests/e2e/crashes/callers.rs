@@ -67,8 +67,8 @@ impl Caller {
                 while let Some(Ok(message)) = socket.next().await {
                     let Message::Text(text) = message else { continue };
                     let event: Value = serde_json::from_str(&text).expect("an event is JSON");
-                    // Only a task that is not there yet brings an event without a number.
-                    if event["seq"].is_null() {
+                    // Only the error of a task that is not there yet has the number 0: it is none of its events.
+                    if event["seq"] == 0 {
                         assert_eq!(event["data"]["code"], "task_not_found", "{event}");
                         break;
                     }
