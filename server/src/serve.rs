@@ -24,7 +24,7 @@ use self::metrics::MetricsPort;
 pub(crate) use self::parts::locate_cli;
 use self::parts::{Exposure, Parts};
 use self::signals::{Hangup, Signals, Told};
-pub(crate) use self::storage::DATABASE;
+pub(crate) use self::storage::{DATABASE, LOCK};
 use crate::cli::ServeArguments;
 use crate::config::Config;
 use crate::logging;
@@ -175,6 +175,9 @@ async fn until_told(
                 Told::Reload => supervisor::reloading(|| tls.into_iter().for_each(Tls::reload)),
             },
             ended = &mut *server => break anyhow::anyhow!("the listener ended by itself: {ended:?}"),
+            () = parts.engine.failed() => {
+                break anyhow::anyhow!("a part of the engine has panicked, the lines above say where: start the server again")
+            }
             () = parts.storage.ended() => {
                 break anyhow::anyhow!("the storage's thread has failed, the lines above say why: start the server again")
             }

@@ -189,7 +189,7 @@ pub trait Launcher: Send + Sync + 'static {
         Ok(None)
     }
 
-    /// Deletes the conversation and what belongs to it. One that an agent writes is kept.
+    /// Deletes the conversation and what belongs to it, once no agent writes it any more. It is kept when that one does not end.
     async fn forget(&self, principal: &Principal, conversation: ConversationId);
 }
 

@@ -7,17 +7,24 @@ mod spares;
 use std::collections::{HashMap, HashSet};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use agent::{Agent, AgentSpec, Events, LaunchError, Launched, Launcher, Opening, StopReceipt, Urgency};
 use domain::{ConversationId, SessionId};
 use futures_util::FutureExt;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep, timeout};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::idle::{Idle, hand_over};
 use self::spares::Spare;
 use crate::settings::Settings;
+
+/// An agent that does not run by then hangs.
+const LAUNCH_WITHIN: Duration = Duration::from_secs(60);
+/// Who wants a task stopped while its agent is being started waits so long for that.
+const CUT_OFF_AFTER: Duration = Duration::from_secs(2);
 
 /// An agent at work, and the permit that it lives by.
 pub(crate) struct AtWork {
@@ -96,6 +103,8 @@ pub(crate) struct Agents {
     /// For the one who starts spares.
     spare_taken: Notify,
     tracker: TaskTracker,
+    /// Cancelled when no agent is to wait any more.
+    closing: CancellationToken,
 }
 
 impl Agents {
@@ -108,6 +117,7 @@ impl Agents {
             changed: Notify::new(),
             spare_taken: Notify::new(),
             tracker: TaskTracker::new(),
+            closing: CancellationToken::new(),
         })
     }
 
@@ -118,6 +128,11 @@ impl Agents {
 
     pub(crate) fn launcher(&self) -> &dyn Launcher {
         &*self.launcher
+    }
+
+    /// For work on agents that has to be finished before the server ends.
+    pub(crate) fn tracker(&self) -> &TaskTracker {
+        &self.tracker
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -156,7 +171,7 @@ impl Agents {
 
     /// An agent for a session: the one that waits for its next task, a spare for a new conversation, or one that is
     /// started. What was kept of the session and does not fit is ended first. While it only waits, `cut_off` ends that; an
-    /// agent that is being ended or started is never let go of halfway.
+    /// agent that is being ended is never let go of halfway, and one that is being started only when it hangs.
     pub(crate) async fn obtain<T>(
         self: &Arc<Self>,
         slot: Slot,
@@ -186,12 +201,33 @@ impl Agents {
         }
         let permit = self.permit(slot, cut_off.as_mut()).await?;
         // The wait may have been for longer than whoever asked has the right to start an agent.
-        if let Some(cause) = cut_off.now_or_never() {
+        if let Some(cause) = cut_off.as_mut().now_or_never() {
             return Err(Unobtained::CutOff(cause));
         }
-        let Launched { agent, events, conversation } = self.launcher.launch(spec.clone()).await?;
+        let Launched { agent, events, conversation } = self.launch(spec.clone(), cut_off).await?;
         let born = Instant::now();
         Ok(AtWork { agent, events, conversation, is_ready: false, spec, born, tasks: 0, permit })
+    }
+
+    /// Starts an agent. That takes milliseconds, and is not let go of, unless a file system hangs in which its folders are.
+    async fn launch<T>(
+        &self,
+        spec: AgentSpec,
+        cut_off: Pin<&mut impl Future<Output = T>>,
+    ) -> Result<Launched, Unobtained<T>> {
+        let patiently_cut_off = async {
+            let cause = cut_off.await;
+            sleep(CUT_OFF_AFTER).await;
+            cause
+        };
+        tokio::select! {
+            biased;
+            launched = timeout(LAUNCH_WITHIN, self.launcher.launch(spec)) => {
+                let hangs = || LaunchError::NotStarted(format!("it does not begin to run within {LAUNCH_WITHIN:?}"));
+                Ok(launched.map_err(|_| hangs())??)
+            }
+            cause = patiently_cut_off => Err(Unobtained::CutOff(cause)),
+        }
     }
 
     /// Turns a slot into a permit: where an agent waits in it, that one is ended.
@@ -255,6 +291,7 @@ impl Agents {
     /// Ends all agents that wait, and takes none any more.
     pub(crate) async fn close(self: &Arc<Self>) {
         self.lock().closed = true;
+        self.closing.cancel();
         while let Some(waiting) = self.take_longest_waiting().await {
             let agents = Arc::clone(self);
             self.tracker.spawn(async move {

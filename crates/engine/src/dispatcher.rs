@@ -11,6 +11,7 @@ use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
 use crate::agents::Slot;
+use crate::engine::watched;
 use crate::run::{Deps, run, wait_until};
 use crate::tempo::Tempo;
 
@@ -26,6 +27,8 @@ pub(crate) struct Dispatcher {
     pub(crate) runs: TaskTracker,
     /// Cancelled when no further task is to start.
     pub(crate) stop_claiming: CancellationToken,
+    /// Cancelled when a worker has panicked where nothing could be ended in order: its session is held.
+    pub(crate) failed: CancellationToken,
 }
 
 impl Dispatcher {
@@ -103,6 +106,6 @@ impl Dispatcher {
             Box::pin(run(deps, claimed, slot)).await;
             drop(running);
         };
-        self.runs.spawn(run.instrument(span));
+        self.runs.spawn(watched(self.failed.clone(), run.instrument(span)));
     }
 }

@@ -1,10 +1,12 @@
 //! Puts the parts together, and takes them apart at shutdown.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use agent::Launcher;
 use domain::Clock;
+use futures_util::FutureExt;
 use store::{Store, StoreError};
 use telemetry::{Metrics, Traces};
 use tokio::task::JoinHandle;
@@ -35,6 +37,7 @@ pub struct Engine {
     keepers: [JoinHandle<()>; 4],
     runs: TaskTracker,
     stop_claiming: CancellationToken,
+    failed: CancellationToken,
 }
 
 impl Engine {
@@ -63,23 +66,29 @@ impl Engine {
             stop_tasks: CancellationToken::new(),
         });
         recover(&deps).await?;
-        let (stop_claiming, runs, tempo) =
-            (CancellationToken::new(), TaskTracker::new(), Arc::new(Tempo::default()));
+        let (stop_claiming, failed) = (CancellationToken::new(), CancellationToken::new());
+        let (runs, tempo) = (TaskTracker::new(), Arc::new(Tempo::default()));
         let dispatcher = Dispatcher {
             deps: Arc::clone(&deps),
             tempo: Arc::clone(&tempo),
             runs: runs.clone(),
             stop_claiming: stop_claiming.clone(),
+            failed: failed.clone(),
         };
         let handle = Handle::new(Arc::clone(&deps), tempo, stop_claiming.clone());
-        let dispatcher = tokio::spawn(dispatcher.run());
+        let dispatcher = tokio::spawn(watched(failed.clone(), dispatcher.run()));
         let keepers = [
-            tokio::spawn(end_what_is_doomed(Arc::clone(&deps))),
-            tokio::spawn(clean_up(Arc::clone(&deps))),
-            tokio::spawn(keep_part(Arc::clone(&deps))),
-            tokio::spawn(pass_on(Arc::clone(&deps))),
+            tokio::spawn(watched(failed.clone(), end_what_is_doomed(Arc::clone(&deps)))),
+            tokio::spawn(watched(failed.clone(), clean_up(Arc::clone(&deps)))),
+            tokio::spawn(watched(failed.clone(), keep_part(Arc::clone(&deps)))),
+            tokio::spawn(watched(failed.clone(), pass_on(Arc::clone(&deps)))),
         ];
-        Ok(Self { handle, deps, dispatcher, keepers, runs, stop_claiming })
+        Ok(Self { handle, deps, dispatcher, keepers, runs, stop_claiming, failed })
+    }
+
+    /// Waits until something without which no task goes on has panicked. Only a restart helps then; what is stored is whole.
+    pub async fn failed(&self) {
+        self.failed.cancelled().await;
     }
 
     /// What the outside works with.
@@ -116,5 +125,26 @@ impl Engine {
         if timeout(STOP_WITHIN, self.deps.agents.close()).await.is_err() {
             tracing::error!("waiting agents did not end in time");
         }
+    }
+}
+
+/// Work whose panic is told by `failed`.
+pub(crate) async fn watched(failed: CancellationToken, work: impl Future<Output = ()>) {
+    if AssertUnwindSafe(work).catch_unwind().await.is_err() {
+        failed.cancel();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_told_and_an_end_is_not() {
+        let failed = CancellationToken::new();
+        watched(failed.clone(), async {}).await;
+        assert!(!failed.is_cancelled());
+        watched(failed.clone(), async { std::panic::resume_unwind(Box::new("a test")) }).await;
+        assert!(failed.is_cancelled());
     }
 }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use store::{CommitError, StoreError};
+use store::{CommitError, EndedPlace, StoreError};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use crate::handle::clear_away;
@@ -60,24 +60,29 @@ pub(crate) async fn clean_up(deps: Arc<Deps>) {
     }
 }
 
-async fn drop_beyond_retention(deps: &Deps) {
+async fn drop_beyond_retention(deps: &Arc<Deps>) {
     let mut after = None;
     loop {
-        let (retention, now) = (&deps.settings.retention, deps.clock.now());
-        match deps.store.drop_beyond(retention, now, after, DROPPED_AT_ONCE).await {
-            Ok(dropped) => {
-                for session in dropped.sessions {
-                    clear_away(Arc::clone(&deps.agents), session).await;
-                }
-                if dropped.tasks > 0 {
-                    tracing::info!(tasks = dropped.tasks, "ended tasks were dropped");
-                }
-                after = dropped.next;
-                if after.is_none() {
-                    return;
-                }
-            }
+        // Is finished though this is cut off: nobody else clears away what was dropped.
+        let dropping = deps.agents.tracker().spawn(drop_some(Arc::clone(deps), after));
+        match dropping.await {
+            Ok(Ok(None)) => return,
+            Ok(Ok(next)) => after = next,
+            Ok(Err(error)) => return tracing::error!(%error, "ended tasks could not be dropped"),
             Err(error) => return tracing::error!(%error, "ended tasks could not be dropped"),
         }
     }
+}
+
+/// Gives after which to go on, if there may be more.
+async fn drop_some(deps: Arc<Deps>, after: Option<EndedPlace>) -> Result<Option<EndedPlace>, StoreError> {
+    let (retention, now) = (&deps.settings.retention, deps.clock.now());
+    let dropped = deps.store.drop_beyond(retention, now, after, DROPPED_AT_ONCE).await?;
+    for session in dropped.sessions {
+        clear_away(&deps.agents, session).await;
+    }
+    if dropped.tasks > 0 {
+        tracing::info!(tasks = dropped.tasks, "ended tasks were dropped");
+    }
+    Ok(dropped.next)
 }

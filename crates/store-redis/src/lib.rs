@@ -31,7 +31,7 @@ mod sweep;
 
 pub use crate::open::OpenError;
 pub use crate::settings::{Address, Certificates, InstanceSettings, RedisSettings};
-pub use crate::store::RedisStore;
+pub use crate::store::{RedisStore, inspect};
 
 #[cfg(test)]
 mod tests;

@@ -38,6 +38,24 @@ pub(crate) struct Shared {
     pub(crate) dropped: Notify,
 }
 
+async fn connect(settings: &RedisSettings) -> Result<Link, OpenError> {
+    settings.check()?;
+    if settings.speaks_tls() {
+        // Whoever came first has chosen the same, or knows why not.
+        drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
+    }
+    Ok(Link::new(Route::new(settings)?, settings.prefix.clone(), settings.timeout).await?)
+}
+
+/// Looks whether Redis can be reached and used as the settings say, and changes nothing there. Gives what is wrong with how it is set up
+/// to keep data, for people to read.
+///
+/// # Errors
+/// When the settings are wrong, or Redis does not answer as it should. What the keys hold is not looked at.
+pub async fn inspect(settings: &RedisSettings) -> Result<Vec<String>, OpenError> {
+    Ok(durability::warnings(&connect(settings).await?).await?)
+}
+
 /// The distributed backend.
 #[derive(Debug)]
 pub struct RedisStore {
@@ -51,12 +69,7 @@ impl RedisStore {
     /// # Errors
     /// See [`OpenError`].
     pub async fn open(settings: RedisSettings) -> Result<Self, OpenError> {
-        settings.check()?;
-        if settings.speaks_tls() {
-            // Whoever came first has chosen the same, or knows why not.
-            drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
-        }
-        let link = Link::new(Route::new(&settings)?, settings.prefix.clone(), settings.timeout).await?;
+        let link = connect(&settings).await?;
         let scripts = Scripts::default();
         let membership = Membership::join(&link, &scripts, &settings).await?;
         let live = Live::new(bus::position(&link, &scripts).await?);

@@ -1,13 +1,15 @@
 //! The folders: of the data, and of the workspaces.
 
+use std::fs::{File, TryLockError};
 use std::path::Path;
 
 use rustix::fs::{Access, access, statvfs};
+use store_redis::RedisSettings;
 use store_sqlite::Condition;
 
 use super::Check;
 use crate::config::{Config, Storage};
-use crate::serve::DATABASE;
+use crate::serve::{DATABASE, LOCK};
 
 /// Below that, the next tasks fail.
 const LEAST_ROOM_MB: u64 = 200;
@@ -39,17 +41,22 @@ pub(super) fn check_folder(config: &Config) -> Check {
     }
 }
 
+const DATABASE_CHECK: &str = "database";
+
 /// Also tells whether a server runs on it.
 pub(super) fn check_database(config: &Config) -> (Check, bool) {
-    const NAME: &str = "database";
-    match config.storage {
+    match &config.storage {
         Storage::Memory => {
-            return (Check::ok(NAME, "none: tasks are kept in memory until the server stops"), false);
+            (Check::ok(DATABASE_CHECK, "none: tasks are kept in memory until the server stops"), false)
         }
-        Storage::Redis(_) => return (Check::ok(NAME, "none: tasks are kept in Redis"), false),
-        Storage::Sqlite(_) => {}
+        Storage::Redis(redis) => (check_redis(redis), is_locked(&config.data_dir.join(LOCK))),
+        Storage::Sqlite(_) => check_sqlite(&config.data_dir.join(DATABASE)),
     }
-    match store_sqlite::inspect(&config.data_dir.join(DATABASE)) {
+}
+
+fn check_sqlite(path: &Path) -> (Check, bool) {
+    const NAME: &str = DATABASE_CHECK;
+    match store_sqlite::inspect(path) {
         Ok(Condition::Absent) => (Check::ok(NAME, "will be made at the first start"), false),
         Ok(Condition::InUse) => (Check::ok(NAME, "in use by a running server"), true),
         Ok(Condition::Ready { version, current }) if version < current => {
@@ -61,6 +68,25 @@ pub(super) fn check_database(config: &Config) -> (Check, bool) {
         }
         Err(error) => (Check::fail(NAME, error.to_string()), false),
     }
+}
+
+fn check_redis(redis: &RedisSettings) -> Check {
+    const NAME: &str = DATABASE_CHECK;
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return Check::fail(NAME, format!("Redis cannot be asked ({error})")),
+    };
+    match runtime.block_on(store_redis::inspect(redis)) {
+        Ok(warnings) if warnings.is_empty() => Check::ok(NAME, "Redis answers, and keeps what it is given"),
+        Ok(warnings) => Check::warn(NAME, warnings.join("; ")),
+        Err(error) => Check::fail(NAME, format!("STORAGE_TYPE=redis: {error}")),
+    }
+}
+
+/// Whether a server holds the lock of its data folder.
+fn is_locked(path: &Path) -> bool {
+    // The lock is shared, so that two who look at the same time do not take each other for a server.
+    File::open(path).is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
 }
 
 pub(super) fn check_room(config: &Config) -> Check {

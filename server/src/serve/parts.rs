@@ -119,9 +119,9 @@ fn settings(config: &Config, roots: WorkspaceRoots) -> Settings {
     }
 }
 
-/// What agents are prepared for: a task that leaves everything to the defaults.
+/// What agents are prepared for: a task that leaves everything to the defaults, within what callers may ask for.
 fn prewarmed(config: &Config) -> AgentSpec {
-    let defaults = &config.defaults;
+    let (defaults, bounds) = (&config.defaults, &config.policy);
     AgentSpec {
         opening: Opening::New(ConversationId::generate()),
         principal: Principal::default(),
@@ -129,8 +129,8 @@ fn prewarmed(config: &Config) -> AgentSpec {
         allowed_tools: defaults.allowed_tools.clone(),
         permission_mode: defaults.permission_mode,
         asking: Asking { is_possible: defaults.policy.on_question == OnQuestion::Ask, ..Asking::default() },
-        max_turns: Some(defaults.max_turns),
-        max_budget_usd: None,
+        max_turns: Some(defaults.max_turns.min(bounds.max_turns.unwrap_or(u32::MAX))),
+        max_budget_usd: bounds.max_budget_usd,
         model: defaults.model.clone(),
         more: AgentOptions::default(),
         trace_parent: None,

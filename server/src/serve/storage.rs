@@ -19,8 +19,8 @@ use crate::config::{self, Config};
 
 /// The database's name in the data folder.
 pub(crate) const DATABASE: &str = "tasks.sqlite";
-/// The file whose lock says that a server uses the data folder, where no database says it.
-const LOCK: &str = "server.lock";
+/// The file whose lock says that a server uses the data folder, where no database says it (with Redis).
+pub(crate) const LOCK: &str = "server.lock";
 /// A server that was killed while it started an agent leaves a process that has the lock until it runs the agent's program.
 const HELD_BY_THE_DYING: Duration = Duration::from_secs(2);
 const TRY_AGAIN_AFTER: Duration = Duration::from_millis(10);

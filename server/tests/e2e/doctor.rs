@@ -7,7 +7,7 @@ use std::process::Stdio;
 
 use serde_json::Value;
 use tempfile::TempDir;
-use testing::{pinned_cli, stub_agent};
+use testing::{RedisServer, pinned_cli, stub_agent};
 use tokio::process::Command;
 
 use crate::BINARY;
@@ -212,4 +212,37 @@ async fn a_wrong_configuration_is_a_failure_a_line() {
              warn  configuration  nothing else was checked: correct the configuration first\n"
         )
     );
+}
+
+#[tokio::test]
+async fn redis_is_asked_and_a_server_on_it_is_recognized() {
+    let redis = RedisServer::start().await;
+    let place = Place::new();
+    let url = redis.url();
+    let shared = [("STORAGE_TYPE", "redis"), ("STORAGE_REDIS_URL", url.as_str())];
+    let server = place.server(&stub_agent(), &shared).await;
+    let data = place.path("data").display().to_string();
+    let port = server.url().rsplit(':').next().expect("a port").to_owned();
+    let cli = pinned_cli().display().to_string();
+    let own = [
+        ("CLAUDE_CLI_PATH", cli.as_str()),
+        ("STORAGE_DATA_DIR", data.as_str()),
+        ("SERVER_PORT", port.as_str()),
+        ("MONITORING_PROMETHEUS_ENABLED", "false"),
+    ];
+    let set = [&own[..], &shared].concat();
+    let (code, outcomes, details) = doctor(place.root(), &["--demo"], &set).await;
+    assert_eq!((code, failed(&outcomes)), (Some(0), vec![]), "{details:#?}");
+    assert_eq!(details["port"], format!("127.0.0.1:{port} is used by the running server"));
+    let database = (outcomes["database"].as_str(), details["database"].as_str());
+    assert_eq!(database, ("ok", "Redis answers, and keeps what it is given"));
+    assert_eq!(server.get("/ready").await.0, 200);
+
+    server.terminate();
+    server.ended().await;
+    drop(redis);
+    let (code, outcomes, details) = doctor(place.root(), &["--demo"], &set).await;
+    assert_eq!((code, failed(&outcomes)), (Some(1), vec!["database"]), "{details:#?}");
+    assert!(details["database"].starts_with("STORAGE_TYPE=redis: "), "{details:#?}");
+    assert_eq!(details["port"], format!("127.0.0.1:{port} is free"));
 }

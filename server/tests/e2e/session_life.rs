@@ -81,7 +81,16 @@ async fn a_permit_that_somebody_else_needs_is_taken_from_whoever_waited_longest(
 
 #[tokio::test]
 async fn an_agent_that_was_prepared_takes_the_first_task_of_a_new_session() {
-    let server = ServerBuilder::demo(BINARY).variable("SESSION_PREWARM", "1").start().await;
+    takes_the_prepared_agent(ServerBuilder::demo(BINARY)).await;
+    // What callers may ask for is what one gets who asks for nothing.
+    let bounded = ServerBuilder::demo(BINARY)
+        .variable("POLICY_MAX_BUDGET_USD", "2.5")
+        .variable("POLICY_MAX_TURNS", "7");
+    takes_the_prepared_agent(bounded).await;
+}
+
+async fn takes_the_prepared_agent(builder: ServerBuilder) {
+    let server = builder.variable("SESSION_PREWARM", "1").start().await;
     let spare = loop {
         if let [spare] = which_mention(&server.agents_folder()).as_slice() {
             break *spare;
@@ -123,6 +132,29 @@ async fn a_deleted_session_leaves_no_process_and_no_conversation() {
     assert_eq!((status, transcripts()), (200, 0));
     wait_until_none_mention(&server.agents_folder(), Duration::from_secs(5)).await;
     assert_eq!(server.get("/api/v1/tasks/one").await.1["status"], json!("completed"));
+}
+
+#[tokio::test]
+async fn a_session_whose_agent_gives_up_its_place_is_deleted_with_its_conversation() {
+    let server = ServerBuilder::demo(BINARY).variable("SESSION_MAX_CONCURRENT", "1").start().await;
+    let conversations = || {
+        let projects = server.agents_folder().join("default/config/projects");
+        walk(&projects).into_iter().filter(|path| path.ends_with(".jsonl")).collect::<Vec<_>>()
+    };
+    for round in 0..3 {
+        let [first, second] = ["first", "second"].map(|name| format!("{name}-{round}"));
+        server.submit(&task(&server, &first, "[[sleep 200]] [[say hi]]")).await;
+        let stream = server.stream(&first, "").await;
+        server.submit(&task(&server, &second, "[[say ho]]")).await;
+        stream.finish().await.assert_whole();
+        // The second task's agent can begin only when the first one's has ended.
+        for id in [&first, &second] {
+            server.stream(id, "").await.finish().await.assert_whole();
+            let path = format!("/api/v1/sessions/session-{id}");
+            assert_eq!(Server::send(server.request("DELETE", &path)).await.0, 200, "{id}");
+        }
+        assert_eq!(conversations(), Vec::<String>::new());
+    }
 }
 
 pub(crate) fn walk(folder: &std::path::Path) -> Vec<String> {

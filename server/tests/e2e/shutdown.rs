@@ -195,3 +195,21 @@ async fn what_hides_from_its_task_ends_with_the_server_at_the_latest() {
     assert_eq!(server.ended().await.code, Some(0));
     wait_until_none_mention(std::path::Path::new(&name), Duration::ZERO).await;
 }
+
+#[tokio::test]
+async fn a_server_whose_output_nobody_takes_any_more_works_on_and_stops_in_order() {
+    // Who reads its output leaves after one line, as `serve 2>&1 | tee` does when tee is killed.
+    let script = r#"mkfifo output; grep --max-count=1 listening <output & exec "$0" "$@" >output 2>&1"#;
+    let server = ServerBuilder::stub(BINARY).through(script).start().await;
+    for id in ["first", "second"] {
+        server.submit(&task(&server, id, "tool Bash; say hi")).await;
+        let complete = server.stream(id, "").await.finish().await.assert_whole();
+        assert_eq!((&complete["status"], &complete["summary"]), (&json!("completed"), &json!("hi")));
+    }
+    server.submit(&task(&server, "runs", "tool Bash; hold")).await;
+    server.stream("runs", "").await.wait_for("its tool", is_tool_use).await;
+    server.terminate();
+    let stopped = server.ended().await;
+    assert_eq!((stopped.code, stopped.log), (Some(0), vec![]));
+    wait_until_none_mention(stopped.folder.path(), Duration::ZERO).await;
+}

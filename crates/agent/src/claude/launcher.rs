@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -12,6 +13,7 @@ use process::{CgroupLimits, CgroupSpec, Cgroups, Limits, Owner, Spec};
 use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
+use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::driver::{ClaudeAgent, Opened};
@@ -21,13 +23,17 @@ use super::permissions::Permissions;
 use super::prepared::PreparedAgent;
 use super::spare::{Spare, Unready};
 use super::transcript::{Transcript, TranscriptError, newest};
-use super::writers::Writers;
+use super::writers::{Purpose, Writers};
 use crate::{
     AgentSpec, Events, Host, LaunchError, Launched, Launcher, ModelEndpoint, ModelGateway, Opening, Prepared,
+    look,
 };
 
 /// Has the CLI go on by itself with a turn in which its last process was killed (protocol section 12.2).
 const RESUME_TURN: &str = "CLAUDE_CODE_RESUME_INTERRUPTED_TURN";
+
+/// An agent that is being ended has ended by then, with all that it has started.
+const ENDED_WITHIN: Duration = Duration::from_secs(30);
 
 /// Tells the CLI and its tools which trace their work is a part of.
 const TRACE_PARENT: &str = "TRACEPARENT";
@@ -95,7 +101,7 @@ impl ClaudeLauncher {
         check_folder(&options.working_directory).await?;
         let folders = self.make_folders(&options.principal).await?;
         let id = self.settle(&mut options, &folders).await?;
-        let writing = self.writers.claim(id).ok_or(LaunchError::ConversationInUse)?;
+        let writing = self.writers.claim(id, Purpose::Write).await.ok_or(LaunchError::ConversationInUse)?;
         let transcript = Transcript::new(folders.config(), ConversationId(id));
         self.check_origin(options.launch.conversation, &folders).await?;
         // No agent reaches the others of this machine, or starts work that nobody owns.
@@ -173,7 +179,7 @@ impl ClaudeLauncher {
             Conversation::Fork { from, .. } => {
                 let transcript = transcript(from);
                 // Nothing is mended that somebody writes.
-                match self.writers.claim(from) {
+                match self.writers.claim(from, Purpose::Mend).await {
                     Some(_writing) => prepare_resume(&transcript).await,
                     None if transcript.exists().await => Ok(()),
                     None => Err(LaunchError::ConversationLost),
@@ -276,9 +282,13 @@ async fn prepare_resume(transcript: &Transcript) -> Result<(), LaunchError> {
 
 /// The folder was checked when the task was admitted, its symlinks resolved. It has to be the same folder still.
 pub(super) async fn check_folder(folder: &Path) -> Result<(), LaunchError> {
-    match tokio::fs::canonicalize(folder).await {
+    let named = folder.to_owned();
+    match look(move || named.canonicalize()).await {
         Ok(found) if found == folder => Ok(()),
         Ok(_) => Err(LaunchError::NotStarted(format!("{} has been replaced by a link", folder.display()))),
+        Err(error) if error.kind() == std::io::ErrorKind::TimedOut => {
+            Err(LaunchError::NotStarted(format!("{} cannot be looked at: {error}", folder.display())))
+        }
         Err(error) => {
             Err(LaunchError::NotStarted(format!("{} is no longer there: {error}", folder.display())))
         }
@@ -331,8 +341,9 @@ impl Launcher for ClaudeLauncher {
     }
 
     async fn forget(&self, principal: &Principal, conversation: ConversationId) {
-        let Some(writing) = self.writers.claim(conversation.0) else {
-            tracing::warn!(%conversation, "an agent works in the conversation, so it is kept");
+        // Its agent may be on its way out.
+        let Ok(writing) = timeout(ENDED_WITHIN, self.writers.claim_when_free(conversation.0)).await else {
+            tracing::error!(%conversation, "the conversation's agent does not end, so the conversation is kept");
             return;
         };
         let folders = self.folders(principal);

@@ -94,7 +94,7 @@ impl Transcript {
     /// What was said in it, a JSON object a line.
     pub(super) async fn read(&self) -> io::Result<Option<mpsc::Receiver<Bytes>>> {
         let Some(path) = self.find().await else { return Ok(None) };
-        let file = std::fs::File::open(path)?;
+        let file = tokio::fs::File::open(path).await?.into_std().await;
         let (sender, receiver) = mpsc::channel(said::PIECES_AHEAD);
         tokio::spawn(said::send(file, sender));
         Ok(Some(receiver))

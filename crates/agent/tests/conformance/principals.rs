@@ -1,7 +1,9 @@
 use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
 
 use agent::{AgentSpec, LaunchError, Launcher, Opening};
 use domain::{ConversationId, Principal};
+use tokio::time::timeout;
 use uuid::Uuid;
 
 use crate::place::{Place, Session};
@@ -41,8 +43,11 @@ async fn a_conversation_is_known_by_its_prompts_until_it_is_forgotten() {
     let first = session.prompt("[[bash head -c 300000 /dev/zero | tr '\\0' x]] [[say done]]").await;
     session.end_of_turn().await;
     let second = session.turn("[[write a.txt x]] [[say again]]").await.end.prompts[0];
-    launcher.forget(&default, id).await;
-    assert!(launcher.has_conversation(&default, id).await, "it is being written");
+    let mut forgetting = launcher.forget(&default, id);
+    assert!(timeout(Duration::from_millis(50), &mut forgetting).await.is_err(), "it is being written");
+    assert!(launcher.has_conversation(&default, id).await);
+    // Else it would go on as soon as nobody writes.
+    drop(forgetting);
     session.close().await;
     for prompt in [first, second] {
         assert!(launcher.has_prompt(&default, id, prompt).await);

@@ -94,8 +94,9 @@ impl Agents {
 
 async fn prepare(agents: Arc<Agents>, spec: AgentSpec, permit: OwnedSemaphorePermit) {
     let born = Instant::now();
-    let prepared = agents.launcher.prepare(&spec).await;
-    let spare = prepared.map(|prepared| Spare { prepared, born, permit });
+    // One that is not ready yet is killed when the server stops.
+    let prepared = agents.closing.run_until_cancelled(agents.launcher.prepare(&spec)).await;
+    let spare = prepared.flatten().map(|prepared| Spare { prepared, born, permit });
     if let Some(spare) = agents.enter_spare(spare) {
         drop(spare.end().await);
     }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use domain::{ConversationId, SessionId, TaskId, TaskStatus};
 use store::{DeleteError, DeletedSession, SessionRecord, StoreError};
 use tokio::sync::mpsc;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use super::Handle;
 use crate::agents::Agents;
@@ -80,49 +80,51 @@ impl Handle {
         id: &SessionId,
         interrupt_first: InterruptFirst,
     ) -> Result<(), DeleteSessionError> {
-        let delete = self.delete_when_free(id, interrupt_first);
-        timeout(RELEASE_WITHIN, delete).await.unwrap_or(Err(DeleteSessionError::StillHeld))
-    }
-
-    async fn delete_when_free(
-        &self,
-        id: &SessionId,
-        interrupt_first: InterruptFirst,
-    ) -> Result<(), DeleteSessionError> {
-        let agents = &self.deps.agents;
+        let deadline = Instant::now() + RELEASE_WITHIN;
         let mut queue = self.deps.store.watch_queue();
         loop {
             queue.borrow_and_update();
-            match self.deps.store.delete_session(id).await {
-                Ok(deleted) => {
-                    // Goes on though the caller leaves: nobody else would clear away.
-                    let clearing = tokio::spawn(clear_away(Arc::clone(agents), deleted));
-                    if let Err(error) = clearing.await {
-                        tracing::error!(session_id = %id, %error, "what a session left was not cleared away");
-                    }
-                    return Ok(());
-                }
+            match self.delete_and_clear_away(id).await {
+                Ok(()) => return Ok(()),
                 Err(DeleteError::Unknown) => return Err(DeleteSessionError::Unknown),
                 Err(DeleteError::Store(error)) => return Err(error.into()),
                 Err(DeleteError::Busy(tasks)) if interrupt_first == InterruptFirst::No => {
                     return Err(DeleteSessionError::Busy(tasks));
                 }
+                Err(DeleteError::Busy(_)) if Instant::now() >= deadline => {
+                    return Err(DeleteSessionError::StillHeld);
+                }
                 Err(DeleteError::Busy(tasks)) => {
                     for task in tasks {
                         // One that has ended meanwhile needs no stop.
-                        drop(self.interrupt(&task).await);
+                        drop(timeout_at(deadline, self.interrupt(&task)).await);
                     }
                 }
                 Err(DeleteError::Forked(forks)) => return Err(DeleteSessionError::Forked(forks)),
                 // A release wakes the queue.
-                Err(DeleteError::Held) => drop(queue.changed().await),
+                Err(DeleteError::Held) => {
+                    let released = timeout_at(deadline, queue.changed()).await;
+                    drop(released.map_err(|_| DeleteSessionError::StillHeld)?);
+                }
             }
         }
+    }
+
+    /// Both go on though the caller leaves: nobody else clears away.
+    async fn delete_and_clear_away(&self, id: &SessionId) -> Result<(), DeleteError> {
+        let (deps, session) = (Arc::clone(&self.deps), id.clone());
+        let deleting = async move {
+            let deleted = deps.store.delete_session(&session).await?;
+            clear_away(&deps.agents, deleted).await;
+            Ok(())
+        };
+        let deleting = self.deps.agents.tracker().spawn(deleting);
+        deleting.await.unwrap_or_else(|error| Err(StoreError(format!("the deletion failed: {error}")).into()))
     }
 }
 
 /// Ends the agent of a session that is no more, and removes its conversation.
-pub(crate) async fn clear_away(agents: Arc<Agents>, deleted: DeletedSession) {
+pub(crate) async fn clear_away(agents: &Arc<Agents>, deleted: DeletedSession) {
     agents.hibernate(&deleted.id).await;
     if let Some(conversation) = deleted.conversation {
         agents.launcher().forget(&deleted.principal, conversation).await;

@@ -11,7 +11,7 @@ use futures_util::FutureExt;
 use store::{Claimed, CommitError, Release, Signal, Store};
 use telemetry::{AttemptTrace, Metrics, Traces};
 use tokio::sync::watch;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::drive::Drive;
@@ -41,6 +41,8 @@ pub(crate) struct Deps {
     pub(crate) stop_tasks: CancellationToken,
 }
 
+/// A conversation that cannot be looked through by then is in a file system that hangs.
+const OPENING_WITHIN: Duration = Duration::from_secs(60);
 /// A storage that does not take the end of a task or a session is asked again this often.
 const END_AGAIN_AFTER: Duration = Duration::from_secs(2);
 /// How long what cannot be ended may hold up the server's stop.
@@ -147,7 +149,14 @@ async fn launch(
     plan: &mut Plan,
     mut signal: watch::Receiver<Signal>,
 ) -> Result<AtWork, Unobtained<Input>> {
-    let opening = opening(claimed, deps.agents.launcher(), plan).await?;
+    let opening = tokio::select! {
+        biased;
+        opening = timeout(OPENING_WITHIN, opening(claimed, deps.agents.launcher(), plan)) => {
+            let hangs = || LaunchError::NotStarted("its conversation cannot be read: no answer".to_owned());
+            opening.map_err(|_| hangs())??
+        }
+        cause = stop_wanted(deps, claimed.token, &mut signal) => return Err(Unobtained::CutOff(cause)),
+    };
     if claimed.task.attempt > 1 {
         let written = claimed.task.conversation;
         plan.messages = tokio::select! {

@@ -14,7 +14,7 @@ use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-use walk::{look, repository};
+use walk::look;
 
 /// Most files that are kept in mind. Of a larger workspace nothing is known.
 const MOST_FILES: usize = 100_000;
@@ -92,8 +92,6 @@ pub(super) struct Survey {
 impl Survey {
     /// Looks at a workspace, links resolved. `None` when it is in no git repository, too large, or does not answer in time.
     pub(super) async fn of(folder: &Path) -> Option<Self> {
-        // Most are in none, and need no thread.
-        repository(folder)?;
         let taken_at = nanoseconds(SystemTime::now() - CLOCKS_DIFFER);
         let folder: Box<Path> = folder.into();
         let before = look_at(folder.clone(), LOOK_WITHIN).await?;

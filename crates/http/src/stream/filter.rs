@@ -35,7 +35,8 @@ pub(crate) async fn filter(parameters: &mut Parameters, view: Option<&Principal>
 pub(crate) async fn workspace(parameters: &mut Parameters) -> Option<PathBuf> {
     let workspace = parameters.parsed("workspace", absolute)?;
     // As tasks have it. A folder that is gone is taken as it is: its tasks may still be there.
-    Some(tokio::fs::canonicalize(&workspace).await.unwrap_or(workspace))
+    let named = workspace.clone();
+    Some(engine::look(move || named.canonicalize()).await.unwrap_or(workspace))
 }
 
 fn absolute(path: &str) -> Result<PathBuf, String> {

@@ -55,7 +55,7 @@ impl WorkspaceRoots {
         let (resolved, is_folder) = match look_at(path.clone()).await {
             Ok(found) => found,
             // Whether something outside the roots exists is nobody's business.
-            Err(_) if !self.may_hold(&path).await => return Err(self.outside(field, given)),
+            Err(_) if !self.may_hold(path).await => return Err(self.outside(field, given)),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 return Err(missing("does not exist"));
             }
@@ -71,13 +71,12 @@ impl WorkspaceRoots {
     }
 
     /// Whether a path that cannot be resolved lies under a root, going by its deepest folder that can.
-    async fn may_hold(&self, path: &Path) -> bool {
-        for folder in path.ancestors() {
-            if let Ok(folder) = tokio::fs::canonicalize(folder).await {
-                return self.hold(&folder);
-            }
-        }
-        false
+    async fn may_hold(&self, path: PathBuf) -> bool {
+        let deepest = engine::look(move || {
+            let there = path.ancestors().find_map(|folder| folder.canonicalize().ok());
+            there.ok_or_else(|| std::io::ErrorKind::NotFound.into())
+        });
+        deepest.await.is_ok_and(|folder| self.hold(&folder))
     }
 
     fn outside(&self, field: &str, given: &Path) -> Refusal {
@@ -99,7 +98,7 @@ async fn look_at(path: PathBuf) -> std::io::Result<(PathBuf, bool)> {
         let is_folder = resolved.metadata()?.is_dir();
         Ok((resolved, is_folder))
     };
-    tokio::task::spawn_blocking(look).await?
+    engine::look(look).await
 }
 
 fn not_text(field: &str, given: &Path) -> Refusal {

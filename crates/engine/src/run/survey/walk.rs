@@ -22,7 +22,7 @@ pub(super) fn look(folder: &Path, until: Instant, most: usize) -> Option<Look> {
 }
 
 /// The top of the repository that a folder is in. Follows no links: where they lead may hang.
-pub(super) fn repository(folder: &Path) -> Option<&Path> {
+fn repository(folder: &Path) -> Option<&Path> {
     folder.ancestors().find(|folder| is_top(folder))
 }
 
