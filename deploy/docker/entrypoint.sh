@@ -27,4 +27,10 @@ case "${PUBLISHED_ON:-}" in
 esac
 unset PUBLISHED_ON
 
+# Servers that share Redis share conversations, too. Any other storage is one server's own, and keeps them with its data.
+if [ "${STORAGE_TYPE:-}" = redis ] && [ -n "${AGENTS_DIR_WITH_REDIS:-}" ]; then
+  export STORAGE_AGENTS_DIR="${STORAGE_AGENTS_DIR:-$AGENTS_DIR_WITH_REDIS}"
+fi
+unset AGENTS_DIR_WITH_REDIS
+
 exec "$@"

@@ -24,7 +24,7 @@ SERVERS = {"server", "server-2", "server-3"}
 DECIDED = {
     "CLAUDE_CODE_SERVER_CONFIG", "SERVER_HOST", "SERVER_PORT", "SERVER_UNIX_SOCKET", "SERVER_UNIX_SOCKET_MODE", "SERVER_WORKERS",
     "SERVER_DRAIN_SECONDS", "SERVER_TRUSTED_PROXIES", "SERVER_ALLOW_INSECURE", "WORKSPACE_ROOTS", "CLAUDE_CLI_PATH",
-    "STORAGE_DATA_DIR", "STORAGE_TYPE", "STORAGE_REDIS_HOST", "STORAGE_REDIS_PORT", "STORAGE_REDIS_URL", "STORAGE_AGENTS_DIR",
+    "STORAGE_DATA_DIR", "STORAGE_TYPE", "STORAGE_REDIS_HOST", "STORAGE_REDIS_URL",
     "STORAGE_INSTANCE_NAME", "API_KEYS_FILE", "MONITORING_PROMETHEUS_ENABLED", "MONITORING_PROMETHEUS_PORT",
     "MONITORING_LOGGING_FORMAT", "CLAUDE_SERVER_URL", "CLAUDE_SERVER_API_KEY",
 }  # fmt: skip
@@ -153,6 +153,17 @@ def test_ports_are_the_machines_own_unless_somebody_says_otherwise():
 def test_every_documented_variable_reaches_the_servers():
     passed = set(yaml.safe_load((PROJECT / "docker-compose.yml").read_text())["x-variables"])
     assert passed == set(documented_variables()) - DECIDED
+
+
+@pytest.mark.parametrize("storage, agents", [("redis", "/shared/agents"), ("sqlite", None), ("memory", None)])
+def test_a_server_starts_with_each_storage_and_exec_finds_its_settings(storage, agents, binary, tmp_path):
+    service = everything(STORAGE_TYPE=storage, CLAUDE_API_KEY="key", STORAGE_REDIS_PORT="6380")["server"]
+    given = {name: text for name, text in service["environment"].items() if text is not None}
+    given |= {"PATH": "/usr/bin:/bin", "SERVER_HOST": "0.0.0.0"}  # as in the image
+    shown = run(ENTRYPOINT, binary, "config", "show", env=given, cwd=tmp_path)
+    found = dict(re.findall(r"^([A-Z_]+) +(\S+)  \[(?!default)", shown, re.M))
+    assert (found.get("STORAGE_AGENTS_DIR"), found["STORAGE_REDIS_PORT"]) == (agents, "6380"), shown
+    run(ENTRYPOINT, binary, "config", "check", env=given, cwd=tmp_path)
 
 
 def test_no_two_servers_share_what_is_one_servers():

@@ -55,7 +55,7 @@ pub(crate) enum LogFormat {
 pub(crate) enum GatewayUse {
     /// When the API is not Anthropic's own: the CLI treats that one differently under another name.
     Auto,
-    /// Always, unless an OAuth token is used.
+    /// Always.
     On,
     /// Never.
     Off,
@@ -141,6 +141,7 @@ impl Config {
         let mut read = Reader { layers, faults: &mut faults };
         let mut config = Self::read(&mut read, demo);
         config.check_exposure(&mut read);
+        config.check_gateway(&mut read);
         config.check_limits(&mut read);
         config.transport.check(&mut read, config.auth.is_some());
         let misplaced = layers.misplaced();
@@ -198,6 +199,15 @@ impl Config {
                 read.origin("SERVER_HOST")
             );
             read.faults.add(fault);
+        }
+    }
+
+    /// Who asks for the gateway counts on it.
+    fn check_gateway(&self, read: &mut Reader<'_>) {
+        if self.gateway == GatewayUse::On && matches!(self.credential, Some(Credential::OauthToken(_))) {
+            let wrong = "cannot keep CLAUDE_CODE_OAUTH_TOKEN from agents, since their program has to have it: set \
+                         CLAUDE_API_KEY in its place, or leave CLAUDE_GATEWAY out";
+            read.refuse("CLAUDE_GATEWAY", wrong);
         }
     }
 

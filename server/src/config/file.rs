@@ -126,10 +126,13 @@ fn text_of(kind: Kind, value: &DeValue<'_>) -> Result<String, &'static str> {
     match (kind, value) {
         (Kind::Flag, DeValue::Boolean(value)) => Ok(value.to_string()),
         (Kind::Flag, _) => Err("true or false, without quotes"),
-        (Kind::Count { .. }, DeValue::Integer(value)) => {
+        (Kind::Count { .. } | Kind::Number(_), DeValue::Integer(value)) => {
             let number = i128::from_str_radix(value.as_str(), value.radix());
             number.map(|number| number.to_string()).map_err(|_| "a smaller whole number")
         }
+        (Kind::Number(_), DeValue::Float(value)) => Ok(value.as_str().to_owned()),
+        (Kind::Number(_), DeValue::String(text)) => Ok(text.to_string()),
+        (Kind::Number(_), _) => Err("a number"),
         (Kind::Count { .. }, _) => Err("a whole number, without quotes"),
         (Kind::Choice(_) | Kind::Text(_), DeValue::String(text)) => Ok(text.to_string()),
         (Kind::Choice(_) | Kind::Text(_), _) => Err("text in quotes"),

@@ -57,6 +57,8 @@ pub(crate) enum Kind {
         /// The highest.
         max: u64,
     },
+    /// Any number that this describes.
+    Number(&'static str),
     /// One of these words.
     Choice(&'static [&'static str]),
     /// Text that this describes.
@@ -178,7 +180,7 @@ impl Variable {
             Kind::Choice([one]) => (*one).to_owned(),
             Kind::Choice([one, other]) => format!("{one} or {other}"),
             Kind::Choice(choices) => format!("one of {}", choices.join(", ")),
-            Kind::Text(allowed) | Kind::List(allowed, _) => allowed.to_owned(),
+            Kind::Number(allowed) | Kind::Text(allowed) | Kind::List(allowed, _) => allowed.to_owned(),
         }
     }
 }

@@ -80,7 +80,7 @@ fn toml_value(variable: &Variable) -> String {
             let items: Vec<_> = value.split(',').filter(|item| !item.is_empty()).map(quoted).collect();
             format!("[{}]", items.join(", "))
         }
-        (Kind::Choice(_) | Kind::Text(_), value) => quoted(value),
+        (Kind::Choice(_) | Kind::Text(_) | Kind::Number(_), value) => quoted(value),
     }
 }
 

@@ -21,7 +21,8 @@ claude-code-server config show       # what is in force, and where it comes from
 claude-code-server doctor            # also looks at the CLI, the storage, the ports and the limits of the machine
 ```
 
-[.env.example](../.env.example) and [claude-code-server.example.toml](claude-code-server.example.toml) hold all of it with the defaults.
+[.env.example](../.env.example) and [claude-code-server.example.toml](claude-code-server.example.toml) hold all
+that may be in a file, with the defaults where there are any.
 ";
 
 /// The whole page.

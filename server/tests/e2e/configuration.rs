@@ -81,6 +81,8 @@ async fn the_examples_without_their_comment_signs_set_what_holds_without_them() 
         "API_JWT_AUDIENCE",
         "API_CORS_ORIGINS",
         "SERVER_TRUSTED_PROXIES",
+        "STORAGE_REDIS_SENTINELS",
+        "STORAGE_INSTANCE_LABELS",
     ];
     let others = |shown: &[Value]| -> Vec<_> {
         values(shown).into_iter().filter(|(name, _)| lists.iter().all(|list| name != list)).collect()

@@ -31,7 +31,7 @@ pub(super) const CLAUDE: [Variable; 10] = [
         "CLAUDE_CODE_OAUTH_TOKEN",
         Preset::Told("none"),
         CREDENTIAL,
-        "in place of a key: a token that the CLI's `setup-token` gave",
+        "in place of a key: a token that the CLI's `setup-token` gave; agents have it, whatever CLAUDE_GATEWAY says",
     )
     .secret(),
     Variable::text(

@@ -30,10 +30,10 @@ pub(super) const POLICY: [Variable; 7] = [
         .preset(Preset::Told("none")),
     Variable::count("POLICY_MAX_TIMEOUT_SECONDS", "", (1, YEAR), "longest timeout that a task may ask for")
         .preset(Preset::Told("none")),
-    Variable::text(
+    Variable::new(
         "POLICY_MAX_BUDGET_USD",
+        Kind::Number("a number above 0"),
         Preset::Told("none"),
-        "a number above 0",
         "most that a task may cost; one that names no budget gets this one",
     ),
     Variable::new(

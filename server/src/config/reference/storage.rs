@@ -1,6 +1,6 @@
 //! What is kept, where, and for how long.
 
-use super::{Preset, Variable};
+use super::{Kind, Preset, Separator, Variable};
 
 pub(super) const STORAGE: [Variable; 25] = [
     Variable::choice(
@@ -74,10 +74,10 @@ pub(super) const STORAGE: [Variable; 25] = [
         "a file in PEM format",
         "the certificate's private key",
     ),
-    Variable::text(
+    Variable::new(
         "STORAGE_REDIS_SENTINELS",
+        Kind::List("addresses as host:port, separated by commas", Separator::Comma),
         Preset::Told("none"),
-        "addresses as host:port, separated by commas",
         "who knows where Redis is, instead of host and port or URL; a failover is followed",
     ),
     Variable::text(
@@ -115,7 +115,7 @@ pub(super) const STORAGE: [Variable; 25] = [
         "STORAGE_AGENTS_DIR",
         Preset::Told("agents in the data folder"),
         "a folder",
-        "the agents' homes and conversations; with Redis, a folder that all servers mount lets each go on with any session",
+        "the agents' homes and conversations; for Redis only: a folder that all servers mount lets each go on with any session",
     ),
     Variable::text(
         "STORAGE_INSTANCE_NAME",
@@ -123,10 +123,13 @@ pub(super) const STORAGE: [Variable; 25] = [
         "1 to 128 letters, digits and . _ -",
         "names this server among those that share Redis; with a name, it takes over at once what it ran before a crash",
     ),
-    Variable::text(
+    Variable::new(
         "STORAGE_INSTANCE_LABELS",
+        Kind::List(
+            "at most 16 labels of letters, digits and . _ - / =, separated by commas",
+            Separator::Comma,
+        ),
         Preset::Told("none"),
-        "at most 16 labels of letters, digits and . _ - / =, separated by commas",
         "what tasks can ask for with runs_on, such as gpu,zone=a",
     ),
 ];

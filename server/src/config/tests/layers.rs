@@ -102,9 +102,15 @@ fn all_kinds_of_values_are_written_natively() {
     let place = Place::new(
         "",
         "[server]\nallow_insecure = true\nport = 0x1f90\n[claude]\ndefault_allowed_tools = [\"Read\", \"Bash(a,b)\"]\n\
-         api_key = 'sk-1'\n[workspace]\nroots = [\"/\", \".\"]\n[storage]\nkeep_tasks = 18_446_744_073_709_551_615\n",
+         api_key = 'sk-1'\n[workspace]\nroots = [\"/\", \".\"]\n[storage]\nkeep_tasks = 18_446_744_073_709_551_615\n\
+         instance_labels = [\"gpu\", \"zone=a\"]\n[policy]\nmax_budget_usd = 2.5\n",
     );
     let config = Config::resolve(&place.layers(arguments(), &[]), false).expect("valid");
+    let labels: Vec<_> = config.labels.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        (labels, config.policy.max_budget_usd),
+        (vec!["gpu".to_owned(), "zone=a".to_owned()], Some(2.5))
+    );
     assert_eq!(config.defaults.allowed_tools, ["Read", "Bash(a,b)"]);
     assert_eq!((config.port, config.workspace_roots), (8080, vec!["/".into(), ".".into()]));
     assert_eq!(config.retention.max_tasks, u64::MAX);

@@ -111,7 +111,7 @@ fn each_choice_and_both_ends_of_each_range_are_accepted_and_what_is_beyond_is_no
                     .iter()
                     .for_each(|value| assert!(set(&value.to_string()).is_err(), "{}", variable.name));
             }
-            Kind::Text(_) | Kind::List(..) => {}
+            Kind::Number(_) | Kind::Text(_) | Kind::List(..) => {}
         }
     }
 }

@@ -63,7 +63,7 @@ fn wrong_value(variable: &Variable) -> Option<&'static str> {
         Kind::Flag => Some("maybe"),
         Kind::Count { .. } => Some("-1"),
         Kind::Choice(_) => Some("no-such-choice"),
-        Kind::Text(_) | Kind::List(..) => {
+        Kind::Number(_) | Kind::Text(_) | Kind::List(..) => {
             let listed = OF_TEXTS.iter().find(|(name, _)| *name == variable.name).map(|(_, value)| *value);
             assert_eq!(listed.is_none(), ANYTHING.contains(&variable.name), "{}: add it here", variable.name);
             listed
@@ -170,6 +170,17 @@ fn values_that_do_not_go_together_are_told_beside_wrong_ones() {
              MONITORING_PROMETHEUS_ENABLED=false",
         ]
     );
+}
+
+#[test]
+fn a_gateway_that_could_keep_nothing_from_agents_is_refused() {
+    let resolved =
+        |gateway, credential| resolve(false, &[("CLAUDE_GATEWAY", gateway), (credential, "sk-hidden")]).err();
+    let refused = "CLAUDE_GATEWAY=\"on\": cannot keep CLAUDE_CODE_OAUTH_TOKEN from agents, since their program has to have it: set \
+                   CLAUDE_API_KEY in its place, or leave CLAUDE_GATEWAY out";
+    assert_eq!(resolved("on", "CLAUDE_CODE_OAUTH_TOKEN"), Some(vec![refused.to_owned()]));
+    assert_eq!(resolved("auto", "CLAUDE_CODE_OAUTH_TOKEN"), None);
+    assert_eq!(resolved("on", "ANTHROPIC_AUTH_TOKEN"), None);
 }
 
 #[test]
