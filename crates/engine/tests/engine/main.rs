@@ -198,6 +198,26 @@ async fn a_launch_that_fails_and_a_worker_that_panics_fail_their_task_only() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_start_that_hangs_is_given_up_and_sooner_when_the_task_is_interrupted() {
+    let (engine, handle, launcher) = start(settings(1)).await;
+    let before = Instant::now();
+    handle.submit(spec("hangs", Behaviour::HangsAtStart)).await.expect("admitted");
+    let (_, complete) = follow(&handle, "hangs").await;
+    let error = "the agent could not be started: it does not begin to run within 60s";
+    assert_eq!((&complete["status"], &complete["errors"]), (&json!("failed"), &json!([error])));
+    assert_eq!(before.elapsed().as_secs(), 60);
+
+    handle.submit(spec("stopped", Behaviour::HangsAtStart)).await.expect("admitted");
+    launcher.hanging(2).await;
+    let before = Instant::now();
+    assert_eq!(handle.interrupt(&id("stopped")).await.map(|done| done.status), Ok(TaskStatus::Interrupted));
+    assert_eq!(before.elapsed().as_secs(), 2);
+    handle.submit(spec("after", Behaviour::Completes)).await.expect("admitted");
+    assert_eq!(follow(&handle, "after").await.1["status"], json!("completed"));
+    engine.shut_down(CancellationToken::new()).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_drain_lets_running_tasks_go_on_until_its_time_is_over() {
     let drain = Duration::from_secs(60);
     let (engine, handle, launcher) = start(Settings { drain, ..settings(1) }).await;

@@ -20,12 +20,20 @@ pub(crate) enum Behaviour {
     WaitsForInterrupt,
     Deaf,
     CannotStart,
+    /// Its file system does not answer.
+    HangsAtStart,
     Panics,
 }
 
 impl Behaviour {
-    const ALL: [Self; 5] =
-        [Self::Completes, Self::WaitsForInterrupt, Self::Deaf, Self::CannotStart, Self::Panics];
+    const ALL: [Self; 6] = [
+        Self::Completes,
+        Self::WaitsForInterrupt,
+        Self::Deaf,
+        Self::CannotStart,
+        Self::HangsAtStart,
+        Self::Panics,
+    ];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -33,6 +41,7 @@ impl Behaviour {
             Self::WaitsForInterrupt => "waits for interrupt",
             Self::Deaf => "deaf",
             Self::CannotStart => "cannot start",
+            Self::HangsAtStart => "hangs at start",
             Self::Panics => "panics",
         }
     }
@@ -48,6 +57,8 @@ struct Counts {
     openings: std::sync::Mutex<Vec<Opening>>,
     /// Agents that were prepared.
     prepared: watch::Sender<usize>,
+    /// Starts that hang.
+    hanging: watch::Sender<usize>,
     /// How many lived whenever a conversation was forgotten.
     forgotten: watch::Sender<Vec<usize>>,
 }
@@ -90,6 +101,11 @@ impl ScriptedLauncher {
     /// Waits until so many agents were prepared.
     pub(crate) async fn prepared(&self, count: usize) {
         self.counts.prepared.subscribe().wait_for(|prepared| *prepared >= count).await.expect("ours");
+    }
+
+    /// Waits until so many starts hang.
+    pub(crate) async fn hanging(&self, count: usize) {
+        self.counts.hanging.subscribe().wait_for(|hanging| *hanging >= count).await.expect("ours");
     }
 
     /// Waits until an agent has its prompt.
@@ -192,6 +208,10 @@ impl Launcher for ScriptedLauncher {
     async fn launch(&self, spec: AgentSpec) -> Result<Launched, LaunchError> {
         if spec.model.as_deref() == Some(Behaviour::CannotStart.name()) {
             return Err(LaunchError::NotStarted("no such file".into()));
+        }
+        if spec.model.as_deref() == Some(Behaviour::HangsAtStart.name()) {
+            self.counts.hanging.send_modify(|hanging| *hanging += 1);
+            return std::future::pending().await;
         }
         self.counts.launched.fetch_add(1, Ordering::SeqCst);
         self.counts.openings.lock().expect("not poisoned").push(spec.opening);
