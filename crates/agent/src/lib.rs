@@ -22,6 +22,6 @@ pub use claude_protocol as protocol;
 pub use event::{AgentEvent, ApiError, Asked, Exit, Said, Statement, TurnEnd, TurnEnding};
 pub use gateway::{ModelEndpoint, ModelGateway};
 pub use host::{Hook, HookHandler, Host, McpServer, PermissionHandler};
-pub use look::look;
+pub use look::Looks;
 pub use mcp::RmcpServer;
 pub use process::{Rung, RungReport, Vitals};

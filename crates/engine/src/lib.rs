@@ -19,7 +19,7 @@ mod settings;
 mod subscription;
 mod tempo;
 
-pub use agent::look;
+pub use agent::Looks;
 pub use engine::Engine;
 pub use feed::{FeedBatch, FeedSubscription};
 pub use handle::{

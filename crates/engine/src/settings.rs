@@ -72,6 +72,8 @@ pub struct Settings {
     pub cleanup_interval: Duration,
     /// Agents that are kept ready for new sessions.
     pub prewarm: usize,
+    /// Whether git workspaces are looked at for what commands change in them. That takes a thread.
+    pub looks_at_workspaces: bool,
     /// What those are started with.
     pub prewarmed: Option<AgentSpec>,
     /// When an agent is replaced.
@@ -92,6 +94,7 @@ impl Default for Settings {
             folders: Folders::default(),
             cleanup_interval: Duration::from_secs(300),
             prewarm: 0,
+            looks_at_workspaces: false,
             prewarmed: None,
             recycling: Recycling::default(),
             stall_after: Duration::from_secs(300),

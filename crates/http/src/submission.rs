@@ -31,6 +31,7 @@ pub(crate) use reach::Reach;
 pub use read::{are_tool_rules, is_model_name};
 pub(crate) use read::{task_of, task_request};
 pub(crate) use ticket::ticket_request;
+pub(crate) use workspace::LOOKS;
 pub use workspace::WorkspaceRoots;
 
 use crate::policy::CallerPolicy;

@@ -53,6 +53,9 @@ fn thread() -> Result<mpsc::Sender<Order>, SpawnError> {
     let serve = move || {
         FORKING_THREAD.get_or_init(|| rustix::thread::gettid().as_raw_nonzero().get());
         while let Some(Order { spec, reply }) = orders.blocking_recv() {
+            if reply.is_closed() {
+                continue;
+            }
             // A refused answer is dropped, and a child in it killed.
             drop(reply.send(give_birth(&spec)));
         }

@@ -53,7 +53,10 @@ async fn connect(settings: &RedisSettings) -> Result<Link, OpenError> {
 /// # Errors
 /// When the settings are wrong, or Redis does not answer as it should. What the keys hold is not looked at.
 pub async fn inspect(settings: &RedisSettings) -> Result<Vec<String>, OpenError> {
-    Ok(durability::warnings(&connect(settings).await?).await?)
+    let link = connect(settings).await?;
+    // Who may not ask for the configuration hears only a warning; who is not let in, or reaches nobody, hears that here.
+    link.send(&redis::cmd("PING")).await?;
+    Ok(durability::warnings(&link).await?)
 }
 
 /// The distributed backend.

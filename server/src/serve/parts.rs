@@ -112,6 +112,7 @@ fn settings(config: &Config, roots: WorkspaceRoots) -> Settings {
         folders: Folders::new(move |folder| roots.hold(folder)),
         cleanup_interval: life.cleanup_interval,
         prewarm: life.prewarm,
+        looks_at_workspaces: true,
         prewarmed: (life.prewarm > 0).then(|| prewarmed(config)),
         recycling: life.recycling,
         stall_after: life.stall_after,

@@ -244,5 +244,12 @@ async fn redis_is_asked_and_a_server_on_it_is_recognized() {
     let (code, outcomes, details) = doctor(place.root(), &["--demo"], &set).await;
     assert_eq!((code, failed(&outcomes)), (Some(1), vec!["database"]), "{details:#?}");
     assert!(details["database"].starts_with("STORAGE_TYPE=redis: "), "{details:#?}");
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let nobody = format!("redis://{}", closed.local_addr().expect("an address"));
+    drop(closed);
+    let set = [&own[..], &[("STORAGE_TYPE", "redis"), ("STORAGE_REDIS_URL", nobody.as_str())]].concat();
+    let (code, outcomes, details) = doctor(place.root(), &["--demo"], &set).await;
+    assert_eq!((code, failed(&outcomes)), (Some(1), vec!["database"]), "{details:#?}");
+    assert!(details["database"].contains("Connection refused"), "{details:#?}");
     assert_eq!(details["port"], format!("127.0.0.1:{port} is free"));
 }

@@ -23,14 +23,17 @@ use super::permissions::Permissions;
 use super::prepared::PreparedAgent;
 use super::spare::{Spare, Unready};
 use super::transcript::{Transcript, TranscriptError, newest};
-use super::writers::{Purpose, Writers};
+use super::writers::{Purpose, Writers, Writing};
 use crate::{
-    AgentSpec, Events, Host, LaunchError, Launched, Launcher, ModelEndpoint, ModelGateway, Opening, Prepared,
-    look,
+    AgentSpec, Events, Host, LaunchError, Launched, Launcher, Looks, ModelEndpoint, ModelGateway, Opening,
+    Prepared,
 };
 
 /// Has the CLI go on by itself with a turn in which its last process was killed (protocol section 12.2).
 const RESUME_TURN: &str = "CLAUDE_CODE_RESUME_INTERRUPTED_TURN";
+
+/// At the folders of tasks that begin. Callers' looks are others: they cannot use these up.
+static LOOKS: Looks = Looks::at_once(64);
 
 /// An agent that is being ended has ended by then, with all that it has started.
 const ENDED_WITHIN: Duration = Duration::from_secs(30);
@@ -103,7 +106,7 @@ impl ClaudeLauncher {
         let id = self.settle(&mut options, &folders).await?;
         let writing = self.writers.claim(id, Purpose::Write).await.ok_or(LaunchError::ConversationInUse)?;
         let transcript = Transcript::new(folders.config(), ConversationId(id));
-        self.check_origin(options.launch.conversation, &folders).await?;
+        let writing = self.check_origin(options.launch.conversation, &folders, writing).await?;
         // No agent reaches the others of this machine, or starts work that nobody owns.
         for tool in Permissions::removed_tools() {
             if !options.launch.disallowed_tools.contains(&tool) {
@@ -167,26 +170,28 @@ impl ClaudeLauncher {
         }
     }
 
-    /// Makes sure that there is something to go on from.
+    /// Makes sure that there is something to go on from. Gives back the right to write what is resumed.
     async fn check_origin(
         &self,
         conversation: Conversation,
         folders: &AgentFolders,
-    ) -> Result<(), LaunchError> {
+        writing: Writing,
+    ) -> Result<Writing, LaunchError> {
         let transcript = |id| Transcript::new(folders.config(), ConversationId(id));
         match conversation {
-            Conversation::Resume(from) => prepare_resume(&transcript(from)).await,
+            Conversation::Resume(from) => return prepare_resume(&transcript(from), writing).await,
             Conversation::Fork { from, .. } => {
                 let transcript = transcript(from);
                 // Nothing is mended that somebody writes.
                 match self.writers.claim(from, Purpose::Mend).await {
-                    Some(_writing) => prepare_resume(&transcript).await,
-                    None if transcript.exists().await => Ok(()),
-                    None => Err(LaunchError::ConversationLost),
+                    Some(mending) => drop(prepare_resume(&transcript, mending).await?),
+                    None if transcript.exists().await => {}
+                    None => return Err(LaunchError::ConversationLost),
                 }
             }
-            Conversation::Fresh | Conversation::New(_) | Conversation::Continue => Ok(()),
+            Conversation::Fresh | Conversation::New(_) | Conversation::Continue => {}
         }
+        Ok(writing)
     }
 
     fn transcript(&self, principal: &Principal, conversation: ConversationId) -> Transcript {
@@ -273,8 +278,8 @@ fn initialize(more: &AgentOptions) -> Result<Initialize, LaunchError> {
     })
 }
 
-async fn prepare_resume(transcript: &Transcript) -> Result<(), LaunchError> {
-    transcript.prepare_resume().await.map_err(|error| match error {
+async fn prepare_resume(transcript: &Transcript, writing: Writing) -> Result<Writing, LaunchError> {
+    transcript.prepare_resume(writing).await.map_err(|error| match error {
         TranscriptError::Missing => LaunchError::ConversationLost,
         TranscriptError::Unusable(_) => LaunchError::NotStarted(error.to_string()),
     })
@@ -283,7 +288,7 @@ async fn prepare_resume(transcript: &Transcript) -> Result<(), LaunchError> {
 /// The folder was checked when the task was admitted, its symlinks resolved. It has to be the same folder still.
 pub(super) async fn check_folder(folder: &Path) -> Result<(), LaunchError> {
     let named = folder.to_owned();
-    match look(move || named.canonicalize()).await {
+    match LOOKS.look(move || named.canonicalize()).await {
         Ok(found) if found == folder => Ok(()),
         Ok(_) => Err(LaunchError::NotStarted(format!("{} has been replaced by a link", folder.display()))),
         Err(error) if error.kind() == std::io::ErrorKind::TimedOut => {

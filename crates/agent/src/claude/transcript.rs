@@ -102,16 +102,18 @@ impl Transcript {
 
     /// Makes sure that there is something to resume, that it ends with a whole line, and that the CLI goes on after its last
     /// message: a process that was killed may have left half of a line, and noted an earlier message.
-    pub(super) async fn prepare_resume(&self) -> Result<(), TranscriptError> {
+    ///
+    /// The right to do so is given back with the answer: nobody gets it while a thread is still at it whose caller has left.
+    pub(super) async fn prepare_resume<R: Send + 'static>(&self, right: R) -> Result<R, TranscriptError> {
         let path = self.find().await.ok_or(TranscriptError::Missing)?;
         let id = self.conversation.0;
         let mend = move || {
             let length = mend_end(&path)?;
             leaf::mend_leaf(&path, id)?;
-            Ok::<_, io::Error>(length)
+            Ok::<_, io::Error>((length, right))
         };
-        let length = spawn_blocking(mend).await.map_err(io::Error::other)??;
-        if length == 0 { Err(TranscriptError::Missing) } else { Ok(()) }
+        let (length, right) = spawn_blocking(mend).await.map_err(io::Error::other)??;
+        if length == 0 { Err(TranscriptError::Missing) } else { Ok(right) }
     }
 }
 
@@ -214,7 +216,7 @@ mod tests {
         /// The file's content after it was prepared for a resume.
         async fn prepared(&self, content: &[u8]) -> Vec<u8> {
             std::fs::write(self.path(), content).expect("written");
-            self.transcript().prepare_resume().await.expect("usable");
+            self.transcript().prepare_resume(()).await.expect("usable");
             std::fs::read(self.path()).expect("read")
         }
     }
@@ -230,11 +232,11 @@ mod tests {
     #[tokio::test]
     async fn a_transcript_that_is_missing_or_empty_is_not_resumed() {
         let place = Place::new();
-        let missing = place.transcript().prepare_resume().await;
+        let missing = place.transcript().prepare_resume(()).await;
         assert!(matches!(missing, Err(TranscriptError::Missing)), "{missing:?}");
         for content in ["", "{\"half"] {
             std::fs::write(place.path(), content).expect("written");
-            let empty = place.transcript().prepare_resume().await;
+            let empty = place.transcript().prepare_resume(()).await;
             assert!(matches!(empty, Err(TranscriptError::Missing)), "{empty:?}");
         }
     }

@@ -7,13 +7,16 @@ use bytes::Bytes;
 use domain::{ConversationId, SessionId, TaskId, TaskStatus};
 use store::{DeleteError, DeletedSession, SessionRecord, StoreError};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::Handle;
 use crate::agents::Agents;
 
 /// How long a deletion waits for an agent that is on its way out.
 const RELEASE_WITHIN: Duration = Duration::from_secs(10);
+
+/// An agent has ended and its conversation is removed by then, unless a file system hangs.
+const CLEARED_WITHIN: Duration = Duration::from_secs(40);
 
 /// Why a session was not deleted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -91,7 +94,7 @@ impl Handle {
                 Err(DeleteError::Busy(tasks)) if interrupt_first == InterruptFirst::No => {
                     return Err(DeleteSessionError::Busy(tasks));
                 }
-                Err(DeleteError::Busy(_)) if Instant::now() >= deadline => {
+                Err(DeleteError::Busy(_) | DeleteError::Held) if Instant::now() >= deadline => {
                     return Err(DeleteSessionError::StillHeld);
                 }
                 Err(DeleteError::Busy(tasks)) => {
@@ -119,7 +122,11 @@ impl Handle {
             Ok(())
         };
         let deleting = self.deps.agents.tracker().spawn(deleting);
-        deleting.await.unwrap_or_else(|error| Err(StoreError(format!("the deletion failed: {error}")).into()))
+        match timeout(CLEARED_WITHIN, deleting).await {
+            Ok(Ok(deleted)) => deleted,
+            Ok(Err(error)) => Err(StoreError(format!("the deletion failed: {error}")).into()),
+            Err(_) => Err(StoreError("what the session left is still being removed".to_owned()).into()),
+        }
     }
 }
 

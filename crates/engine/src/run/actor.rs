@@ -215,7 +215,8 @@ async fn attempt(
     }
     let (how, tells) = (plan.describe(), plan.tells.clone());
     // Before the task's time begins to run.
-    let survey = if launched.is_ok() { survey(deps, claimed, signal.clone()).await } else { None };
+    let is_looked_at = launched.is_ok() && deps.settings.looks_at_workspaces;
+    let survey = if is_looked_at { survey(deps, claimed, signal.clone()).await } else { None };
     let mut drive = Drive::new(Arc::clone(deps), claimed, plan, signal);
     drive.survey = survey;
     drive.trace = trace;

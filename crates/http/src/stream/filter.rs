@@ -7,6 +7,7 @@ use domain::{Principal, SessionId, TaskId, TaskStatus};
 use store::FeedFilter;
 
 use crate::query::Parameters;
+use crate::submission::LOOKS;
 
 /// A filter, and the types of events that are wanted; none stands for all.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -36,7 +37,7 @@ pub(crate) async fn workspace(parameters: &mut Parameters) -> Option<PathBuf> {
     let workspace = parameters.parsed("workspace", absolute)?;
     // As tasks have it. A folder that is gone is taken as it is: its tasks may still be there.
     let named = workspace.clone();
-    Some(engine::look(move || named.canonicalize()).await.unwrap_or(workspace))
+    Some(LOOKS.look(move || named.canonicalize()).await.unwrap_or(workspace))
 }
 
 fn absolute(path: &str) -> Result<PathBuf, String> {

@@ -4,8 +4,12 @@ use std::path::{Path, PathBuf};
 
 use api::Code;
 use axum::http::StatusCode;
+use engine::Looks;
 
 use crate::refusal::Refusal;
+
+/// At the folders that callers name.
+pub(crate) static LOOKS: Looks = Looks::at_once(128);
 
 /// The folders under which workspaces may lie: absolute, symlinks resolved.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,6 +58,14 @@ impl WorkspaceRoots {
         };
         let (resolved, is_folder) = match look_at(path.clone()).await {
             Ok(found) => found,
+            // Nothing more can be looked at there.
+            Err(error) if error.kind() == std::io::ErrorKind::TimedOut && self.are_above(&path) => {
+                let refusal = missing(&format!("cannot be looked at: {error}"));
+                return Err(Refusal { status: StatusCode::SERVICE_UNAVAILABLE, ..refusal }.retry_after(5));
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::TimedOut => {
+                return Err(self.outside(field, given));
+            }
             // Whether something outside the roots exists is nobody's business.
             Err(_) if !self.may_hold(path).await => return Err(self.outside(field, given)),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
@@ -72,7 +84,7 @@ impl WorkspaceRoots {
 
     /// Whether a path that cannot be resolved lies under a root, going by its deepest folder that can.
     async fn may_hold(&self, path: PathBuf) -> bool {
-        let deepest = engine::look(move || {
+        let deepest = LOOKS.look(move || {
             let there = path.ancestors().find_map(|folder| folder.canonicalize().ok());
             there.ok_or_else(|| std::io::ErrorKind::NotFound.into())
         });
@@ -98,7 +110,7 @@ async fn look_at(path: PathBuf) -> std::io::Result<(PathBuf, bool)> {
         let is_folder = resolved.metadata()?.is_dir();
         Ok((resolved, is_folder))
     };
-    engine::look(look).await
+    LOOKS.look(look).await
 }
 
 fn not_text(field: &str, given: &Path) -> Refusal {
