@@ -12,7 +12,7 @@ pub const PROBLEM_CONTENT_TYPE: &str = "application/problem+json";
 pub enum Code {
     /// The body does not match the schema.
     InvalidRequest,
-    /// The workspace is missing or is no folder.
+    /// The workspace is missing or is no folder (400), or its file system does not answer (503).
     WorkspaceNotFound,
     /// The workspace is outside the permitted folders.
     WorkspaceNotAllowed,

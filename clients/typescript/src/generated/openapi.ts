@@ -2393,7 +2393,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The queue is full, the server is about to stop, or too many bodies are under way: see `Retry-After`. */
+            /** @description The queue is full, the server is about to stop, too many bodies are under way, or the workspace's file system does not answer: see `Retry-After`. */
             503: {
                 headers: {
                     [name: string]: unknown;

@@ -38,7 +38,7 @@ use crate::ticket::{Opens, shared};
         (status = 409, description = "The task id is taken by another body, its session is there already, the session is busy, has another workspace, or has nothing to fork.", content_type = "application/problem+json", body = Problem),
         (status = 413, description = "The body is too large.", content_type = "application/problem+json", body = Problem),
         (status = 422, description = "The body does not match the schema: `errors` points at every fault.", content_type = "application/problem+json", body = Problem),
-        (status = 503, description = "The queue is full, the server is about to stop, or too many bodies are under way: see `Retry-After`.", content_type = "application/problem+json", body = Problem),
+        (status = 503, description = "The queue is full, the server is about to stop, too many bodies are under way, or the workspace's file system does not answer: see `Retry-After`.", content_type = "application/problem+json", body = Problem),
     )
 )]
 pub(crate) async fn handle(
